@@ -1,0 +1,1 @@
+"""ReDiff: masked-diffusion captioning that revises its own visible tokens while it decodes."""

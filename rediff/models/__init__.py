@@ -1,0 +1,1 @@
+"""Captioners: the models, their checkpoints and the tokenizer of the embedded ones."""

@@ -1,0 +1,1 @@
+"""The embedded world: procedural pictures with exact truth, their captions, and an oracle."""

@@ -1,0 +1,230 @@
+"""The expert with exact truth: the true, grammatical caption nearest to a draft.
+
+Stage II of ReDiff asks an expert for minimal wrong segments of a draft with corrections of equal
+token count. Here the answer is computed: among all captions that the grammar can write about the
+scene and that fit the canvas, the one with the fewest tokens different from the draft (Hamming
+distance), found by dynamic programming over positions and over which things were already
+mentioned. False facts, broken grammar, repetition, omissions and a misplaced end are thus all
+corrected by the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rediff.scenes.grammar import (
+    Slot,
+    Words,
+    expand,
+    relation_meaning,
+    scene_meaning,
+    thing_meaning,
+)
+from rediff.scenes.world import Scene
+
+MAX_RELATIONS = 2
+END = ""
+"""Stands in a draft for every position after the last word: end-of-turn and padding."""
+
+_INFINITE = 1 << 20
+Form = tuple[Slot, ...]
+State = tuple[int, int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A wrong segment: `wrong` stands in the draft from word `start` on; `right` is as long."""
+
+    start: int
+    wrong: Words
+    right: Words
+
+
+def revise(scene: Scene, draft: Sequence[str]) -> list[Edit]:
+    """The minimal edits that turn `draft` into a true caption of `scene`.
+
+    `draft` has one entry for each position of the canvas, `END` after its last word. Edits are
+    maximal runs of changed positions, left to right; a correct draft gives an empty list.
+    Raises ValueError if no caption of the scene fits the canvas.
+    """
+    right = nearest_caption(scene, draft)
+    changed = [a != b for a, b in zip(draft, right, strict=True)] + [False]
+    edits: list[Edit] = []
+    start: int | None = None
+    for position, differs in enumerate(changed):
+        if differs and start is None:
+            start = position
+        elif not differs and start is not None:
+            edits.append(Edit(start, tuple(draft[start:position]), tuple(right[start:position])))
+            start = None
+    return edits
+
+
+def nearest_caption(scene: Scene, draft: Sequence[str]) -> list[str]:
+    """The caption of `scene` with the fewest words different from `draft`, padded with `END`.
+
+    Of equally near captions the choice is deterministic. Raises ValueError if none fits.
+    """
+    return _Search(scene, draft).best()
+
+
+class _Search:
+    """Shortest path over (state, words written), where a state says which kinds of sentence stand.
+
+    A state is (things mentioned, as a bit mask; relations stated; closed). All costs are whole
+    numbers, so the path is found again from the costs alone, without back pointers.
+    """
+
+    def __init__(self, scene: Scene, draft: Sequence[str]) -> None:
+        self.misses = _Misses(draft)
+        self.size = len(draft)
+        self.opening = self._table(expand("opening", scene_meaning(scene)))
+        self.things = [self._table(expand("thing", thing_meaning(t))) for t in scene.things]
+        relations = map(relation_meaning, sorted(scene.pairwise()))
+        self.relation = self._table([f for r in relations for f in expand("relation", r)])
+        self.closing = self._table(expand("closing", {}))
+        self.everything = (1 << len(self.things)) - 1
+
+    def best(self) -> list[str]:
+        cost: dict[State, np.ndarray] = {}
+        for state in self._states():
+            arrivals = [
+                (table.cost + (cost[source][:, None] if source else self._start())).min(axis=0)
+                for source, table in self._arrivals(state)
+            ]
+            cost[state] = np.min(arrivals, axis=0)
+        tail = self.misses.of_end()
+        finals = [state for state in cost if state[0] == self.everything]
+        state = min(finals, key=lambda final: int((cost[final] + tail).min()))
+        end = int((cost[state] + tail).argmin())
+        if (cost[state] + tail)[end] >= _INFINITE:
+            raise ValueError(f"no caption of this scene fits a canvas of {self.size} positions")
+        words = self._words(cost, state, end)
+        return words + [END] * (self.size - end)
+
+    def _start(self) -> np.ndarray:
+        only_first = np.full((self.size + 1, 1), _INFINITE)
+        only_first[0] = 0
+        return only_first
+
+    def _states(self) -> Iterator[State]:
+        for mask in range(self.everything + 1):
+            for stated in range(MAX_RELATIONS + 1):
+                yield mask, stated, False
+        for stated in range(MAX_RELATIONS + 1):
+            yield self.everything, stated, True
+
+    def _arrivals(self, state: State) -> Iterator[tuple[State | None, _Table]]:
+        """The states one sentence before `state`, each with that sentence's table."""
+        mask, stated, closed = state
+        if closed:
+            yield (mask, stated, False), self.closing
+            return
+        if mask == 0 and stated == 0:
+            yield None, self.opening
+        if stated:
+            yield (mask, stated - 1, False), self.relation
+        for i, table in enumerate(self.things):
+            if mask >> i & 1:
+                yield (mask & ~(1 << i), stated, False), table
+
+    def _words(self, cost: dict[State, np.ndarray], last: State, end: int) -> list[str]:
+        state: State | None = last
+        words: list[str] = []
+        while state is not None:
+            target = cost[state][end]
+            for source, table in self._arrivals(state):
+                before = cost[source] if source else self._start()[:, 0]
+                starts = np.flatnonzero(before + table.cost[:, end] == target)
+                if len(starts):
+                    break
+            start = int(starts[0])
+            words[:0] = self._sentence(table, start, end)
+            state, end = source, start
+        return words
+
+    def _table(self, forms: list[Form]) -> _Table:
+        costs = np.stack([self._form_costs(form, np.arange(self.size + 1)) for form in forms])
+        return _Table(forms, costs.min(axis=0), costs.argmin(axis=0))
+
+    def _form_costs(self, form: Form, starts: np.ndarray) -> np.ndarray:
+        """Distance of a form written from each of `starts` [S] to each end, [S, size + 1]."""
+        return self._prefix_costs(form, starts)[-1]
+
+    def _prefix_costs(self, form: Form, starts: np.ndarray) -> list[np.ndarray]:
+        """The same after no slot, after one slot, ..., after all."""
+        cost = np.where(starts[:, None] == np.arange(self.size + 1), 0, _INFINITE)
+        costs = [cost]
+        for slot in form:
+            after = np.full_like(cost, _INFINITE)
+            for length, (misses, _) in self.misses.of_slot(slot).items():
+                step = cost[:, : self.size + 1 - length] + misses
+                np.minimum(after[:, length:], step, out=after[:, length:])
+            cost = after
+            costs.append(cost)
+        return costs
+
+    def _sentence(self, table: _Table, start: int, end: int) -> list[str]:
+        form = table.forms[table.choice[start, end]]
+        costs = self._prefix_costs(form, np.array([start]))
+        words: list[str] = []
+        for slot, before, after in zip(form[::-1], costs[-2::-1], costs[:0:-1], strict=True):
+            for length, (misses, choice) in self.misses.of_slot(slot).items():
+                begin = end - length
+                if begin >= 0 and before[0, begin] + misses[begin] == after[0, end]:
+                    break
+            words[:0] = choice[begin]
+            end = begin
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """For sentences from position p to q: least distance and the form that has it, [P, P]."""
+
+    forms: list[Form]
+    cost: np.ndarray
+    choice: np.ndarray
+
+
+class _Misses:
+    """Distance of word sequences from the draft at every position, computed once a slot."""
+
+    def __init__(self, draft: Sequence[str]) -> None:
+        self.draft = np.array(draft, dtype=object)
+        self.slots: dict[Slot, dict[int, tuple[np.ndarray, list[Words]]]] = {}
+        self.words: dict[str, np.ndarray] = {}
+
+    def of_word(self, word: str) -> np.ndarray:
+        if word not in self.words:
+            self.words[word] = (self.draft != word).astype(np.int64)
+        return self.words[word]
+
+    def of_end(self) -> np.ndarray:
+        """Misses of ending after p words, for p in 0..size."""
+        return np.concatenate([self.of_word(END)[::-1].cumsum()[::-1], [0]])
+
+    def of_slot(self, slot: Slot) -> dict[int, tuple[np.ndarray, list[Words]]]:
+        """By length: misses of the nearest alternative at each start, and that alternative."""
+        if slot not in self.slots:
+            lengths = {
+                len(alternative) for alternative in slot if len(alternative) <= len(self.draft)
+            }
+            self.slots[slot] = {
+                length: self._nearest([a for a in slot if len(a) == length])
+                for length in sorted(lengths)
+            }
+        return self.slots[slot]
+
+    def _nearest(self, alternatives: list[Words]) -> tuple[np.ndarray, list[Words]]:
+        starts = len(self.draft) - len(alternatives[0]) + 1
+        misses = np.stack(
+            [
+                sum(self.of_word(word)[i : i + starts] for i, word in enumerate(alternative))
+                for alternative in alternatives
+            ]
+        )
+        return misses.min(axis=0), [alternatives[i] for i in misses.argmin(axis=0)]

@@ -1,0 +1,1 @@
+"""Training: corruption, losses, objectives, stages and the recipes that order them."""

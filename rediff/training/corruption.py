@@ -1,0 +1,97 @@
+"""What is done to a true response before the model sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+
+class Kind(IntEnum):
+    """Why a position is trained; the loss is a mean per kind."""
+
+    IGNORED = 0
+    MASK = 1
+    SYNTAX = 2
+    HALLUCINATION = 3
+    CLEAN = 4
+    EDIT = 5
+    KEEP = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupted:
+    """A batch of corrupted responses.
+
+    `tokens` int64 [B, R]: what the model sees. `kind` int64 [B, R]: a `Kind` for each position.
+    `level` float32 [B]: the probability with which each row was masked.
+    """
+
+    tokens: Tensor
+    kind: Tensor
+    level: Tensor
+
+
+def stratified_levels(rows: int, *, power: float = 1.0) -> Tensor:
+    """Mask levels t in (0, 1], float32 [rows]: one from each of `rows` equal strata, shuffled.
+
+    t = u ** power: a power below 1 favours high levels, where decoding begins. Stratification
+    keeps the mean level of every batch the same, which lowers the variance of the loss (MDLM).
+    """
+    u = (torch.randperm(rows) + torch.rand(rows)) / rows
+    return u.pow(power).clamp(min=1e-3)
+
+
+def mask_tokens(
+    target: Tensor, level: Tensor, mask_id: int, stop_id: int, maskable: Tensor | None = None
+) -> Corrupted:
+    """Masks each position with its row's probability `level` [B]; only masks are trained.
+
+    `target` [B, R] is a response, its stop token, and stop tokens up to the canvas's end. The
+    stop token itself is masked like any word. What lies behind it is always masked, since a
+    decoder never writes there, and is trained to say "stop", so that a decoder can tell. With
+    `maskable` bool [B, R], only positions set there are masked and trained.
+    """
+    behind = behind_stop(target, stop_id)
+    drawn = (torch.rand(target.shape) < level[:, None]) & ~behind
+    if maskable is None:
+        drawn[:, 0] |= ~drawn.any(dim=1)
+        trained = drawn | behind
+    else:
+        drawn &= maskable
+        trained = drawn
+    kind = torch.where(trained, Kind.MASK, Kind.IGNORED)
+    return Corrupted(torch.where(drawn | behind, mask_id, target), kind, level)
+
+
+def behind_stop(target: Tensor, stop_id: int) -> Tensor:
+    """Positions behind each row's first stop token; bool [B, R]."""
+    return (target == stop_id).long().cumsum(dim=1) > 1
+
+
+def inject_errors(
+    clean: Corrupted,
+    target: Tensor,
+    swaps: Tensor,
+    *,
+    syntax_rate: float,
+    hallucination_rate: float,
+    words: Tensor,
+) -> Corrupted:
+    """Stage I: wrong visible tokens beside the masks (arXiv 2510.19871, section 3.1).
+
+    Of the visible positions, a share `syntax_rate` [0..1] takes a random id of `words`; of
+    those left, a share `hallucination_rate` of the positions that state a fact takes a wrong one.
+    `swaps` [B, R] holds that wrong fact for each position, or the target where there is none.
+    All other visible positions are trained too, as `CLEAN`: to keep what is right.
+    """
+    visible = clean.kind == Kind.IGNORED
+    noise = words[torch.randint(len(words), target.shape)]
+    broken = visible & (torch.rand(target.shape) < syntax_rate) & (noise != target)
+    false = visible & ~broken & (torch.rand(target.shape) < hallucination_rate) & (swaps != target)
+    tokens = torch.where(broken, noise, torch.where(false, swaps, clean.tokens))
+    kind = torch.where(visible, Kind.CLEAN, clean.kind)
+    kind = torch.where(broken, Kind.SYNTAX, torch.where(false, Kind.HALLUCINATION, kind))
+    return Corrupted(tokens, kind, clean.level)

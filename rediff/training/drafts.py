@@ -1,0 +1,93 @@
+"""Drafts and their corrections, as JSON lines that stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rediff.scenes.oracle import END, revise
+from rediff.scenes.world import Scene
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class Draft(BaseModel):
+    """One decoded response. `words` has one entry a canvas position, empty behind the end.
+
+    `tokens_per_step`: the budget that made it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    tokens_per_step: int
+    words: tuple[str, ...]
+
+
+class Segment(BaseModel):
+    """A wrong segment of a draft and a correction of equal token count, from `start` on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: int
+    wrong: tuple[str, ...]
+    right: tuple[str, ...]
+
+
+class Correction(BaseModel):
+    """A draft with an expert's corrections; an empty list says that the draft is right."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draft: Draft
+    segments: tuple[Segment, ...]
+
+    def corrected(self) -> tuple[str, ...]:
+        """The draft's words with every segment replaced.
+
+        Raises ValueError if a segment does not stand in the draft or changes its length.
+        """
+        words = list(self.draft.words)
+        for segment in self.segments:
+            end = segment.start + len(segment.wrong)
+            if tuple(words[segment.start : end]) != segment.wrong:
+                raise ValueError(
+                    f"{self.draft.id}: no {' '.join(segment.wrong)!r} at word {segment.start}"
+                )
+            if len(segment.right) != len(segment.wrong):
+                raise ValueError(f"{self.draft.id}: a correction of another length")
+            words[segment.start : end] = segment.right
+        return tuple(words)
+
+
+def correct_by_oracle(draft: Draft, scene: Scene) -> Correction:
+    """The oracle's answer: the fewest changed tokens that make the draft a true caption."""
+    edits = revise(scene, draft.words)
+    segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
+    return Correction(draft=draft, segments=segments)
+
+
+def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:
+    """`words` filled up with `END` to the canvas's length."""
+    return (*words, *[END] * (length - len(words)))
+
+
+def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
+    """Writes one JSON line a record, whole or not at all."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w") as file:
+        file.writelines(record.model_dump_json() + "\n" for record in records)
+    partial.replace(path)
+
+
+def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
+    """Reads what `write_lines` wrote. Raises ValueError naming file and line of a broken record."""
+    with path.open() as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield kind.model_validate_json(line)
+            except ValidationError as error:
+                raise ValueError(f"{path}:{number}: {error.errors()[0]['msg']}") from error

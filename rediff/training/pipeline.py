@@ -1,0 +1,161 @@
+"""Runs a recipe: every stage in a folder of its own, side by side where they allow it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.scenes.dataset import WORLD_VERSION
+from rediff.training.recipe import Recipe, needs
+from rediff.training.stages import MODEL, run_stage
+from rediff.training.trainer import LOG, STATE
+
+DONE = "stage.json"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a stage says of itself: steps done, of how many, and its last loss (None: no steps)."""
+
+    stage: str
+    step: int = 0
+    steps: int | None = None
+    loss: float | None = None
+    seconds: float = 0.0
+    finished: bool = False
+
+
+Report = Callable[[Progress], None]
+
+
+def fingerprint(name: str, recipe: Recipe) -> str:
+    """Hash of all that a stage's output depends on: its settings and those of all it needs."""
+    stage = recipe.stages[name]
+    parts = {
+        "world": WORLD_VERSION,
+        "canvas": recipe.canvas,
+        "scenes": recipe.scenes.model_dump(mode="json"),
+        "model": recipe.model.model_dump(mode="json"),
+        "stage": stage.model_dump(mode="json"),
+        "needs": [fingerprint(need, recipe) for need in needs(stage)],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_done(name: str, recipe: Recipe, root: Path) -> bool:
+    """Whether the stage's folder holds the finished output of just these settings."""
+    done = root / name / DONE
+    return done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint(
+        name, recipe
+    )
+
+
+def train(
+    recipe: Recipe,
+    root: Path,
+    *,
+    only: Sequence[str] | None = None,
+    jobs: int = 2,
+    report: Report = lambda progress: None,
+) -> list[str]:
+    """Runs the stages of `recipe` that are not done yet, up to `jobs` at a time, each in a process.
+
+    An unfinished stage goes on from its last saved state; a stage made by other settings is made
+    anew. `only`: just these stages, whose needs must be done. One thread a process: at this size
+    two threads on two busy cores are several times slower than one. Returns the names of the
+    stages that ran. Raises ValueError for an unknown stage or a missing need, RuntimeError naming
+    the stage that failed.
+    """
+    todo = [name for name in only or recipe.stages if not is_done(name, recipe, root)]
+    _check(todo, recipe, root, only)
+    waiting, running = list(todo), dict[Future[None], str]()
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        while waiting or running:
+            for name in [n for n in waiting if _ready(n, recipe, root)][: jobs - len(running)]:
+                waiting.remove(name)
+                running[pool.submit(_run, name, recipe, root)] = name
+            finished, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+            for name in running.values():
+                report(read_progress(name, root))
+            for future in finished:
+                name = running.pop(future)
+                if error := future.exception():
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise RuntimeError(f"stage {name!r} failed: {error}") from error
+                report(Progress(name, finished=True))
+    if only is None:
+        export(recipe, root)
+    return todo
+
+
+def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] | None) -> None:
+    for name in todo:
+        if name not in recipe.stages:
+            raise ValueError(f"the recipe has no stage {name!r}; it has {', '.join(recipe.stages)}")
+        for need in needs(recipe.stages[name]):
+            if only is not None and need not in todo and not is_done(need, recipe, root):
+                raise ValueError(f"stage {name!r} needs {need!r}, which is not done in {root}")
+
+
+def _ready(name: str, recipe: Recipe, root: Path) -> bool:
+    return all(is_done(need, recipe, root) for need in needs(recipe.stages[name]))
+
+
+def _run(name: str, recipe: Recipe, root: Path) -> None:
+    """One stage in a process of its own."""
+    torch.set_num_threads(1)
+    folder = root / name
+    mark, own = folder / "settings.json", fingerprint(name, recipe)
+    if folder.exists() and (not mark.is_file() or mark.read_text() != own):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(own)
+    started = time.perf_counter()
+    run_stage(name, recipe, root, folder)
+    shutil.rmtree(folder / STATE, ignore_errors=True)
+    done = {
+        "fingerprint": own,
+        "settings": recipe.stages[name].model_dump(mode="json"),
+        "seconds": round(time.perf_counter() - started, 1),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+        "machine": platform.machine(),
+        "processes": os.cpu_count(),
+    }
+    partial = folder / f"{DONE}.partial"
+    partial.write_text(json.dumps(done, indent=2) + "\n")
+    partial.replace(folder / DONE)
+
+
+def read_progress(name: str, root: Path) -> Progress:
+    """The last line of a stage's log, as progress."""
+    log = root / name / LOG
+    lines = log.read_text().splitlines() if log.is_file() else []
+    if not lines:
+        return Progress(name)
+    last = json.loads(lines[-1])
+    return Progress(name, last["step"], last["steps"], last["loss"], last["seconds"])
+
+
+def export(recipe: Recipe, root: Path) -> None:
+    """Copies the recipe's checkpoints to `root/checkpoints`, weights in float16, names as shipped."""
+    for name, choice in recipe.export.items():
+        checkpoint = Checkpoint.load(root / choice.stage / MODEL)
+        checkpoint.with_card(sampler=choice.sampler).save(
+            root / CHECKPOINTS / name, dtype=torch.float16
+        )

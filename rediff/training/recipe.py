@@ -1,0 +1,226 @@
+"""Recipes: a whole training run as one strict YAML file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rediff.models.tiny import TinyConfig
+from rediff.training.losses import Weighting
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Scenes(_Strict):
+    """The embedded data: how many scenes, with how many captions each, from which seed."""
+
+    train: int = 8000
+    captions: int = 4
+    validation: int = 200
+    seed: int = 0
+
+
+class Optimisation(_Strict):
+    """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
+
+    `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
+    with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
+    """
+
+    steps: int
+    batch_size: int = 64
+    optimizer: Literal["muon", "adamw"] = "muon"
+    lr: float = 0.02
+    other_lr: float = 3e-3
+    schedule: Literal["cosine", "constant_with_warmup"] = "cosine"
+    warmup: float = 0.03
+    max_grad_norm: float = 1.0
+    freeze: tuple[str, ...] = ("vision_tower", "multi_modal_projector")
+    save_every: int = 200
+
+
+class _Stage(_Strict):
+    """`needs`: the stage whose checkpoint this one starts from, or whose output it reads."""
+
+    seed: int = 0
+
+
+class VisionStage(_Stage):
+    """Aligns tower, projector and word embeddings; stands for a pretrained SigLIP."""
+
+    kind: Literal["vision"] = "vision"
+    optimisation: Optimisation
+
+
+class PredictStage(_Stage):
+    """Mask-prediction (or, from a causal model, next-token prediction) of true responses.
+
+    `responses`: whole captions, or single sentences on a short canvas of `canvas` tokens, or
+    such sentences all of one form. On those the picture's things are bound to their words within
+    minutes; whole captions alone never get there.
+    `facts_only`: mask only the words that state facts, so that grounding is learnt before style.
+    `levels`, `power`: mask levels are lowest + (highest - lowest) * u ** power.
+    """
+
+    kind: Literal["predict"] = "predict"
+    start: str
+    causal: bool = False
+    responses: Literal["captions", "sentences", "plain"] = "captions"
+    canvas: int | None = None
+    facts_only: bool = False
+    levels: tuple[float, float] = (0.0, 1.0)
+    power: float = 1.0
+    weighting: Weighting = "uniform"
+    optimisation: Optimisation
+
+
+class ReviseStage(_Stage):
+    """Stage I, foundational revision: masks, random tokens and false facts, and what is right."""
+
+    kind: Literal["revise"] = "revise"
+    start: str
+    syntax_rate: float = 0.1
+    hallucination_rate: float = 0.1
+    levels: tuple[float, float] = (0.0, 1.0)
+    power: float = 1.0
+    weighting: Weighting = "uniform"
+    loss_weights: dict[str, float] = Field(default_factory=dict)
+    optimisation: Optimisation
+
+
+class DraftsStage(_Stage):
+    """Drafts by a checkpoint with refinement on, the same pictures at every budget."""
+
+    kind: Literal["drafts"] = "drafts"
+    start: str
+    sampler: str = "refine"
+    tokens_per_step: tuple[int, ...]
+    scenes: int
+    batch_size: int = 32
+
+
+class ExpertStage(_Stage):
+    """An expert's corrections of drafts."""
+
+    kind: Literal["expert"] = "expert"
+    drafts: str
+    expert: Literal["oracle"] = "oracle"
+
+
+class CorrectStage(_Stage):
+    """Stage II, online self-correction, on an expert's corrections of the model's own drafts.
+
+    `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the drafts
+    that are also partly masked, as they are on the way. `loss_weights` by kind: the paper trains
+    on the corrected segments alone (`keep: 0`), which unlearns to leave alone what is right.
+    """
+
+    kind: Literal["correct"] = "correct"
+    start: str
+    corrections: str
+    stage1_share: float = 0.25
+    masked_share: float = 0.0
+    syntax_rate: float = 0.1
+    hallucination_rate: float = 0.1
+    weighting: Weighting = "uniform"
+    loss_weights: dict[str, float] = Field(default_factory=dict)
+    optimisation: Optimisation
+
+
+Stage = Annotated[
+    VisionStage | PredictStage | ReviseStage | DraftsStage | ExpertStage | CorrectStage,
+    Field(discriminator="kind"),
+]
+
+
+class Export(_Strict):
+    """A stage's checkpoint shipped under its name, with the sampler it decodes with."""
+
+    stage: str
+    sampler: str = "mask-predict"
+
+
+class Recipe(_Strict):
+    """Stages by name, in an order in which each comes after those it needs."""
+
+    canvas: int = 80
+    scenes: Scenes = Scenes()
+    model: TinyConfig = TinyConfig()
+    stages: dict[str, Stage]
+    export: dict[str, Export]
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """Reads and checks a recipe file.
+
+        Raises ValueError with the file's name: for broken YAML, an unknown key (the nearest right
+        one is named), a wrong value, or a stage that needs one which does not come before it.
+        """
+        try:
+            raw = yaml.safe_load(path.read_text())
+            recipe = cls.model_validate(raw)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path}: not valid YAML: {error}") from error
+        except ValidationError as error:
+            raise ValueError(f"{path}: {_explain(error)}") from error
+        recipe.check(path)
+        return recipe
+
+    def check(self, path: Path) -> None:
+        known: set[str] = set()
+        for name, stage in self.stages.items():
+            for need in needs(stage):
+                if need not in known:
+                    raise ValueError(
+                        f"{path}: stage {name!r} needs {need!r}, which is not before it"
+                    )
+            known.add(name)
+        for name, export in self.export.items():
+            if export.stage not in known:
+                raise ValueError(f"{path}: export {name!r} names no stage: {export.stage!r}")
+
+
+def needs(stage: Stage) -> tuple[str, ...]:
+    """Names of the stages whose folders `stage` reads."""
+    fields = ("start", "drafts", "corrections")
+    return tuple(getattr(stage, field) for field in fields if hasattr(stage, field))
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a shipped recipe's name, or `name` itself where it is a file.
+
+    Raises ValueError naming the nearest shipped recipe.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    shipped = {path.stem: path for path in RECIPES.glob("*.yaml")}
+    if name in shipped:
+        return shipped[name]
+    near = difflib.get_close_matches(name, shipped, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; shipped: {', '.join(sorted(shipped))}"
+    raise ValueError(f"no recipe {name!r}{hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{place}: {first['msg']}"
+    near = difflib.get_close_matches(str(first["loc"][-1]), _field_names(), 1)
+    return f"unknown key {place!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _field_names() -> set[str]:
+    kinds: list[Any] = [
+        Recipe, Scenes, TinyConfig, Optimisation, Export, VisionStage, PredictStage, ReviseStage,
+        DraftsStage, ExpertStage, CorrectStage,
+    ]  # fmt: skip
+    return {name for kind in kinds for name in kind.model_fields}

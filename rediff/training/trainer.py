@@ -1,0 +1,177 @@
+"""transformers' Trainer with the losses and the optimiser of this project."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from rediff.training.corruption import Kind
+from rediff.training.losses import Weighting, loss_parts, total_loss
+from rediff.training.muon import Muon
+from rediff.training.recipe import Optimisation
+
+logger = logging.getLogger(__name__)
+
+LOG = "log.jsonl"
+STATE = "trainer"
+NOT_HIDDEN = ("embed_tokens", "position_embedding", "lm_head")
+
+
+class OwnOptimizerTrainer(Trainer):
+    """A Trainer for models that return their own loss, with `build_optimizer`'s optimiser."""
+
+    def __init__(self, *args: Any, optimisation: Optimisation, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.optimisation = optimisation
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            self.optimizer = build_optimizer(self.model, self.optimisation)
+        return self.optimizer
+
+
+class RevisionTrainer(OwnOptimizerTrainer):
+    """Takes the loss of an `Objective`'s batches: a sum of means per kind of position."""
+
+    def __init__(
+        self, *args: Any, weights: Mapping[Kind, float], weighting: Weighting, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.weights = weights
+        self.weighting = weighting
+        self.parts: defaultdict[str, list[float]] = defaultdict(list)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        target, kind, level = (inputs.pop(name) for name in ("target", "kind", "level"))
+        logits = model(**inputs, use_cache=False).logits
+        causal = self.model.config.text_config.is_causal is True
+        logits = logits[:, :-1] if causal else logits[:, 1:]
+        parts = loss_parts(logits, target, kind, level, weighting=self.weighting)
+        for name, part in parts.items():
+            self.parts[f"loss_{name.name.lower()}"].append(part.item())
+        return total_loss(parts, self.weights)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        means = {name: sum(values) / len(values) for name, values in self.parts.items()}
+        self.parts.clear()
+        super().log({**logs, **means}, start_time)
+
+
+def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
+    """Muon or AdamW; hidden matrices at `lr`, embeddings, head, norms and biases at `other_lr`."""
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    is_matrix = {
+        name: p.ndim >= 2 and not any(part in name for part in NOT_HIDDEN) for name, p in trained
+    }
+    matrices = [p for name, p in trained if is_matrix[name]]
+    others = [p for name, p in trained if not is_matrix[name]]
+    if settings.optimizer == "muon":
+        return Muon(matrices, others, lr=settings.lr, other_lr=settings.other_lr)
+    groups = [{"params": matrices}, {"params": others, "lr": settings.other_lr}]
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0)
+
+
+class _JsonLog(TrainerCallback):
+    """Appends every log entry to a file as one JSON line, and to the logger as plain text."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.started = time.perf_counter()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        entry = {
+            "step": state.global_step,
+            "steps": state.max_steps,
+            "seconds": round(time.perf_counter() - self.started, 1),
+            **{name: round(float(value), 5) for name, value in logs.items()},
+        }
+        with self.path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def fit(
+    trainer: type[OwnOptimizerTrainer],
+    model: nn.Module,
+    rows: torch.utils.data.Dataset[Any],
+    collate: Callable[[Sequence[Any]], dict[str, Any]],
+    settings: Optimisation,
+    folder: Path,
+    *,
+    seed: int,
+    **kwargs: Any,
+) -> None:
+    """Trains `model` in place; goes on from the last state saved in `folder`.
+
+    Writes `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `kwargs`
+    go to the trainer.
+    """
+    arguments = TrainingArguments(
+        output_dir=str(folder / STATE),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.lr,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=round(settings.warmup * settings.steps),
+        max_grad_norm=settings.max_grad_norm,
+        logging_steps=10,
+        save_steps=settings.save_every,
+        save_total_limit=1,
+        seed=seed,
+        data_seed=seed,
+        remove_unused_columns=False,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not any(module in name.split(".") for module in settings.freeze))
+    runner = trainer(
+        model=model,
+        args=arguments,
+        data_collator=collate,
+        train_dataset=rows,
+        callbacks=[_JsonLog(folder / LOG)],
+        optimisation=settings,
+        **kwargs,
+    )
+    runner.remove_callback(PrinterCallback)
+    model.train()
+    runner.train(resume_from_checkpoint=_last_state(folder / STATE))
+    model.eval()
+
+
+def _last_state(folder: Path) -> str | None:
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
