@@ -9,9 +9,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,26 +19,12 @@ import torch
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.training.recipe import Recipe, needs
+from rediff.training.reports import Report, StageReport
 from rediff.training.stages import MODEL, run_stage
-from rediff.training.trainer import LOG, STATE
+from rediff.training.trainer import LOG, STATE, read_log
 
 DONE = "stage.json"
 CHECKPOINTS = "checkpoints"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a stage says of itself: steps done, of how many, and its last loss (None: no steps)."""
-
-    stage: str
-    step: int = 0
-    steps: int | None = None
-    loss: float | None = None
-    seconds: float = 0.0
-    finished: bool = False
-
-
-Report = Callable[[Progress], None]
 
 
 def fingerprint(name: str, recipe: Recipe) -> str:
@@ -96,7 +81,7 @@ def train(
                 if error := future.exception():
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise RuntimeError(f"stage {name!r} failed: {error}") from error
-                report(Progress(name, finished=True))
+                report(StageReport(name, finished=True))
     if only is None:
         export(recipe, root)
     return todo
@@ -142,14 +127,13 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
     partial.replace(folder / DONE)
 
 
-def read_progress(name: str, root: Path) -> Progress:
-    """The last line of a stage's log, as progress."""
-    log = root / name / LOG
-    lines = log.read_text().splitlines() if log.is_file() else []
-    if not lines:
-        return Progress(name)
-    last = json.loads(lines[-1])
-    return Progress(name, last["step"], last["steps"], last["loss"], last["seconds"])
+def read_progress(name: str, root: Path) -> StageReport:
+    """The last entry of a stage's log, as a report."""
+    entries = read_log(root / name / LOG)
+    if not entries:
+        return StageReport(name)
+    last = entries[-1]
+    return StageReport(name, int(last["step"]), int(last["steps"]), last["loss"], last["seconds"])
 
 
 def export(recipe: Recipe, root: Path) -> None:

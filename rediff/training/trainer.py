@@ -175,3 +175,13 @@ def fit(
 
 def _last_state(folder: Path) -> str | None:
     return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """The entries of a stage's `log.jsonl`; none if there is no such file.
+
+    A step that was logged twice, before and after a resume, counts once, as it was last.
+    """
+    lines = path.read_text().splitlines() if path.is_file() else []
+    entries = {entry["step"]: entry for entry in map(json.loads, lines)}
+    return [entries[step] for step in sorted(entries)]

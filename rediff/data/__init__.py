@@ -1,0 +1,1 @@
+"""Data from outside: pictures and records."""

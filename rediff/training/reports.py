@@ -1,0 +1,21 @@
+"""What a training run tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """A stage under way: steps done, of how many, and its last loss (None: it takes no steps)."""
+
+    stage: str
+    step: int = 0
+    steps: int | None = None
+    loss: float | None = None
+    seconds: float = 0.0
+    finished: bool = False
+
+
+Report = Callable[[StageReport], None]

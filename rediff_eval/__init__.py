@@ -1,0 +1,1 @@
+"""The evaluation harness: tasks, metrics, runs and leaderboards for any captioner."""

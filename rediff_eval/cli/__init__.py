@@ -1,0 +1,60 @@
+"""The command line: one module a verb, heavy imports inside the verbs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rediff_eval.cli.caption import caption
+from rediff_eval.cli.leaderboard import leaderboard
+from rediff_eval.cli.listing import list_
+from rediff_eval.cli.run import run
+from rediff_eval.cli.train import train
+from rediff_eval.suggest import unknown
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+class SuggestingGroup(click.Group):
+    """A group that names the nearest command for one it does not know."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            raise click.UsageError(str(unknown("command", args[0], self.commands)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=SuggestingGroup)
+@click.version_option(package_name="rediff")
+def cli() -> None:
+    """Detailed captioning with masked-diffusion models: run, train, compare."""
+
+
+for command in (run, train, leaderboard, caption, list_):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The program `rediff-eval`.
+
+    Errors that a user can mend (ValueError, OSError) are one sentence and exit code 2; a run that
+    failed is exit code 1; an interrupted one 130.
+    """
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    except (ValueError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except RuntimeError as error:
+        click.echo(f"Failed: {error}", err=True)
+        sys.exit(1)

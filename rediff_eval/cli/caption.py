@@ -1,0 +1,73 @@
+"""`rediff-eval caption`: describe one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--model", default="rediff", show_default=True, help="Shipped model or folder.")
+@click.option("--sampler", help="Sampler; default: the model's own.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Denoising steps; default: 4 tokens a step."
+)
+@click.option("--given", help="A first part of the answer, for the model to go on from or revise.")
+@click.option("--trace", is_flag=True, help="Play the denoising steps.")
+@click.option(
+    "--delay", default=0.25, show_default=True, type=click.FloatRange(min=0),
+    help="Seconds between played steps on a terminal.",
+)  # fmt: skip
+def caption(
+    image: Path,
+    model: str,
+    sampler: str | None,
+    steps: int | None,
+    given: str | None,
+    trace: bool,
+    delay: float,
+) -> None:
+    """Describe IMAGE, a picture file, or `scene:N` for the N-th embedded test scene."""
+    from rich.console import Console
+
+    from rediff.decoding.samplers import find_sampler
+    from rediff.models.captioner import Decoding, load_captioner
+    from rediff_eval.play import play
+    from rediff_eval.quiet import quiet_libraries
+    from rediff_eval.registry import find_model
+
+    quiet_libraries()
+    choice = find_model(model)
+    picture = load_picture(str(image))
+    captioner = load_captioner(choice.folder)
+    card = captioner.card
+    decoding = Decoding(
+        sampler=find_sampler(sampler or choice.sampler or card.sampler),
+        steps=steps or max(1, card.canvas // 4),
+        trace=trace,
+        given=given,
+    )
+    (result,) = captioner.caption([picture], decoding)
+    if result.trace is not None:
+        tokenizer = captioner.checkpoint.tokenizer
+        play(result.trace, tokenizer, Console(), delay=delay)
+    click.echo(result.text)
+    click.echo(
+        f"({result.tokens} tokens, {result.nfe} forward passes, {result.seconds:.2f} s)", err=True
+    )
+
+
+def load_picture(name: str):
+    """The named file, or the embedded test scene of `scene:N`. Raises ValueError or OSError."""
+    from rediff.data.images import open_image
+
+    if not name.startswith("scene:"):
+        return open_image(Path(name))
+    number = name.removeprefix("scene:")
+    if not number.isdecimal():
+        raise ValueError(f"{name!r}: expected a number behind 'scene:'")
+    from rediff.scenes.dataset import load_scenes
+
+    return load_scenes("test", int(number) + 1)[int(number)]["image"]

@@ -1,0 +1,88 @@
+"""`rediff-eval run`: caption and score."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--task", "task_name", required=True, help="Benchmark to run, e.g. capture.")
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME[:SAMPLER]",
+    help="Shipped model or checkpoint folder, repeatable; default: every shipped model.",
+)  # fmt: skip
+@click.option(
+    "--sampler", "samplers", multiple=True, help="Sampler, repeatable; default: each model's own."
+)
+@click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets.")
+@click.option("--limit", type=click.IntRange(min=1), help="Number of samples; default: the task's.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--data", type=click.Path(path_type=Path),
+    help="Your own images: a folder, or JSONL with 'image' and 'references'.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Run folder; default: runs/TASK-TIME.",
+)  # fmt: skip
+@click.option(
+    "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
+    help="Share of unreadable samples that is still no failure.",
+)  # fmt: skip
+def run(
+    task_name: str,
+    models: tuple[str, ...],
+    samplers: tuple[str, ...],
+    steps: str | None,
+    limit: int | None,
+    seed: int,
+    batch_size: int,
+    data: Path | None,
+    out: Path | None,
+    max_failures: float,
+) -> None:
+    """Caption a benchmark's images with each model at each step budget, and score the captions."""
+    from rich.console import Console
+
+    from rediff_eval.progress import Progress
+    from rediff_eval.quiet import quiet_libraries
+    from rediff_eval.registry import find_model, shipped_models
+    from rediff_eval.runner import RunSpec
+    from rediff_eval.runner import run as run_spec
+    from rediff_eval.tables import to_terminal
+    from rediff_eval.task import load_task
+
+    quiet_libraries()
+    task = load_task(task_name)
+    spec = RunSpec(
+        task=task,
+        models=tuple(find_model(name) for name in models or shipped_models()),
+        samplers=samplers,
+        steps=parse_steps(steps),
+        limit=limit,
+        seed=seed,
+        batch_size=batch_size,
+        data=data,
+        out=out or Path("runs") / f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
+        max_failures=max_failures,
+    )
+    results = run_spec(spec, Progress())
+    console = Console(width=None if Console().is_terminal else 220)
+    console.print(to_terminal(results))
+    click.echo(f"Results in {spec.out}")
+
+
+def parse_steps(text: str | None) -> tuple[int, ...]:
+    """`"80,20"` -> (80, 20). Raises click.BadParameter for anything but positive whole numbers."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(
+            f"{text!r}: expected whole numbers like 80,40,20", param_hint="--steps"
+        )
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,62 @@
+"""`rediff-eval train`: run a training recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--recipe", default="scenes", show_default=True, help="Shipped recipe or a YAML file."
+)
+@click.option(
+    "--out", default=Path("train"), show_default=True,
+    type=click.Path(path_type=Path, file_okay=False), help="Folder of the stages' folders.",
+)  # fmt: skip
+@click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
+@click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
+    help="Stages side by side, one core each.",
+)  # fmt: skip
+@click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
+def train(recipe: str, out: Path, stages: tuple[str, ...], jobs: int, limit: int) -> None:
+    """Train every stage of a recipe that is not done yet, then print the leaderboard."""
+    from rediff.training.pipeline import CHECKPOINTS
+    from rediff.training.pipeline import train as train_recipe
+    from rediff.training.recipe import Recipe, find_recipe
+    from rediff_eval.progress import StageProgress
+    from rediff_eval.quiet import quiet_libraries
+
+    quiet_libraries()
+    loaded = Recipe.load(find_recipe(recipe))
+    with StageProgress() as progress:
+        ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
+    click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
+    plot_losses_of(out, tuple(stages or loaded.stages))
+    if not stages:
+        evaluate([out / CHECKPOINTS / name for name in loaded.export], out / "leaderboard", limit)
+
+
+def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
+    """Draws `losses.png` from the stages' logs."""
+    from rediff_eval.plots import plot_losses
+
+    if plot_losses(root, stages, root / "losses.png"):
+        click.echo(f"Loss curves in {root / 'losses.png'}.")
+
+
+def evaluate(checkpoints: list[Path], out: Path, limit: int) -> None:
+    """Runs the capture task on the new checkpoints and prints its table."""
+    from rich.console import Console
+
+    from rediff_eval.progress import Progress
+    from rediff_eval.registry import find_model
+    from rediff_eval.runner import RunSpec, run
+    from rediff_eval.tables import to_terminal
+    from rediff_eval.task import load_task
+
+    models = tuple(find_model(str(path)) for path in checkpoints)
+    spec = RunSpec(task=load_task("capture"), models=models, limit=limit, out=out)
+    Console(width=None if Console().is_terminal else 220).print(to_terminal(run(spec, Progress())))

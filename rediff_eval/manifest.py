@@ -1,0 +1,69 @@
+"""What exactly made a result."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from rediff_eval.runner import RunSpec
+    from rediff_eval.samples import SampleSet
+
+PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "scipy", "pycocoevalcap")
+
+
+def describe_run(spec: RunSpec, samples: SampleSet, seconds: float) -> dict[str, Any]:
+    """Versions, hashes, seeds and hardware of a run, as plain JSON values."""
+    return {
+        "task": spec.task.model_dump(mode="json"),
+        "data": {
+            "name": samples.name,
+            "samples": len(samples.samples),
+            "ids_sha256": _sha256("\n".join(s.id for s in samples.samples).encode()),
+        },
+        "models": {
+            model.name: {"weights_sha256": _weights_hash(model.folder), "sampler": model.sampler}
+            for model in spec.models
+        },
+        "samplers": list(spec.samplers),
+        "steps": list(spec.steps),
+        "seed": spec.seed,
+        "batch_size": spec.batch_size,
+        "command": " ".join(sys.argv[1:]),
+        "seconds": round(seconds, 1),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": {
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "device": "cpu",
+        },
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _weights_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,91 @@
+"""CAPTURE and its kin from exact scene graphs: what was said against what is true."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from rediff.models.captioner import Caption
+from rediff.scenes.reader import fluency, read_caption, tokenize
+from rediff.scenes.world import Scene
+from rediff_eval.metrics.base import Scores
+from rediff_eval.samples import Sample
+
+WEIGHTS = {"object_f1": 5, "attribute_f1": 5, "relation_f1": 2}
+"""CAPTURE's weights of objects, attributes and relations."""
+REPEATED = 4
+"""Length in words of the runs whose repetition is counted."""
+
+
+class SceneGraphMetric:
+    """Scores captions of embedded scenes.
+
+    `capture`: (5 object F1 + 5 attribute F1 + 2 relation F1) / 12, in [0, 1]. `hallucination`:
+    share of the stated facts that are false. `coverage`: share of the scene's facts that were
+    stated. `repetition`: share of the runs of four words that stood in the caption before.
+    `fluency`: share of the sentences that the grammar accepts.
+    """
+
+    def applies(self, samples: Sequence[Sample]) -> str | None:
+        return None if all(s.scene for s in samples) else "needs scene graphs"
+
+    def score(self, samples: Sequence[Sample], captions: Sequence[Caption]) -> Mapping[str, Scores]:
+        columns: defaultdict[str, list[float]] = defaultdict(list)
+        for sample, caption in zip(samples, captions, strict=True):
+            assert sample.scene is not None
+            for name, value in score_caption(caption.text, sample.scene).items():
+                columns[name].append(value)
+        return {name: Scores.of(values) for name, values in columns.items()}
+
+
+def score_caption(text: str, scene: Scene) -> dict[str, float]:
+    """All scene-graph metrics of one caption."""
+    stated, truth = read_caption(text), scene.graph()
+    true_pairs = scene.pairwise()
+    right_relations = stated.relations & (truth.relations | true_pairs)
+    parts = {
+        "object_f1": _f1(stated.objects, truth.objects),
+        "attribute_f1": _f1(stated.attributes, truth.attributes),
+        "relation_f1": _harmonic(
+            _share(len(right_relations), len(stated.relations)),
+            _share(len(truth.relations & stated.relations), len(truth.relations)),
+        ),
+    }
+    facts = len(stated.objects) + len(stated.attributes) + len(stated.relations)
+    right = (
+        len(stated.objects & truth.objects)
+        + len(stated.attributes & truth.attributes)
+        + len(right_relations)
+    )
+    expected = len(truth.objects) + len(truth.attributes) + len(truth.relations)
+    covered = right - len(stated.relations & true_pairs)
+    return {
+        "capture": sum(WEIGHTS[name] * parts[name] for name in WEIGHTS) / sum(WEIGHTS.values()),
+        **parts,
+        "hallucination": 1 - right / facts if facts else 0.0,
+        "coverage": covered / expected,
+        "repetition": repetition(text),
+        "fluency": fluency(text),
+    }
+
+
+def repetition(text: str) -> float:
+    """Share of the caption's runs of `REPEATED` words that are not new; 0 if it is shorter."""
+    words = tokenize(text)
+    runs = Counter(tuple(words[i : i + REPEATED]) for i in range(len(words) - REPEATED + 1))
+    total = sum(runs.values())
+    return 1 - len(runs) / total if total else 0.0
+
+
+def _f1(stated: Collection[object], truth: Collection[object]) -> float:
+    right = len(set(stated) & set(truth))
+    return _harmonic(_share(right, len(stated)), _share(right, len(truth)))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _harmonic(precision: float, recall: float) -> float:
+    both = precision + recall
+    return 2 * precision * recall / both if both else 0.0

@@ -1,0 +1,111 @@
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from rediff.training.reports import StageReport
+
+Advance = Callable[[int], None]
+
+
+class Progress:
+    """Reports named pieces of work of known size, on standard error."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(file=sys.stderr)
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Advance]:
+        """Opens one piece of work; call what it yields with the number of units done."""
+        if self.console.is_terminal:
+            with self._bar(title, total) as advance:
+                yield advance
+        else:
+            started, done = time.perf_counter(), 0
+
+            def count(units: int) -> None:
+                nonlocal done
+                done += units
+
+            yield count
+            seconds = time.perf_counter() - started
+            rate = done / seconds if seconds else 0.0
+            self.console.print(
+                f"{title}: {done} in {seconds:.1f} s ({rate:.1f}/s)", highlight=False
+            )
+
+    @contextmanager
+    def _bar(self, title: str, total: int) -> Iterator[Advance]:
+        columns = (
+            TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(),
+            TaskProgressColumn(show_speed=True), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Bars(*columns, console=self.console) as bars:
+            task = bars.add_task(title, total=total)
+            yield lambda units: bars.advance(task, units)
+
+
+class StageProgress:
+    """Shows the stages of a training run that are under way; call it with their reports."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(file=sys.stderr)
+        self.bars = Bars(
+            TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
+            TaskProgressColumn(show_speed=True), TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"), console=self.console,
+        )  # fmt: skip
+        self.rows: dict[str, TaskID] = {}
+        self.spoken: dict[str, float] = {}
+
+    def __enter__(self) -> StageProgress:
+        if self.console.is_terminal:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bars.stop()
+
+    def __call__(self, report: StageReport) -> None:
+        if self.console.is_terminal:
+            self._draw(report)
+        else:
+            self._speak(report)
+
+    def _draw(self, report: StageReport) -> None:
+        if report.stage not in self.rows:
+            self.rows[report.stage] = self.bars.add_task(report.stage, total=None, loss="")
+        row = self.rows[report.stage]
+        loss = "" if report.loss is None else f"loss {report.loss:.3f}"
+        if report.finished:
+            self.bars.update(row, total=1, completed=1)
+        elif report.steps:
+            self.bars.update(row, total=report.steps, completed=report.step, loss=loss)
+
+    def _speak(self, report: StageReport) -> None:
+        """One line a stage every half minute, and one at its end."""
+        now = time.perf_counter()
+        first = report.stage not in self.spoken
+        if not (first or report.finished) and now - self.spoken[report.stage] < 30:
+            return
+        self.spoken[report.stage] = now
+        state = "started" if first else "done" if report.finished else "at work"
+        if report.steps and not report.finished:
+            left = report.seconds / report.step * (report.steps - report.step)
+            state = f"step {report.step}/{report.steps}, loss {report.loss:.3f}, {left:.0f} s left"
+        self.console.print(f"{report.stage}: {state}", highlight=False)

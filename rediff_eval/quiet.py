@@ -1,0 +1,13 @@
+"""Keeps libraries from talking over our own output."""
+
+from __future__ import annotations
+
+
+def quiet_libraries() -> None:
+    """Errors only from transformers and datasets, and none of their progress bars."""
+    import datasets
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    datasets.disable_progress_bars()

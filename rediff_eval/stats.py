@@ -1,0 +1,41 @@
+"""Intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from rediff_eval.metrics.base import Scores
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An aggregate with its 95% interval over n samples; a single sample has no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
+    """The aggregate of `scores` with a percentile bootstrap interval, the same for the same seed."""
+    n = len(scores.statistics)
+    value = float(scores.aggregate(scores.statistics))
+    if n < 2:
+        return Estimate(value, None, None, n)
+    result = bootstrap(
+        (np.arange(n),),
+        lambda rows, axis: scores.aggregate(scores.statistics[rows]),
+        n_resamples=RESAMPLES,
+        method="percentile",
+        vectorized=True,
+        batch=200,
+        rng=np.random.default_rng(seed),
+    )
+    low, high = result.confidence_interval
+    return Estimate(value, float(low), float(high), n)

@@ -1,0 +1,75 @@
+"""Tables of a run, for the terminal and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from rediff_eval.results import CellResult, Results
+
+SHOWN = (
+    "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
+    "repetition", "fluency", "bleu4", "rouge_l", "cider", "nfe", "seconds",
+)  # fmt: skip
+DECIMALS = {"nfe": 1, "seconds": 3}
+
+
+def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row a cell, the main metric with its interval."""
+    metrics = [name for name in SHOWN if any(name in cell.metrics for cell in results.cells)]
+    header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
+    return header, [_row(cell, metrics, results.main_metric) for cell in results.cells]
+
+
+def _row(cell: CellResult, metrics: Sequence[str], main: str) -> list[str]:
+    n = max((estimate.n for estimate in cell.metrics.values()), default=0)
+    shown = [_format(cell, name, interval=name == main) for name in metrics]
+    return [cell.model, cell.sampler, str(cell.steps), f"{cell.tokens_per_step:g}", *shown, str(n)]
+
+
+def _format(cell: CellResult, name: str, *, interval: bool) -> str:
+    if name not in cell.metrics:
+        return "–"
+    estimate = cell.metrics[name]
+    digits = DECIMALS.get(name, 3)
+    text = f"{estimate.value:.{digits}f}"
+    if interval and estimate.low is not None:
+        text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    return text
+
+
+def to_terminal(results: Results) -> Table:
+    """A rich table, a rule between models."""
+    header, rows = table_rows(results)
+    table = Table(title=f"{results.manifest['task']['name']} on {results.manifest['data']['name']}")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        table.add_row(*row, end_section=following is None or following[:2] != row[:2])
+    return table
+
+
+def to_markdown(results: Results) -> str:
+    """A page: the table, what was not run or failed, and what made it."""
+    header, rows = table_rows(results)
+    manifest = results.manifest
+    lines = [
+        f"# {manifest['task']['name']} on {manifest['data']['name']}",
+        "",
+        f"{manifest['data']['samples']} samples, seed {manifest['seed']}; mean with 95% bootstrap"
+        f" interval. Made by `rediff-eval {manifest['command']}`.",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(row) + " |" for row in rows),
+        *_remarks(results),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _remarks(results: Results) -> list[str]:
+    reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
+    failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
+    lines = [f"- {text}" for text in (*sorted(reasons), *sorted(failures))]
+    return ["", *lines] if lines else []
