@@ -1,0 +1,34 @@
+"""A denoiser without a model, whose rows do not depend on one another."""
+
+import torch
+from torch import Tensor
+
+from rediff.decoding.canvas import SpecialIds
+
+VOCABULARY = 12
+MASK, STOP, PAD = 10, 11, 9
+IDS = SpecialIds(mask=MASK, stop=STOP, banned=(PAD,))
+
+
+class FakeDenoiser:
+    """Logits from a token, its neighbours and its place, by random tables."""
+
+    passes = 1
+
+    def __init__(self, seed: int, rows: int, length: int, *, stop_bias: float = -1.0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.own, self.left, self.right = (
+            torch.randn(VOCABULARY, VOCABULARY, generator=generator) for _ in range(3)
+        )
+        self.place = torch.randn(rows, length, VOCABULARY, generator=generator)
+        self.place[..., STOP] += stop_bias
+        self.calls = 0
+
+    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
+        self.calls += 1
+        return (
+            self.own[tokens]
+            + self.left[tokens.roll(1, dims=1)]
+            + self.right[tokens.roll(-1, dims=1)]
+            + self.place[rows]
+        )

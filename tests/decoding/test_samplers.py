@@ -1,0 +1,165 @@
+"""Properties of decoding, for every named sampler and for blocks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fakes import IDS, MASK, PAD, STOP, FakeDenoiser
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rediff.decoding.canvas import Canvas, weigh
+from rediff.decoding.policies import Confident, Filled, Freeze, Linear, MostConfident, ReplaceAll
+from rediff.decoding.samplers import SAMPLERS, Sampler, decode, find_sampler
+
+LENGTH = 12
+samplers = st.sampled_from(
+    [
+        *SAMPLERS.values(),
+        replace(SAMPLERS["refine"], block_length=4, name="blocks"),
+        replace(SAMPLERS["refine"], schedule=Linear(), stop=Filled(), name="published"),
+        replace(SAMPLERS["refine"], revise=ReplaceAll(top_fraction=0.5, start=0.5), name="half"),
+        replace(SAMPLERS["mask-predict"], commit=Confident(threshold=0.5), name="threshold"),
+    ]
+)
+steps = st.sampled_from([3, 6, 12])
+seeds = st.integers(0, 10_000)
+
+
+def blank(rows: int) -> Canvas:
+    return Canvas.blank(rows, LENGTH, IDS)
+
+
+@given(seeds, samplers, steps)
+@settings(max_examples=150, deadline=None)
+def test_no_mask_is_left_and_no_special_id_is_proposed(
+    seed: int, sampler: Sampler, steps: int
+) -> None:
+    result = decode(FakeDenoiser(seed, 3, LENGTH), blank(3), sampler, steps)
+    left = result.canvas.masked & result.canvas.before_stop()
+    assert not left.any()
+    for response in result.responses:
+        assert not {MASK, PAD, STOP} & set(response)
+    written = result.canvas.tokens[~result.canvas.masked]
+    assert not torch.isin(written, torch.tensor([MASK, PAD])).any()
+
+
+@given(seeds, samplers, steps)
+@settings(max_examples=100, deadline=None)
+def test_a_batch_equals_its_rows_alone(seed: int, sampler: Sampler, steps: int) -> None:
+    denoiser = FakeDenoiser(seed, 4, LENGTH)
+    together = decode(denoiser, blank(4), sampler, steps)
+    for row in range(4):
+        alone_denoiser = FakeDenoiser(seed, 4, LENGTH)
+        alone_denoiser.place = denoiser.place[row : row + 1]
+        alone = decode(alone_denoiser, blank(1), sampler, steps)
+        assert alone.responses[0] == together.responses[row]
+        assert alone.nfe[0] == together.nfe[row]
+
+
+@given(seeds, samplers, steps)
+@settings(max_examples=100, deadline=None)
+def test_forward_passes_are_as_planned(seed: int, sampler: Sampler, steps: int) -> None:
+    denoiser = FakeDenoiser(seed, 3, LENGTH, stop_bias=-100.0)
+    result = decode(denoiser, blank(3), sampler, steps)
+    assert denoiser.calls == max(result.nfe) <= steps
+    if sampler.name == "mask-predict":
+        assert result.nfe == [steps] * 3
+
+
+@given(seeds, st.integers(1, LENGTH))
+@settings(max_examples=50, deadline=None)
+def test_mask_predict_commits_evenly_and_never_changes_a_token(seed: int, steps: int) -> None:
+    result = decode(
+        FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0), blank(2), SAMPLERS["mask-predict"], steps,
+        trace=True,
+    )  # fmt: skip
+    for trace in result.traces:
+        counts = trace.committed.sum(dim=1).tolist()
+        assert sum(counts) == LENGTH
+        assert max(counts) - min(counts) <= 1
+        assert counts == sorted(counts, reverse=True)
+        assert trace.revisions == 0
+
+
+@given(seeds, steps)
+@settings(max_examples=50, deadline=None)
+def test_refinement_replaces_every_visible_token_by_its_argmax(seed: int, steps: int) -> None:
+    denoiser = FakeDenoiser(seed, 1, LENGTH, stop_bias=-100.0)
+    sampler = replace(SAMPLERS["refine"], schedule=Linear(), stop=Filled())
+    result = decode(denoiser, blank(1), sampler, steps, trace=True)
+    trace = result.traces[0]
+    for before in range(len(trace.tokens) - 1):
+        tokens, visible = trace.tokens[before], ~trace.masked[before]
+        best = weigh(denoiser(tokens[None], torch.tensor([0])), IDS).token[0]
+        assert torch.equal(trace.tokens[before + 1][visible], best[visible])
+
+
+def test_settling_ends_at_a_fixed_point_or_at_the_budget() -> None:
+    for seed in range(30):
+        denoiser = FakeDenoiser(seed, 1, LENGTH)
+        result = decode(denoiser, blank(1), SAMPLERS["refine"], LENGTH)
+        if result.nfe[0] < LENGTH:
+            evidence = weigh(denoiser(result.canvas.tokens, torch.tensor([0])), IDS)
+            end = len(result.responses[0])
+            assert torch.equal(evidence.token[0, :end], result.canvas.tokens[0, :end])
+
+
+def test_a_given_answer_is_kept_by_freezing_and_revised_by_refinement() -> None:
+    answer = [1, 2, 3, 4]
+    revised = 0
+    for seed in range(20):
+        denoiser = FakeDenoiser(seed, 1, LENGTH, stop_bias=-100.0)
+        canvas = blank(1).given(0, answer)
+        kept = decode(denoiser, canvas, SAMPLERS["mask-predict"], 6)
+        assert kept.responses[0][:4] == answer
+        revised += decode(denoiser, canvas, SAMPLERS["refine"], 6).responses[0][:4] != answer
+    assert revised > 10
+
+
+def test_nothing_behind_the_stop_is_written() -> None:
+    canvas = blank(1).given(0, [1, 2, STOP])
+    result = decode(FakeDenoiser(0, 1, LENGTH), canvas, SAMPLERS["mask-predict"], 6)
+    assert result.responses == [[1, 2]]
+    assert result.canvas.masked[0, 3:].all()
+
+
+def test_stops_are_committed_last_and_leftmost_first() -> None:
+    token = torch.tensor([[STOP, 3, STOP, 4]])
+    confidence = torch.tensor([[0.99, 0.2, 0.999, 0.5]])
+    from rediff.decoding.canvas import Evidence
+
+    evidence, every = Evidence(token, confidence), torch.ones(1, 4, dtype=torch.bool)
+    chosen = [
+        MostConfident()(evidence, every, torch.tensor([quota]), STOP)[0].tolist()
+        for quota in (1, 2, 3)
+    ]
+    assert chosen == [
+        [False, False, False, True],
+        [False, True, False, True],
+        [True, True, False, True],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "steps", "message"),
+    [
+        (5, 12, "cannot be cut into blocks of 5"),
+        (4, 4, "cannot be split evenly over 3 blocks"),
+        (None, 13, "13 steps for 12 tokens"),
+    ],
+)
+def test_impossible_plans_are_refused(block: int | None, steps: int, message: str) -> None:
+    sampler = Sampler(name="x", revise=Freeze(), block_length=block)
+    with pytest.raises(ValueError, match=message):
+        decode(FakeDenoiser(0, 1, LENGTH), blank(1), sampler, steps)
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'refine'"):
+        find_sampler("refin")
+
+
+def test_a_given_answer_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="13 tokens, the canvas 12"):
+        blank(1).given(0, [1] * 13)
