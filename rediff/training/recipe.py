@@ -210,9 +210,11 @@ def find_recipe(name: str) -> Path:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
+    problems = error.errors()
+    unknown_keys = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    first = (unknown_keys or problems)[0]
     place = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
+    if not unknown_keys:
         return f"{place}: {first['msg']}"
     near = difflib.get_close_matches(str(first["loc"][-1]), _field_names(), 1)
     return f"unknown key {place!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -39,9 +39,7 @@ def test_every_step_is_equal(
     commit = MostConfident() if threshold is None else Confident(threshold=threshold)
     sampler = Sampler(name="x", schedule=Linear(), commit=commit, revise=revise, stop=Filled())
     denoiser = FakeDenoiser(seed, 1, LENGTH)
-    ours = decode(
-        denoiser, Canvas.blank(1, LENGTH, NO_STOP), sampler, steps, trace=True
-    ).traces[0]
+    ours = decode(denoiser, Canvas.blank(1, LENGTH, NO_STOP), sampler, steps, trace=True).traces[0]
 
     theirs = BlockRefinementScheduler()
     theirs.set_timesteps(steps, block_length=LENGTH)

@@ -23,7 +23,9 @@ def test_rows_are_an_ordinary_data_set() -> None:
 
 def test_splits_share_no_scene_whatever_the_seed() -> None:
     drawn = {
-        split: {s for seed in (0, 1) for s in itertools.islice(iterate_scenes(split, seed=seed), 300)}
+        split: {
+            s for seed in (0, 1) for s in itertools.islice(iterate_scenes(split, seed=seed), 300)
+        }
         for split in SPLITS
     }
     for a, b in itertools.combinations(SPLITS, 2):
@@ -51,7 +53,10 @@ def test_things_are_drawn_in_their_cells_and_colours() -> None:
         y, x = ROWS.index(row) * CELL + CELL // 2, COLUMNS.index(column) * CELL + CELL // 2
         assert tuple(pixels[y, x]) == RGB["red"]
         painted = (pixels != RGB["white"]).any(axis=-1)
-        assert painted[ROWS.index(row) * CELL :][:CELL, COLUMNS.index(column) * CELL :][:, :CELL].sum() == painted.sum()
+        assert (
+            painted[ROWS.index(row) * CELL :][:CELL, COLUMNS.index(column) * CELL :][:, :CELL].sum()
+            == painted.sum()
+        )
 
 
 def test_backgrounds_differ() -> None:

@@ -9,10 +9,10 @@ from rediff.scenes.grammar import (
     MAX_WORDS,
     MIN_WORDS,
     recognise,
+    thing_meaning,
     vocabulary,
     write_caption,
     write_plainly,
-    thing_meaning,
 )
 from rediff.scenes.reader import fluency, read_caption, split_sentences
 from rediff.scenes.world import Scene, sample_scene

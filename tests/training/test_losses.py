@@ -1,0 +1,116 @@
+"""Corruption and losses do what their docstrings say."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rediff.training.corruption import (
+    Corrupted,
+    Kind,
+    behind_stop,
+    inject_errors,
+    mask_tokens,
+    stratified_levels,
+)
+from rediff.training.losses import loss_parts, total_loss
+from rediff.training.objectives import show_draft
+
+MASK, STOP, WORDS = 20, 21, torch.arange(1, 20)
+seeds = st.integers(0, 10_000)
+
+
+def responses(seed: int, rows: int = 6, length: int = 16) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.randint(1, 20, (rows, length), generator=generator)
+    ends = torch.randint(1, length, (rows,), generator=generator)
+    return torch.where(torch.arange(length) >= ends[:, None], STOP, target)
+
+
+@given(seeds, st.floats(0.01, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_masking_hides_what_it_trains_and_all_behind_the_stop(seed: int, level: float) -> None:
+    torch.manual_seed(seed)
+    target = responses(seed)
+    made = mask_tokens(target, torch.full((6,), level), MASK, STOP)
+    assert torch.equal(made.kind == Kind.MASK, made.tokens == MASK)
+    assert torch.equal(made.tokens[made.kind != Kind.MASK], target[made.kind != Kind.MASK])
+    assert (made.tokens[behind_stop(target, STOP)] == MASK).all()
+    assert (made.kind == Kind.MASK).any(dim=1).all()
+
+
+def test_only_maskable_positions_are_masked() -> None:
+    target = responses(0)
+    made = mask_tokens(target, torch.ones(6), MASK, STOP, maskable=target < 5)
+    assert torch.equal(made.kind == Kind.MASK, (target < 5) & ~behind_stop(target, STOP))
+
+
+@given(seeds)
+@settings(max_examples=50, deadline=None)
+def test_injected_errors_are_wrong_visible_and_labelled(seed: int) -> None:
+    torch.manual_seed(seed)
+    target = responses(seed, rows=20)
+    swaps = torch.where(target < 10, (target + 1) % 20, target)
+    made = inject_errors(
+        mask_tokens(target, stratified_levels(20), MASK, STOP), target, swaps,
+        syntax_rate=0.3, hallucination_rate=0.5, words=WORDS,
+    )  # fmt: skip
+    wrong = (made.tokens != target) & (made.tokens != MASK)
+    assert torch.equal(wrong, (made.kind == Kind.SYNTAX) | (made.kind == Kind.HALLUCINATION))
+    assert torch.equal(made.tokens == MASK, made.kind == Kind.MASK)
+    false = made.kind == Kind.HALLUCINATION
+    assert torch.equal(made.tokens[false], swaps[false])
+    assert (made.kind != Kind.IGNORED).all()
+
+
+def test_error_rates_are_as_asked() -> None:
+    torch.manual_seed(0)
+    target = torch.randint(1, 20, (200, 100))
+    bare = Corrupted(target, torch.zeros_like(target), torch.ones(200))
+    made = inject_errors(
+        bare, target, (target % 19) + 1, syntax_rate=0.1, hallucination_rate=0.2, words=WORDS
+    )
+    share = {kind: (made.kind == kind).float().mean().item() for kind in Kind}
+    assert share[Kind.SYNTAX] == pytest.approx(0.1 * 18 / 19, abs=0.01)
+    assert share[Kind.HALLUCINATION] == pytest.approx((1 - 0.1 * 18 / 19) * 0.2, abs=0.01)
+
+
+@given(st.integers(1, 200), st.floats(0.3, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_levels_are_stratified(rows: int, power: float) -> None:
+    levels = stratified_levels(rows, power=power)
+    strata = (levels.pow(1 / power) * rows).clamp(max=rows - 1e-3).floor().long()
+    assert (levels > 0).all()
+    assert (levels <= 1).all()
+    assert len(set(strata.tolist())) >= rows - 2
+
+
+@given(seeds)
+@settings(max_examples=30, deadline=None)
+def test_parts_are_means_over_their_own_tokens(seed: int) -> None:
+    torch.manual_seed(seed)
+    logits, target = torch.randn(3, 8, 22), torch.randint(0, 22, (3, 8))
+    kind, level = torch.randint(0, 7, (3, 8)), torch.rand(3) + 0.1
+    parts = loss_parts(logits, target, kind, level)
+    paper = loss_parts(logits, target, kind, level, weighting="paper")
+    single = -logits.log_softmax(-1).gather(-1, target[..., None])[..., 0]
+    for k, part in parts.items():
+        torch.testing.assert_close(part, single[kind == k].mean())
+        torch.testing.assert_close(paper[k], (single / level[:, None])[kind == k].mean())
+    assert Kind.IGNORED not in parts
+    assert set(parts) == {Kind(int(k)) for k in kind.unique()} - {Kind.IGNORED}
+
+
+def test_weights_scale_their_parts() -> None:
+    parts = {Kind.EDIT: torch.tensor(2.0), Kind.KEEP: torch.tensor(3.0)}
+    assert total_loss(parts, {}).item() == 5.0
+    assert total_loss(parts, {Kind.KEEP: 0.0}).item() == 2.0
+
+
+def test_a_draft_is_shown_as_a_decoder_sees_it() -> None:
+    draft = torch.tensor([[1, 2, STOP, STOP, STOP], [1, 2, 3, 4, STOP]])
+    target = torch.tensor([[1, 3, 5, STOP, STOP], [1, 2, STOP, STOP, STOP]])
+    made = show_draft(draft, target, MASK, STOP)
+    assert made.tokens.tolist() == [[1, 2, STOP, MASK, MASK], [1, 2, 3, 4, STOP]]
+    keep, edit, mask, none = Kind.KEEP, Kind.EDIT, Kind.MASK, Kind.IGNORED
+    assert made.kind.tolist() == [[keep, edit, edit, mask, mask], [keep, keep, edit, none, none]]

@@ -1,0 +1,55 @@
+"""The optimiser orthogonalises, and learns."""
+
+import pytest
+import torch
+from torch import nn
+
+from rediff.training.muon import Muon, orthogonalise
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 32), (32, 8)])
+def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    made = orthogonalise(matrix)
+    assert made.shape == matrix.shape
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_it_agrees_with_torch_within_bfloat16() -> None:
+    torch.manual_seed(0)
+    ours, theirs = nn.Parameter(torch.randn(16, 16)), nn.Parameter(torch.empty(16, 16))
+    theirs.data.copy_(ours.data)
+    own = Muon([ours], [], lr=0.1, other_lr=0.1)
+    reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.0, momentum=0.95)
+    for _ in range(3):
+        gradient = torch.randn(16, 16)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        own.step()
+        reference.step()
+    torch.testing.assert_close(ours, theirs, atol=0.02, rtol=0.05)
+
+
+def test_its_adamw_is_torch_s() -> None:
+    torch.manual_seed(0)
+    ours, theirs = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(5))
+    own = Muon([], [ours], lr=0.1, other_lr=0.01)
+    reference = torch.optim.AdamW([theirs], lr=0.01, betas=(0.9, 0.95), weight_decay=0.0)
+    for _ in range(5):
+        gradient = torch.randn(5)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        own.step()
+        reference.step()
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
+def test_its_state_can_be_saved_and_loaded() -> None:
+    weight = nn.Parameter(torch.randn(4, 4))
+    first = Muon([weight], [], lr=0.1, other_lr=0.1)
+    weight.grad = torch.randn(4, 4)
+    first.step()
+    second = Muon([weight], [], lr=0.1, other_lr=0.1)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second.state[weight]["momentum"], first.state[weight]["momentum"])

@@ -1,0 +1,62 @@
+"""Recipes are strict and say what is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from rediff.training.pipeline import fingerprint
+from rediff.training.recipe import RECIPES, Recipe, find_recipe
+
+GOOD = """
+stages:
+  vision: {kind: vision, optimisation: {steps: 1}}
+  base: {kind: predict, start: vision, optimisation: {steps: 1}}
+export: {base: {stage: base}}
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_recipes_load(path: Path) -> None:
+    assert Recipe.load(path).stages
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("start: vision", "strat: vision", "unknown key .*strat'; did you mean 'start'"),
+        ("start: vision", "start: visoin", "stage 'base' needs 'visoin', which is not before it"),
+        ("steps: 1}}", "steps: many}}", "steps: Input should be a valid integer"),
+        ("stage: base", "stage: bsae", "export 'base' names no stage: 'bsae'"),
+        ("kind: vision", "kind: 'vision", "not valid YAML"),
+        ("kind: predict", "kind: predcit", "predcit"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(ValueError, match=message) as error:
+        Recipe.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_unknown_recipes_suggest_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'scenes'"):
+        find_recipe("scene")
+
+
+def test_a_stage_depends_on_what_comes_before_it_and_on_nothing_else(tmp_path: Path) -> None:
+    recipe = Recipe.load(write(tmp_path, GOOD))
+    before = recipe.model_copy(deep=True)
+    changed = Recipe.load(write(tmp_path, GOOD.replace("vision, opt", "vision, seed: 1, opt")))
+    assert fingerprint("base", recipe) == fingerprint("base", before)
+    assert fingerprint("vision", recipe) != fingerprint("vision", changed) or (
+        fingerprint("base", recipe) != fingerprint("base", changed)
+    )
+    later = Recipe.load(write(tmp_path, GOOD.replace("start: vision", "start: vision, power: 0.5")))
+    assert fingerprint("vision", recipe) == fingerprint("vision", later)
+    assert fingerprint("base", recipe) != fingerprint("base", later)
