@@ -1,7 +1,39 @@
-"""Settings that all tests share."""
+"""Settings and models that all tests share."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two untrained checkpoints, `diffusion` and `autoregressive`."""
+    import torch
+    from transformers import SiglipImageProcessorPil
+
+    from rediff.models.checkpoint import CAPTION_PROMPT, Card, Checkpoint
+    from rediff.models.tiny import TinyConfig, build_model
+    from rediff.models.tokenizer import build_tokenizer
+    from rediff.scenes.grammar import vocabulary
+    from rediff.scenes.reader import tokenize
+
+    torch.manual_seed(0)
+    config = TinyConfig(
+        hidden=32, layers=2, heads=2, feed_forward=48, vision_hidden=16, vision_layers=1,
+        vision_feed_forward=16, image_size=24, patch_size=8,
+    )  # fmt: skip
+    tokenizer = build_tokenizer((*vocabulary(), "user", "assistant", *tokenize(CAPTION_PROMPT)))
+    folder = tmp_path_factory.mktemp("untrained")
+    for kind in ("diffusion", "autoregressive"):
+        Checkpoint(
+            build_model(config, tokenizer, causal=kind == "autoregressive").eval(),
+            tokenizer,
+            SiglipImageProcessorPil(size={"height": 24, "width": 24}),
+            Card(kind=kind, canvas=16, image_tokens=config.image_tokens),
+        ).save(folder / kind)
+    return folder

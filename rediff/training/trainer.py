@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 LOG = "log.jsonl"
 STATE = "trainer"
+LOG_EVERY = 10
 NOT_HIDDEN = ("embed_tokens", "position_embedding", "lm_head")
 
 
@@ -94,7 +95,7 @@ def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opt
     return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0)
 
 
-class _JsonLog(TrainerCallback):
+class JsonLog(TrainerCallback):
     """Appends every log entry to a file as one JSON line, and to the logger as plain text."""
 
     def __init__(self, path: Path) -> None:
@@ -145,7 +146,8 @@ def fit(
         lr_scheduler_type=settings.schedule,
         warmup_steps=round(settings.warmup * settings.steps),
         max_grad_norm=settings.max_grad_norm,
-        logging_steps=10,
+        logging_steps=LOG_EVERY,
+        logging_first_step=True,
         save_steps=settings.save_every,
         save_total_limit=1,
         seed=seed,
@@ -163,7 +165,7 @@ def fit(
         args=arguments,
         data_collator=collate,
         train_dataset=rows,
-        callbacks=[_JsonLog(folder / LOG)],
+        callbacks=[JsonLog(folder / LOG)],
         optimisation=settings,
         **kwargs,
     )

@@ -1,0 +1,111 @@
+"""Checkpoints survive saving, see both ways where they should, and refuse what they should."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+
+from rediff.models.captioner import PrefixedDenoiser
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.tokenizer import SPECIAL_TOKENS
+from rediff.scenes.dataset import load_scenes
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Dataset:
+    return load_scenes("validation", 3)
+
+
+def load(untrained: Path, kind: str = "diffusion") -> Checkpoint:
+    return Checkpoint.load(untrained / kind)
+
+
+def test_saving_and_loading_changes_nothing(untrained: Path, tmp_path: Path) -> None:
+    first = load(untrained)
+    first.save(tmp_path)
+    second = Checkpoint.load(tmp_path)
+    assert second.card == first.card
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(tensor, second.model.state_dict()[name])
+    assert second.tokenizer.get_vocab() == first.tokenizer.get_vocab()
+    assert list(tmp_path.glob("*.safetensors"))
+    assert not list(tmp_path.glob("*.bin"))
+
+
+def test_half_precision_on_disk_is_float32_in_memory(untrained: Path, tmp_path: Path) -> None:
+    first = load(untrained)
+    first.save(tmp_path, dtype=torch.float16)
+    second = Checkpoint.load(tmp_path)
+    for name, tensor in first.model.state_dict().items():
+        assert second.model.state_dict()[name].dtype == torch.float32
+        assert torch.equal(tensor.half().float(), second.model.state_dict()[name])
+
+
+def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"is no checkpoint folder: it has no captioner"):
+        Checkpoint.load(tmp_path)
+
+
+def test_pickled_weights_are_refused(untrained: Path, tmp_path: Path) -> None:
+    checkpoint = load(untrained)
+    checkpoint.save(tmp_path)
+    weights = next(tmp_path.glob("*.safetensors"))
+    torch.save(checkpoint.model.state_dict(), tmp_path / "pytorch_model.bin")
+    weights.unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        Checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "looks_ahead"), [("diffusion", True), ("autoregressive", False)])
+def test_who_sees_what(untrained: Path, scenes: Dataset, kind: str, looks_ahead: bool) -> None:
+    checkpoint = load(untrained, kind)
+    pixels, prompt = checkpoint.pixels(scenes["image"][:1]), checkpoint.prompt_ids()
+    denoiser = PrefixedDenoiser(checkpoint, pixels, prompt)
+    first = torch.full((1, 16), 20)
+    second = first.clone()
+    second[0, -1] = 30
+    rows = torch.tensor([0])
+    with torch.inference_mode():
+        change = (denoiser(first, rows) - denoiser(second, rows)).abs().amax(dim=-1)[0]
+    assert bool((change[:-1] > 1e-5).all()) is looks_ahead
+
+
+def test_the_denoiser_is_the_model_on_ids_and_pixels(untrained: Path, scenes: Dataset) -> None:
+    checkpoint = load(untrained)
+    pixels, prompt = checkpoint.pixels(scenes["image"]), checkpoint.prompt_ids()
+    tokens = torch.randint(10, 60, (3, 16))
+    with torch.inference_mode():
+        ours = PrefixedDenoiser(checkpoint, pixels, prompt)(tokens, torch.arange(3))
+        ids = torch.cat([torch.tensor(prompt).expand(3, -1), tokens], dim=1)
+        sizes = torch.tensor([[24, 24]] * 3)
+        whole = checkpoint.model(input_ids=ids, pixel_values=pixels, image_sizes=sizes).logits
+    torch.testing.assert_close(ours, whole[:, -16:], atol=1e-5, rtol=1e-5)
+
+
+def test_guidance_pushes_away_from_the_blank_prompt(untrained: Path, scenes: Dataset) -> None:
+    checkpoint = load(untrained)
+    pixels, prompt = checkpoint.pixels(scenes["image"][:1]), checkpoint.prompt_ids()
+    tokens, rows = torch.randint(10, 60, (1, 16)), torch.tensor([0])
+    with torch.inference_mode():
+        plain = PrefixedDenoiser(checkpoint, pixels, prompt)
+        guided = PrefixedDenoiser(checkpoint, pixels, prompt, guidance=1.5)
+        free = plain._logits(plain.blank, tokens)
+        expected = free + 2.5 * (plain(tokens, rows) - free)
+        torch.testing.assert_close(guided(tokens, rows), expected)
+    assert (plain.passes, guided.passes) == (1, 2)
+
+
+def test_the_prompt_has_the_chat_format(untrained: Path) -> None:
+    checkpoint = load(untrained)
+    tokens = checkpoint.tokenizer.convert_ids_to_tokens(checkpoint.prompt_ids())
+    assert tokens[:4] == ["<|startoftext|>", "<|start_header_id|>", "user", "<|end_header_id|>"]
+    assert tokens.count("<image>") == checkpoint.card.image_tokens
+    assert tokens[-4:] == ["<|eot_id|>", "<|start_header_id|>", "assistant", "<|end_header_id|>"]
+    assert "<|unknown|>" not in tokens
+
+
+def test_every_special_token_but_the_stop_is_banned(untrained: Path) -> None:
+    checkpoint = load(untrained)
+    banned = set(checkpoint.tokenizer.convert_ids_to_tokens(checkpoint.ids.banned))
+    assert banned == set(SPECIAL_TOKENS) - {"<|eot_id|>"}

@@ -1,0 +1,78 @@
+"""`tasks/`, recipes and checkpoints are found from a checkout, an editable install and a wheel."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAY_WHERE = (
+    "import rediff_eval\n"
+    "from rediff.training.recipe import find_recipe\n"
+    "from rediff_eval.registry import shipped_models\n"
+    "from rediff_eval.task import load_task, tasks_folder\n"
+    "print(rediff_eval.__file__, tasks_folder(), load_task('capture').name,\n"
+    "      find_recipe('scenes').name, *shipped_models(), sep='\\n')"
+)
+FOUND = ["capture", "scenes.yaml", "base", "control", "stage1", "rediff", "ar"]
+
+
+def say_where(cwd: Path, path: Path | None = None, *flags: str) -> list[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", SAY_WHERE], cwd=cwd, env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_from_a_checkout() -> None:
+    module, tasks, *found = say_where(ROOT, ROOT)
+    assert Path(module) == ROOT / "rediff_eval" / "__init__.py"
+    assert Path(tasks) == ROOT / "tasks"
+    assert found == FOUND
+
+
+def test_from_the_editable_install(tmp_path: Path) -> None:
+    module, tasks, *found = say_where(tmp_path)
+    assert Path(module) == ROOT / "rediff_eval" / "__init__.py"
+    assert Path(tasks) == ROOT / "tasks"
+    assert found == FOUND
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, installed in a folder of its own."""
+    folder = tmp_path_factory.mktemp("wheel")
+    quiet = {"check": True, "capture_output": True}
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        **quiet,
+    )
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--no-deps", "--target", site, wheel], **quiet
+    )
+    return site
+
+
+def test_from_a_wheel_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    module, tasks, *found = say_where(tmp_path, installed)
+    assert Path(module).is_relative_to(installed)
+    assert Path(tasks) == installed / "rediff_eval" / "_tasks"
+    assert found == FOUND
+
+
+def test_the_wheel_runs_the_main_job_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "rediff_eval", "run", "--task", "capture", "--limit", "2",
+         "--model", "rediff", "--steps", "10", "--out", "run"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, check=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert (tmp_path / "run" / "results.csv").is_file()

@@ -1,0 +1,145 @@
+"""The whole recipe at toy size: every stage runs, stands alone, resumes and is skipped when done."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from rediff.models.captioner import Decoding, load_captioner
+from rediff.models.checkpoint import Checkpoint
+from rediff.scenes.dataset import load_scenes
+from rediff.decoding.samplers import find_sampler
+from rediff.training.drafts import Correction, Draft, read_lines
+from rediff.training.pipeline import is_done, train
+from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.reports import StageReport
+from rediff.training.trainer import STATE, read_log
+
+
+def toy(steps: int = 4) -> Recipe:
+    """The shipped recipe with few steps, few scenes and a small model."""
+    raw = Recipe.load(find_recipe("scenes")).model_dump(mode="json")
+    raw["scenes"] |= {"train": 40, "captions": 2}
+    raw["model"] |= {"hidden": 32, "layers": 2, "heads": 2, "feed_forward": 48}
+    for stage in raw["stages"].values():
+        if "optimisation" in stage:
+            stage["optimisation"] |= {"steps": steps, "batch_size": 8, "save_every": 2}
+        if "scenes" in stage:
+            stage["scenes"] = 6
+    return Recipe.model_validate(raw)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("train")
+    reports: list[StageReport] = []
+    recipe = toy()
+    assert train(recipe, root, report=reports.append) == list(recipe.stages)
+    assert {report.stage for report in reports if report.finished} == set(recipe.stages)
+    return root
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return Checkpoint.load(folder / "model").model.state_dict()
+
+
+def test_every_export_captions(trained: Path) -> None:
+    recipe = toy()
+    images = load_scenes("validation", 2)["image"][:]
+    for name, export in recipe.export.items():
+        captioner = load_captioner(trained / "checkpoints" / name)
+        assert captioner.card.sampler == export.sampler
+        decoding = Decoding(sampler=find_sampler(export.sampler), steps=8)
+        assert len(captioner.caption(images, decoding)) == 2
+
+
+def test_shipped_names_are_exported(trained: Path) -> None:
+    names = {path.name for path in (trained / "checkpoints").iterdir()}
+    assert names == {"base", "control", "stage1", "rediff", "ar"}
+
+
+def test_a_finished_recipe_has_nothing_left_to_do(trained: Path) -> None:
+    assert train(toy(), trained) == []
+
+
+def test_other_settings_make_a_stage_and_all_behind_it_anew(trained: Path) -> None:
+    raw = toy().model_dump(mode="json")
+    raw["stages"]["stage1"]["syntax_rate"] = 0.2
+    other = Recipe.model_validate(raw)
+    undone = [name for name in other.stages if not is_done(name, other, trained)]
+    assert undone[0] == "stage1"
+    assert {"drafts", "oracle", "stage2"} <= set(undone)
+    assert not {"base", "control", "ar"} & set(undone)
+
+
+def test_a_stage_runs_alone_and_needs_what_it_needs(trained: Path, tmp_path: Path) -> None:
+    recipe = toy()
+    with pytest.raises(ValueError, match="stage 'stage1' needs 'base', which is not done"):
+        train(recipe, tmp_path, only=["stage1"])
+    with pytest.raises(ValueError, match="no stage 'stage3'"):
+        train(recipe, tmp_path, only=["stage3"])
+    shutil.copytree(trained / "base", tmp_path / "base")
+    assert train(recipe, tmp_path, only=["stage1"]) == ["stage1"]
+    first, second = weights(trained / "stage1"), weights(tmp_path / "stage1")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_killed_stage_goes_on_and_ends_bit_equal(trained: Path, tmp_path: Path) -> None:
+    raw = toy().model_dump(mode="json")
+    raw["stages"]["stage1"]["optimisation"]["steps"] = 24
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    recipe = Recipe.load(tmp_path / "recipe.yaml")
+    for name in ("whole", "broken"):
+        shutil.copytree(trained / "base", tmp_path / name / "base")
+    train(recipe, tmp_path / "whole", only=["stage1"])
+
+    folder = tmp_path / "broken" / "stage1"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
+         "--out", tmp_path / "broken", "--stage", "stage1"],
+        start_new_session=True,
+    )  # fmt: skip
+    while not list(folder.glob(f"{STATE}/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not is_done("stage1", recipe, tmp_path / "broken")
+
+    train(recipe, tmp_path / "broken", only=["stage1"])
+    first, second = weights(tmp_path / "whole" / "stage1"), weights(folder)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_drafts_and_corrections_fit_each_other(trained: Path) -> None:
+    drafts = list(read_lines(trained / "drafts" / "drafts.jsonl", Draft))
+    corrections = list(read_lines(trained / "oracle" / "corrections.jsonl", Correction))
+    assert [c.draft for c in corrections] == drafts
+    assert {d.tokens_per_step for d in drafts} == {2, 4, 8}
+    for correction in corrections:
+        assert len(correction.corrected()) == len(correction.draft.words) == 80
+
+
+def test_a_broken_line_is_named(trained: Path, tmp_path: Path) -> None:
+    lines = (trained / "drafts" / "drafts.jsonl").read_text().splitlines()
+    (tmp_path / "d.jsonl").write_text("\n".join([lines[0], '{"id": 3}']))
+    with pytest.raises(ValueError, match=r"d\.jsonl:2"):
+        list(read_lines(tmp_path / "d.jsonl", Draft))
+
+
+def test_loss_parts_are_logged(trained: Path) -> None:
+    def parts(stage: str) -> set[str]:
+        return {key for entry in read_log(trained / stage / "log.jsonl") for key in entry}
+
+    assert {"loss_mask", "loss_syntax", "loss_hallucination", "loss_clean"} <= parts("stage1")
+    assert {"loss_edit", "loss_keep", "loss_mask"} <= parts("stage2")
+    done = json.loads((trained / "stage1" / "stage.json").read_text())
+    assert {"fingerprint", "torch", "seconds"} <= set(done)
