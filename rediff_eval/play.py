@@ -49,6 +49,6 @@ def frame(trace: Trace, tokenizer: PreTrainedTokenizerBase, step: int) -> Text:
             style = COMMITTED
         elif trace.revised[step, position]:
             style = REVISED
-        text.append(tokenizer.convert_ids_to_tokens(token), style)
+        text.append(str(tokenizer.convert_ids_to_tokens(token)), style)
         text.append(" ")
     return text

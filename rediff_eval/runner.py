@@ -186,11 +186,11 @@ def _check_failures(spec: RunSpec, outcomes: Sequence[Outcome]) -> None:
         total = len(outcome.failures) + len(outcome.samples)
         if outcome.failures and len(outcome.failures) > spec.max_failures * total:
             name, error = next(iter(outcome.failures.items()))
-            raise TooManyFailures(
+            raise TooManyFailuresError(
                 f"{len(outcome.failures)} of {total} samples failed with {outcome.cell.model};"
                 f" the first, {name}: {error}"
             )
 
 
-class TooManyFailures(RuntimeError):
+class TooManyFailuresError(RuntimeError):
     """More samples failed than the run allows; everything else was written."""

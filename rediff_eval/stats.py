@@ -23,7 +23,7 @@ class Estimate:
 
 
 def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
-    """The aggregate of `scores` with a percentile bootstrap interval, the same for the same seed."""
+    """The aggregate of `scores` with a percentile bootstrap interval, fixed by the seed."""
     n = len(scores.statistics)
     value = float(scores.aggregate(scores.statistics))
     if n < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,13 +93,20 @@ class Evidence:
     confidence: Tensor
 
 
-def weigh(logits: Tensor, ids: SpecialIds) -> Evidence:
+def weigh(logits: Tensor, ids: SpecialIds, *, majority_stop: bool = False) -> Evidence:
     """Evidence from logits [B, R, V] at temperature 0.
 
-    Banned ids are taken out before the softmax. The softmax is computed in float32.
+    Banned ids are taken out before the softmax, which is computed in float32. With
+    `majority_stop` the stop token is proposed only where it has more than half of the probability:
+    "does the response end before here?" is one question, and the words that say no are many, so
+    the plain argmax answers yes far too early wherever the next word is open.
     """
     scores = logits.float()
     banned = torch.tensor([ids.mask, *ids.banned], device=scores.device)
     scores = scores.index_fill(-1, banned, -torch.inf)
+    normaliser = scores.logsumexp(dim=-1)
+    if majority_stop:
+        likely = scores[..., ids.stop] - normaliser > math.log(0.5)
+        scores[..., ids.stop].masked_fill_(~likely, -torch.inf)
     best, token = scores.max(dim=-1)
-    return Evidence(token, torch.exp(best - scores.logsumexp(dim=-1)))
+    return Evidence(token, torch.exp(best - normaliser))

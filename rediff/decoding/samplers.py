@@ -42,7 +42,7 @@ class Sampler:
 
     `block_length`: None decodes the whole canvas at once; otherwise blocks of that many positions
     are decoded left to right, the steps split evenly between them, and only the current block is
-    revised.
+    revised. `majority_stop`: see `weigh`.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Sampler:
     revise: Revise = field(default_factory=Freeze)
     stop: Stop = field(default_factory=Filled)
     block_length: int | None = None
+    majority_stop: bool = True
 
 
 SAMPLERS: Mapping[str, Sampler] = {
@@ -100,7 +101,11 @@ def decode(
             active = (~canvas.done).nonzero()[:, 0]
             if len(active) == 0:
                 break
-            evidence = weigh(denoiser(canvas.tokens[active], active), canvas.ids)
+            evidence = weigh(
+                denoiser(canvas.tokens[active], active),
+                canvas.ids,
+                majority_stop=sampler.majority_stop,
+            )
             nfe[active.cpu()] += denoiser.passes
             before = canvas
             last = step >= sampler.schedule.commit_steps(steps_a_block) - 1
@@ -128,7 +133,7 @@ def _split(length: int, block: int, steps: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What the loop asks of one step: window [R], quota [b], progress, and whether it is the last."""
+    """What the loop asks of one step: window [R], quota [b], progress; whether it is the last."""
 
     window: Tensor
     quota: Tensor

@@ -133,7 +133,7 @@ class DiffusionCaptioner:
         seconds = (time.perf_counter() - started) / len(images)
         return [
             Caption(
-                text=tokenizer.decode(response, skip_special_tokens=True),
+                text=self.checkpoint.text(response),
                 tokens=len(response),
                 nfe=nfe,
                 seconds=seconds,
@@ -164,7 +164,7 @@ class AutoregressiveCaptioner:
         pixels = self.checkpoint.pixels(list(images)).to(model.device)
         ids = torch.tensor(self.checkpoint.prompt_ids(prompt), device=model.device)
         ids = ids.expand(len(images), -1)
-        output = model.generate(
+        output = model.generate(  # type: ignore[misc]
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             pixel_values=pixels,
@@ -174,15 +174,17 @@ class AutoregressiveCaptioner:
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
+        assert isinstance(output, Tensor)
+        written = output[:, ids.size(1) :]
         seconds = (time.perf_counter() - started) / len(images)
-        return [self._caption(row, seconds) for row in output[:, ids.size(1) :].tolist()]
+        return [self._caption(row, seconds) for row in written.tolist()]
 
     def _caption(self, written: list[int], seconds: float) -> Caption:
         stop = self.checkpoint.tokenizer.eos_token_id
         truncated = stop not in written
         response = written if truncated else written[: written.index(stop)]
         return Caption(
-            text=self.checkpoint.tokenizer.decode(response, skip_special_tokens=True),
+            text=self.checkpoint.text(response),
             tokens=len(response),
             nfe=len(response) + (not truncated),
             seconds=seconds,

@@ -11,7 +11,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from transformers import (
-    AutoTokenizer,
     LlavaOnevisionForConditionalGeneration,
     PreTrainedTokenizerFast,
     SiglipImageProcessorPil,
@@ -62,7 +61,7 @@ class Checkpoint:
         )
         return cls(
             model.eval().to(device),
-            AutoTokenizer.from_pretrained(folder),
+            PreTrainedTokenizerFast.from_pretrained(folder),
             SiglipImageProcessorPil.from_pretrained(folder),
             Card.model_validate_json(card.read_text()),
         )
@@ -106,6 +105,10 @@ class Checkpoint:
             [message], add_generation_prompt=True, tokenize=False
         )
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def text(self, response: list[int]) -> str:
+        """A response's token ids as text, special tokens left out."""
+        return str(self.tokenizer.decode(response, skip_special_tokens=True))
 
     def pixels(self, images: list[Image.Image]) -> Tensor:
         """Pictures as the tower takes them, float32 [B, 3, S, S]."""

@@ -6,6 +6,7 @@ only the sizes differ, and pictures are seen whole, without tiles.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -72,16 +73,16 @@ def build_model(
         num_attention_heads=config.heads,
         num_key_value_heads=config.heads,
         max_position_embeddings=512,
-        is_causal=causal,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=None,
     )
+    text.is_causal = causal
     model = LlavaOnevisionForConditionalGeneration(
         LlavaOnevisionConfig(
             vision_config=vision_config(config).to_dict(),
             text_config=text.to_dict(),
-            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_token_index=tokenizer.vocab[IMAGE],
             image_grid_pinpoints=NO_TILES,
             vision_feature_layer=-1,
             vision_feature_select_strategy="full",
@@ -90,6 +91,22 @@ def build_model(
     )
     initialise(model)
     return model
+
+
+def is_causal(model: LlavaOnevisionForConditionalGeneration) -> bool:
+    """Whether the model reads left to right; LLaDA-V's text model does not."""
+    return bool(getattr(model.config.text_config, "is_causal", True))
+
+
+def make_causal(
+    model: LlavaOnevisionForConditionalGeneration,
+) -> LlavaOnevisionForConditionalGeneration:
+    """A model of the same weights that reads left to right."""
+    config = copy.deepcopy(model.config)
+    setattr(config.text_config, "is_causal", True)  # noqa: B010
+    causal = LlavaOnevisionForConditionalGeneration(config)
+    causal.load_state_dict(model.state_dict())
+    return causal
 
 
 @torch.no_grad()

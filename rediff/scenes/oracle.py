@@ -172,10 +172,11 @@ class _Search:
         costs = self._prefix_costs(form, np.array([start]))
         words: list[str] = []
         for slot, before, after in zip(form[::-1], costs[-2::-1], costs[:0:-1], strict=True):
-            for length, (misses, choice) in self.misses.of_slot(slot).items():
-                begin = end - length
-                if begin >= 0 and before[0, begin] + misses[begin] == after[0, end]:
-                    break
+            begin, choice = next(
+                (end - length, nearest)
+                for length, (misses, nearest) in self.misses.of_slot(slot).items()
+                if end >= length and before[0, end - length] + misses[end - length] == after[0, end]
+            )
             words[:0] = choice[begin]
             end = begin
         return words

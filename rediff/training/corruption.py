@@ -45,7 +45,13 @@ def stratified_levels(rows: int, *, power: float = 1.0) -> Tensor:
 
 
 def mask_tokens(
-    target: Tensor, level: Tensor, mask_id: int, stop_id: int, maskable: Tensor | None = None
+    target: Tensor,
+    level: Tensor,
+    mask_id: int,
+    stop_id: int,
+    *,
+    maskable: Tensor | None = None,
+    suffix_share: float = 0.0,
 ) -> Corrupted:
     """Masks each position with its row's probability `level` [B]; only masks are trained.
 
@@ -53,10 +59,16 @@ def mask_tokens(
     stop token itself is masked like any word. What lies behind it is always masked, since a
     decoder never writes there, and is trained to say "stop", so that a decoder can tell. With
     `maskable` bool [B, R], only positions set there are masked and trained.
+
+    Of a share `suffix_share` of the rows everything from a random position on is masked as well.
+    A decoder leaves the right end open for long; were a masked right end only ever seen where the
+    response is over, the model would learn to stop wherever it sees one.
     """
     behind = behind_stop(target, stop_id)
     drawn = (torch.rand(target.shape) < level[:, None]) & ~behind
     if maskable is None:
+        if suffix_share:
+            drawn |= _suffixes(target, suffix_share) & ~behind
         drawn[:, 0] |= ~drawn.any(dim=1)
         trained = drawn | behind
     else:
@@ -64,6 +76,12 @@ def mask_tokens(
         trained = drawn
     kind = torch.where(trained, Kind.MASK, Kind.IGNORED)
     return Corrupted(torch.where(drawn | behind, mask_id, target), kind, level)
+
+
+def _suffixes(target: Tensor, share: float) -> Tensor:
+    rows, length = target.shape
+    start = torch.where(torch.rand(rows) < share, torch.randint(length, (rows,)), length)
+    return torch.arange(length) >= start[:, None]
 
 
 def behind_stop(target: Tensor, stop_id: int) -> Tensor:

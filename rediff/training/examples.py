@@ -148,14 +148,12 @@ class FactTable:
         return self._false[target, column]
 
 
-def collate_inputs(
-    pixels: Tensor, tokens: Tensor, checkpoint_prompt: Sequence[int]
-) -> dict[str, Any]:
-    """Model inputs for canvases `tokens` [B, R] behind the prompt; the head runs on R + 1 positions.
+def collate_inputs(pixels: Tensor, tokens: Tensor, prompt_ids: Sequence[int]) -> dict[str, Any]:
+    """Model inputs for canvases `tokens` [B, R] behind the prompt, the head on R + 1 positions.
 
     The extra position is the prompt's last: a causal model predicts the first token there.
     """
-    prompt = torch.tensor(list(checkpoint_prompt)).expand(len(tokens), -1)
+    prompt = torch.tensor(list(prompt_ids)).expand(len(tokens), -1)
     return {
         "input_ids": torch.cat([prompt, tokens], dim=1),
         "pixel_values": pixels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -45,7 +46,7 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     update(parameter, group)
 
-    def _muon(self, parameter: nn.Parameter, group: dict) -> None:
+    def _muon(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
         assert parameter.grad is not None
         state = self.state[parameter]
         if "momentum" not in state:
@@ -55,7 +56,7 @@ class Muon(torch.optim.Optimizer):
         scale = max(1.0, direction.size(0) / direction.size(1)) ** 0.5
         parameter.add_(orthogonalise(direction).view_as(parameter), alpha=-group["lr"] * scale)
 
-    def _adamw(self, parameter: nn.Parameter, group: dict) -> None:
+    def _adamw(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
         assert parameter.grad is not None
         state = self.state[parameter]
         if "step" not in state:

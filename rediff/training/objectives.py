@@ -50,12 +50,20 @@ class Predict:
     checkpoint: Checkpoint
     levels: Levels
     facts: FactTable | None = None
+    suffix_share: float = 0.0
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         target = pick_responses(examples)
         ids = self.checkpoint.ids
         maskable = None if self.facts is None else self.facts.is_fact[target]
-        corrupted = mask_tokens(target, self.levels(len(target)), ids.mask, ids.stop, maskable)
+        corrupted = mask_tokens(
+            target,
+            self.levels(len(target)),
+            ids.mask,
+            ids.stop,
+            maskable=maskable,
+            suffix_share=self.suffix_share,
+        )
         return batch(self.checkpoint, examples, target, corrupted)
 
 
@@ -86,6 +94,7 @@ class Revise:
     levels: Levels
     syntax_rate: float
     hallucination_rate: float
+    suffix_share: float = 0.0
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         target = pick_responses(examples)
@@ -94,7 +103,9 @@ class Revise:
     def corrupt(self, target: Tensor) -> Corrupted:
         ids = self.checkpoint.ids
         return inject_errors(
-            mask_tokens(target, self.levels(len(target)), ids.mask, ids.stop),
+            mask_tokens(
+                target, self.levels(len(target)), ids.mask, ids.stop, suffix_share=self.suffix_share
+            ),
             target,
             self.facts.swaps(target),
             syntax_rate=self.syntax_rate,

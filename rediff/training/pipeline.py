@@ -137,7 +137,7 @@ def read_progress(name: str, root: Path) -> StageReport:
 
 
 def export(recipe: Recipe, root: Path) -> None:
-    """Copies the recipe's checkpoints to `root/checkpoints`, weights in float16, names as shipped."""
+    """Copies the recipe's exports to `root/checkpoints`, weights in float16, names as shipped."""
     for name, choice in recipe.export.items():
         checkpoint = Checkpoint.load(root / choice.stage / MODEL)
         checkpoint.with_card(sampler=choice.sampler).save(

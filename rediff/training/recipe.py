@@ -67,7 +67,8 @@ class PredictStage(_Stage):
     such sentences all of one form. On those the picture's things are bound to their words within
     minutes; whole captions alone never get there.
     `facts_only`: mask only the words that state facts, so that grounding is learnt before style.
-    `levels`, `power`: mask levels are lowest + (highest - lowest) * u ** power.
+    `levels`, `power`: mask levels are lowest + (highest - lowest) * u ** power. `suffix_share`:
+    see `mask_tokens`.
     """
 
     kind: Literal["predict"] = "predict"
@@ -78,6 +79,7 @@ class PredictStage(_Stage):
     facts_only: bool = False
     levels: tuple[float, float] = (0.0, 1.0)
     power: float = 1.0
+    suffix_share: float = 0.0
     weighting: Weighting = "uniform"
     optimisation: Optimisation
 
@@ -91,6 +93,7 @@ class ReviseStage(_Stage):
     hallucination_rate: float = 0.1
     levels: tuple[float, float] = (0.0, 1.0)
     power: float = 1.0
+    suffix_share: float = 0.0
     weighting: Weighting = "uniform"
     loss_weights: dict[str, float] = Field(default_factory=dict)
     optimisation: Optimisation
@@ -128,6 +131,7 @@ class CorrectStage(_Stage):
     corrections: str
     stage1_share: float = 0.25
     masked_share: float = 0.0
+    suffix_share: float = 0.5
     syntax_rate: float = 0.1
     hallucination_rate: float = 0.1
     weighting: Weighting = "uniform"

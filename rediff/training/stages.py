@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rediff.decoding.canvas import Canvas
 from rediff.decoding.samplers import decode, find_sampler
 from rediff.models.captioner import PrefixedDenoiser
 from rediff.models.checkpoint import CAPTION_PROMPT, Card, Checkpoint
-from rediff.models.tiny import build_model
+from rediff.models.tiny import build_model, is_causal, make_causal
 from rediff.models.tokenizer import build_tokenizer
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
 from rediff.scenes.grammar import vocabulary
@@ -93,7 +94,7 @@ def run_vision(stage: VisionStage, recipe: Recipe, root: Path, folder: Path) -> 
 
 def run_predict(stage: PredictStage, recipe: Recipe, root: Path, folder: Path) -> None:
     start = Checkpoint.load(root / stage.start / MODEL)
-    checkpoint = make_causal(start) if stage.causal and start.card.kind == "diffusion" else start
+    checkpoint = _autoregressive(start) if stage.causal and not is_causal(start.model) else start
     data = training_scenes(recipe, root)
     if stage.responses == "captions":
         examples = caption_examples(data, checkpoint, stage.canvas or recipe.canvas)
@@ -106,9 +107,14 @@ def run_predict(stage: PredictStage, recipe: Recipe, root: Path, folder: Path) -
     objective: Objective = (
         NextToken(checkpoint, facts)
         if stage.causal
-        else Predict(checkpoint, Levels(*stage.levels, stage.power), facts)
+        else Predict(checkpoint, Levels(*stage.levels, stage.power), facts, stage.suffix_share)
     )
     _train(stage, checkpoint, examples, objective, folder, {})
+
+
+def _autoregressive(start: Checkpoint) -> Checkpoint:
+    causal = replace(start, model=make_causal(start.model))
+    return causal.with_card(kind="autoregressive")
 
 
 def run_revise(stage: ReviseStage, recipe: Recipe, root: Path, folder: Path) -> None:
@@ -135,7 +141,12 @@ def run_correct(stage: CorrectStage, recipe: Recipe, root: Path, folder: Path) -
 
 def _revision(stage: ReviseStage | CorrectStage, checkpoint: Checkpoint, levels: Levels) -> Revise:
     return Revise(
-        checkpoint, FactTable(checkpoint), levels, stage.syntax_rate, stage.hallucination_rate
+        checkpoint,
+        FactTable(checkpoint),
+        levels,
+        stage.syntax_rate,
+        stage.hallucination_rate,
+        stage.suffix_share,
     )
 
 
@@ -153,20 +164,6 @@ def _train(
         weights={Kind[name.upper()]: weight for name, weight in weights.items()},
     )  # fmt: skip
     checkpoint.save(folder / MODEL)
-
-
-def make_causal(checkpoint: Checkpoint) -> Checkpoint:
-    """The same weights under a causal mask, as an autoregressive captioner."""
-    config = checkpoint.model.config
-    config.text_config.is_causal = True
-    model = type(checkpoint.model)(config)
-    model.load_state_dict(checkpoint.model.state_dict())
-    return Checkpoint(
-        model,
-        checkpoint.tokenizer,
-        checkpoint.images,
-        checkpoint.card.model_copy(update={"kind": "autoregressive"}),
-    )
 
 
 def run_drafts(stage: DraftsStage, recipe: Recipe, root: Path, folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import (
+    LlavaOnevisionForConditionalGeneration,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -22,6 +23,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from rediff.models.tiny import is_causal
 from rediff.training.corruption import Kind
 from rediff.training.losses import Weighting, loss_parts, total_loss
 from rediff.training.muon import Muon
@@ -38,13 +40,14 @@ NOT_HIDDEN = ("embed_tokens", "position_embedding", "lm_head")
 class OwnOptimizerTrainer(Trainer):
     """A Trainer for models that return their own loss, with `build_optimizer`'s optimiser."""
 
-    def __init__(self, *args: Any, optimisation: Optimisation, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, model: nn.Module, *, optimisation: Optimisation, **kwargs: Any) -> None:
+        super().__init__(model, **kwargs)
+        self.network = model
         self.optimisation = optimisation
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            self.optimizer = build_optimizer(self.model, self.optimisation)
+            self.optimizer = build_optimizer(self.network, self.optimisation)
         return self.optimizer
 
 
@@ -52,9 +55,15 @@ class RevisionTrainer(OwnOptimizerTrainer):
     """Takes the loss of an `Objective`'s batches: a sum of means per kind of position."""
 
     def __init__(
-        self, *args: Any, weights: Mapping[Kind, float], weighting: Weighting, **kwargs: Any
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        *,
+        weights: Mapping[Kind, float],
+        weighting: Weighting,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(model, **kwargs)
+        self.causal = is_causal(model)
         self.weights = weights
         self.weighting = weighting
         self.parts: defaultdict[str, list[float]] = defaultdict(list)
@@ -68,8 +77,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
     ) -> Tensor:
         target, kind, level = (inputs.pop(name) for name in ("target", "kind", "level"))
         logits = model(**inputs, use_cache=False).logits
-        causal = self.model.config.text_config.is_causal is True
-        logits = logits[:, :-1] if causal else logits[:, 1:]
+        logits = logits[:, :-1] if self.causal else logits[:, 1:]
         parts = loss_parts(logits, target, kind, level, weighting=self.weighting)
         for name, part in parts.items():
             self.parts[f"loss_{name.name.lower()}"].append(part.item())
@@ -91,7 +99,10 @@ def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opt
     others = [p for name, p in trained if not is_matrix[name]]
     if settings.optimizer == "muon":
         return Muon(matrices, others, lr=settings.lr, other_lr=settings.other_lr)
-    groups = [{"params": matrices}, {"params": others, "lr": settings.other_lr}]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices},
+        {"params": others, "lr": settings.other_lr},
+    ]
     return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0)
 
 
@@ -161,7 +172,7 @@ def fit(
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not any(module in name.split(".") for module in settings.freeze))
     runner = trainer(
-        model=model,
+        model,
         args=arguments,
         data_collator=collate,
         train_dataset=rows,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.grammar import SYNONYMS
@@ -40,7 +41,7 @@ class WordAlignment(nn.Module):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
-        self.model = checkpoint.model
+        self.model: LlavaOnevisionForConditionalGeneration = checkpoint.model
         vocabulary = checkpoint.tokenizer.get_vocab()
         self.words = [
             [torch.tensor([vocabulary[a] for a in SYNONYMS.get(w, (w,))]) for w in category]
@@ -50,7 +51,7 @@ class WordAlignment(nn.Module):
     def forward(self, pixel_values: Tensor, cells: Tensor) -> dict[str, Tensor]:
         """`pixel_values` [B, 3, S, S], `cells` int64 [B, 9, categories]; returns the loss."""
         features = F.normalize(self.features(pixel_values), dim=-1)
-        embeddings = F.normalize(self.model.get_input_embeddings().weight, dim=-1)
+        embeddings = F.normalize(self.embeddings(), dim=-1)
         losses = []
         for k, category in enumerate(self.words):
             ids = torch.stack([w[torch.randint(len(w), ())] for w in category])
@@ -64,6 +65,12 @@ class WordAlignment(nn.Module):
         packed = self.model.get_image_features(pixel_values, image_sizes=sizes).pooler_output
         return torch.stack(list(packed))[:, :-1]
 
+    def embeddings(self) -> Tensor:
+        """The word embeddings, [V, D]."""
+        weight = self.model.get_input_embeddings().weight
+        assert isinstance(weight, Tensor)
+        return weight
+
     @torch.no_grad()
     def settle(self, pixel_values: Tensor) -> None:
         """Scales the projector to unit features, and starts the head from the word embeddings."""
@@ -71,12 +78,12 @@ class WordAlignment(nn.Module):
         projector = self.model.model.multi_modal_projector
         projector.linear_2.weight.div_(scale)
         projector.linear_2.bias.div_(scale)
-        embeddings = self.model.get_input_embeddings().weight
+        embeddings = self.embeddings()
         self.model.lm_head.weight.copy_(embeddings / embeddings.size(1) ** 0.5)
 
 
 def describe_cells(scene: Scene) -> Tensor:
-    """Labels int64 [9, categories]: the index of each cell's word, `NOTHING` where there is none."""
+    """Labels int64 [9, categories]: each cell's word by index, `NOTHING` where there is none."""
     cells = torch.full((len(ROWS) * len(COLUMNS), len(CATEGORIES)), NOTHING)
     cells[:, 4] = torch.arange(len(cells)) // len(COLUMNS)
     cells[:, 5] = torch.arange(len(cells)) % len(COLUMNS)

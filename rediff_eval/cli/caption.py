@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 
 @click.command()
@@ -33,7 +37,7 @@ def caption(
     from rich.console import Console
 
     from rediff.decoding.samplers import find_sampler
-    from rediff.models.captioner import Decoding, load_captioner
+    from rediff.models.captioner import Decoding, DiffusionCaptioner, load_captioner
     from rediff_eval.play import play
     from rediff_eval.quiet import quiet_libraries
     from rediff_eval.registry import find_model
@@ -43,6 +47,10 @@ def caption(
     picture = load_picture(str(image))
     captioner = load_captioner(choice.folder)
     card = captioner.card
+    if card.kind == "autoregressive" and (trace or given or sampler or steps):
+        raise ValueError(
+            f"{choice.name} is autoregressive: it has no denoising steps, sampler or trace"
+        )
     decoding = Decoding(
         sampler=find_sampler(sampler or choice.sampler or card.sampler),
         steps=steps or max(1, card.canvas // 4),
@@ -50,16 +58,15 @@ def caption(
         given=given,
     )
     (result,) = captioner.caption([picture], decoding)
-    if result.trace is not None:
-        tokenizer = captioner.checkpoint.tokenizer
-        play(result.trace, tokenizer, Console(), delay=delay)
+    if result.trace is not None and isinstance(captioner, DiffusionCaptioner):
+        play(result.trace, captioner.checkpoint.tokenizer, Console(), delay=delay)
     click.echo(result.text)
     click.echo(
         f"({result.tokens} tokens, {result.nfe} forward passes, {result.seconds:.2f} s)", err=True
     )
 
 
-def load_picture(name: str):
+def load_picture(name: str) -> PIL.Image.Image:
     """The named file, or the embedded test scene of `scene:N`. Raises ValueError or OSError."""
     from rediff.data.images import open_image
 
@@ -70,4 +77,5 @@ def load_picture(name: str):
         raise ValueError(f"{name!r}: expected a number behind 'scene:'")
     from rediff.scenes.dataset import load_scenes
 
-    return load_scenes("test", int(number) + 1)[int(number)]["image"]
+    row = load_scenes("test", int(number) + 1)[int(number)]
+    return cast("PIL.Image.Image", row["image"])

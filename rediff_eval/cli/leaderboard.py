@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @click.command()
@@ -27,7 +31,7 @@ def leaderboard(runs: tuple[Path, ...], metric: str, form: str) -> None:
         click.echo(wide.to_string(float_format="%.3f"))
 
 
-def _markdown(frame) -> str:
+def _markdown(frame: pandas.DataFrame) -> str:
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
     for row in frame.itertuples(index=False):
         cells = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row)

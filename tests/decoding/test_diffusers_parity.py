@@ -37,7 +37,14 @@ def test_every_step_is_equal(
     seed: int, steps: int, revise: Revise, threshold: float | None, editing: float | None
 ) -> None:
     commit = MostConfident() if threshold is None else Confident(threshold=threshold)
-    sampler = Sampler(name="x", schedule=Linear(), commit=commit, revise=revise, stop=Filled())
+    sampler = Sampler(
+        name="x",
+        schedule=Linear(),
+        commit=commit,
+        revise=revise,
+        stop=Filled(),
+        majority_stop=False,
+    )
     denoiser = FakeDenoiser(seed, 1, LENGTH)
     ours = decode(denoiser, Canvas.blank(1, LENGTH, NO_STOP), sampler, steps, trace=True).traces[0]
 

@@ -17,7 +17,13 @@ samplers = st.sampled_from(
     [
         *SAMPLERS.values(),
         replace(SAMPLERS["refine"], block_length=4, name="blocks"),
-        replace(SAMPLERS["refine"], schedule=Linear(), stop=Filled(), name="published"),
+        replace(
+            SAMPLERS["refine"],
+            schedule=Linear(),
+            stop=Filled(),
+            name="published",
+            majority_stop=False,
+        ),
         replace(SAMPLERS["refine"], revise=ReplaceAll(top_fraction=0.5, start=0.5), name="half"),
         replace(SAMPLERS["mask-predict"], commit=Confident(threshold=0.5), name="threshold"),
     ]
@@ -163,3 +169,13 @@ def test_unknown_names_suggest_the_nearest() -> None:
 def test_a_given_answer_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="13 tokens, the canvas 12"):
         blank(1).given(0, [1] * 13)
+
+
+def test_a_stop_needs_the_majority_where_asked() -> None:
+    logits = torch.zeros(1, 2, 12)
+    logits[0, 0, STOP], logits[0, 1, STOP], logits[0, 0, 3] = 1.0, 5.0, 0.5
+    plain, majority = weigh(logits, IDS), weigh(logits, IDS, majority_stop=True)
+    assert plain.token.tolist() == [[STOP, STOP]]
+    assert majority.token.tolist() == [[3, STOP]]
+    kept = logits[..., [i for i in range(12) if i not in (MASK, PAD)]].softmax(-1)
+    assert majority.confidence[0, 0].item() == pytest.approx(kept[0, 0, 3].item())

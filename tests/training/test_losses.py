@@ -39,6 +39,19 @@ def test_masking_hides_what_it_trains_and_all_behind_the_stop(seed: int, level: 
     assert (made.kind == Kind.MASK).any(dim=1).all()
 
 
+def test_suffixes_are_masked_in_their_share_of_rows() -> None:
+    torch.manual_seed(0)
+    target = torch.ones(2000, 10, dtype=torch.long)
+    made = mask_tokens(target, torch.full((2000,), 1e-9), MASK, STOP, suffix_share=0.5)
+    masked = made.kind == Kind.MASK
+    ends_masked = masked[:, -1].float().mean().item()
+    assert ends_masked == pytest.approx(0.5, abs=0.05)
+    lengths = masked.sum(dim=1)
+    assert torch.equal(
+        masked[masked[:, -1]].flip(1).long().cumprod(1).sum(1), lengths[masked[:, -1]]
+    )
+
+
 def test_only_maskable_positions_are_masked() -> None:
     target = responses(0)
     made = mask_tokens(target, torch.ones(6), MASK, STOP, maskable=target < 5)

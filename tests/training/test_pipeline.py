@@ -1,4 +1,4 @@
-"""The whole recipe at toy size: every stage runs, stands alone, resumes and is skipped when done."""
+"""The whole recipe at toy size: stages run, stand alone, resume, and are skipped when done."""
 
 import json
 import os
@@ -13,10 +13,10 @@ import pytest
 import torch
 import yaml
 
+from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Decoding, load_captioner
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import load_scenes
-from rediff.decoding.samplers import find_sampler
 from rediff.training.drafts import Correction, Draft, read_lines
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe, find_recipe
