@@ -29,8 +29,7 @@ def describe_run(spec: RunSpec, samples: SampleSet, seconds: float) -> dict[str,
             "ids_sha256": _sha256("\n".join(s.id for s in samples.samples).encode()),
         },
         "models": {
-            model.name: {"weights_sha256": _weights_hash(model.folder), "sampler": model.sampler}
-            for model in spec.models
+            model.name: {"weights_sha256": weights_hash(model.folder)} for model in spec.models
         },
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
@@ -58,7 +57,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _weights_hash(folder: Path) -> str:
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over a checkpoint folder's weight files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(path.read_bytes())
