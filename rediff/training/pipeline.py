@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.training.recipe import Recipe, needs
 from rediff.training.reports import Report, StageReport
@@ -103,6 +104,7 @@ def _ready(name: str, recipe: Recipe, root: Path) -> bool:
 def _run(name: str, recipe: Recipe, root: Path) -> None:
     """One stage in a process of its own."""
     torch.set_num_threads(1)
+    quiet_libraries()
     folder = root / name
     mark, own = folder / "settings.json", fingerprint(name, recipe)
     if folder.exists() and (not mark.is_file() or mark.read_text() != own):

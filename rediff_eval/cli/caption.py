@@ -38,8 +38,8 @@ def caption(
 
     from rediff.decoding.samplers import find_sampler
     from rediff.models.captioner import Decoding, DiffusionCaptioner, load_captioner
+    from rediff.quiet import quiet_libraries
     from rediff_eval.play import play
-    from rediff_eval.quiet import quiet_libraries
     from rediff_eval.registry import find_model
 
     quiet_libraries()

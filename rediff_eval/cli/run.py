@@ -48,8 +48,8 @@ def run(
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
     from rich.console import Console
 
+    from rediff.quiet import quiet_libraries
     from rediff_eval.progress import Progress
-    from rediff_eval.quiet import quiet_libraries
     from rediff_eval.registry import find_model, shipped_models
     from rediff_eval.runner import RunSpec
     from rediff_eval.runner import run as run_spec

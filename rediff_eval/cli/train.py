@@ -23,11 +23,11 @@ import click
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(recipe: str, out: Path, stages: tuple[str, ...], jobs: int, limit: int) -> None:
     """Train every stage of a recipe that is not done yet, then print the leaderboard."""
+    from rediff.quiet import quiet_libraries
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
     from rediff.training.recipe import Recipe, find_recipe
     from rediff_eval.progress import StageProgress
-    from rediff_eval.quiet import quiet_libraries
 
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))

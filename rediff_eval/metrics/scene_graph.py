@@ -41,29 +41,24 @@ class SceneGraphMetric:
 def score_caption(text: str, scene: Scene) -> dict[str, float]:
     """All scene-graph metrics of one caption."""
     stated, truth = read_caption(text), scene.graph()
-    true_pairs = scene.pairwise()
-    right_relations = stated.relations & (truth.relations | true_pairs)
+    true_relations = stated.relations & (truth.relations | scene.pairwise())
     parts = {
         "object_f1": _f1(stated.objects, truth.objects),
         "attribute_f1": _f1(stated.attributes, truth.attributes),
         "relation_f1": _harmonic(
-            _share(len(right_relations), len(stated.relations)),
+            _share(len(true_relations), len(stated.relations)),
             _share(len(truth.relations & stated.relations), len(truth.relations)),
         ),
     }
     facts = len(stated.objects) + len(stated.attributes) + len(stated.relations)
-    right = (
-        len(stated.objects & truth.objects)
-        + len(stated.attributes & truth.attributes)
-        + len(right_relations)
-    )
+    right = len(stated.objects & truth.objects) + len(stated.attributes & truth.attributes)
     expected = len(truth.objects) + len(truth.attributes) + len(truth.relations)
-    covered = right - len(stated.relations & true_pairs)
+    placed = len(stated.relations & truth.relations)
     return {
         "capture": sum(WEIGHTS[name] * parts[name] for name in WEIGHTS) / sum(WEIGHTS.values()),
         **parts,
-        "hallucination": 1 - right / facts if facts else 0.0,
-        "coverage": covered / expected,
+        "hallucination": 1 - (right + len(true_relations)) / facts if facts else 0.0,
+        "coverage": (right + placed) / expected,
         "repetition": repetition(text),
         "fluency": fluency(text),
     }

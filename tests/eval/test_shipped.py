@@ -55,7 +55,9 @@ def test_rediff_describes_the_picture_it_is_shown() -> None:
 def test_the_results_were_made_by_the_shipped_checkpoints() -> None:
     manifest = json.loads((RESULTS / "results.json").read_text())["manifest"]
     assert manifest["data"]["samples"] >= 500
-    made_by = {name.partition(":")[0]: m["weights_sha256"] for name, m in manifest["models"].items()}
+    made_by = {
+        name.partition(":")[0]: m["weights_sha256"] for name, m in manifest["models"].items()
+    }
     assert made_by == {name: weights_hash(shipped_folder() / name) for name in SHIPPED_ORDER}
 
 
