@@ -24,7 +24,6 @@ class Scenes(_Strict):
 
     train: int = 8000
     captions: int = 4
-    validation: int = 200
     seed: int = 0
 
 
@@ -48,7 +47,7 @@ class Optimisation(_Strict):
 
 
 class _Stage(_Strict):
-    """`needs`: the stage whose checkpoint this one starts from, or whose output it reads."""
+    """`start`, `drafts`, `corrections`, where a stage has them: the stages it reads from."""
 
     seed: int = 0
 
@@ -85,7 +84,10 @@ class PredictStage(_Stage):
 
 
 class ReviseStage(_Stage):
-    """Stage I, foundational revision: masks, random tokens and false facts, and what is right."""
+    """Stage I, foundational revision: masks, random tokens and false facts, and what is right.
+
+    `loss_weights` by kind of position, 1 where none is given (see `total_loss`).
+    """
 
     kind: Literal["revise"] = "revise"
     start: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +27,6 @@ from rediff.training.corruption import Kind
 from rediff.training.losses import Weighting, loss_parts, total_loss
 from rediff.training.muon import Muon
 from rediff.training.recipe import Optimisation
-
-logger = logging.getLogger(__name__)
 
 LOG = "log.jsonl"
 STATE = "trainer"
@@ -107,7 +104,7 @@ def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opt
 
 
 class JsonLog(TrainerCallback):
-    """Appends every log entry to a file as one JSON line, and to the logger as plain text."""
+    """Appends every log entry to a file as one JSON line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
