@@ -8,13 +8,12 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from rediff_eval.runner import RunSpec
-    from rediff_eval.samples import SampleSet
+from rediff_eval.samples import SampleSet
+from rediff_eval.spec import RunSpec
 
 PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "scipy", "pycocoevalcap")
 

@@ -1,12 +1,11 @@
-"""The files of a finished run: `results.json`, `results.csv`, `leaderboard.md`, `quality.png`."""
+"""The numbers of a finished run."""
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from rediff_eval.stats import Estimate
@@ -42,26 +41,10 @@ class Results:
     main_metric: str
 
 
-def write_results(results: Results, folder: Path) -> None:
-    """Writes all files, each whole or not at all."""
-    from rediff_eval.tables import to_markdown
-
-    _replace(folder / "results.json", json.dumps(asdict(results), indent=2) + "\n")
-    _replace(folder / "results.csv", to_csv(results))
-    _replace(folder / "leaderboard.md", to_markdown(results))
-    if len({cell.tokens_per_step for cell in results.cells}) > 1:
-        from rediff_eval.plots import plot_quality
-
-        plot_quality(results, folder / "quality.png")
-
-
 def to_csv(results: Results) -> str:
     """Long form, one row a number; an empty field where there is no interval."""
-    lines = [COLUMNS, *long_rows(results)]
-    from io import StringIO
-
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *long_rows(results)])
     return text.getvalue()
 
 
@@ -78,9 +61,3 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

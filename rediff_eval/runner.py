@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from PIL import Image
 
@@ -14,35 +13,18 @@ from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Caption, Captioner, Decoding, load_captioner
 from rediff_eval.manifest import describe_run
 from rediff_eval.metrics import METRICS
+from rediff_eval.output import write_results
 from rediff_eval.progress import Progress
 from rediff_eval.registry import ModelChoice
-from rediff_eval.results import CellResult, Results, write_results
+from rediff_eval.results import CellResult, Results
 from rediff_eval.samples import Sample, SampleSet, load_samples
+from rediff_eval.spec import RunSpec
 from rediff_eval.stats import Estimate, estimate
 from rediff_eval.task import Task
 
 GREEDY = "greedy"
 """Sampler name of models that decode left to right, one token a step."""
 CAPTIONS = "captions.jsonl"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
-    """What to run. Where `samplers` or `steps` are empty, each model's own and the task's hold.
-
-    `max_failures`: share of the samples that may fail before the run counts as failed.
-    """
-
-    task: Task
-    models: tuple[ModelChoice, ...]
-    samplers: tuple[str, ...] = ()
-    steps: tuple[int, ...] = ()
-    limit: int | None = None
-    seed: int = 0
-    batch_size: int = 16
-    data: Path | None = None
-    out: Path
-    max_failures: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

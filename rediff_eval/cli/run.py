@@ -51,8 +51,8 @@ def run(
     from rediff.quiet import quiet_libraries
     from rediff_eval.progress import Progress
     from rediff_eval.registry import find_model, shipped_models
-    from rediff_eval.runner import RunSpec
     from rediff_eval.runner import run as run_spec
+    from rediff_eval.spec import RunSpec
     from rediff_eval.tables import to_terminal
     from rediff_eval.task import load_task
 

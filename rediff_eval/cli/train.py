@@ -53,7 +53,8 @@ def evaluate(checkpoints: list[Path], out: Path, limit: int) -> None:
 
     from rediff_eval.progress import Progress
     from rediff_eval.registry import find_model
-    from rediff_eval.runner import RunSpec, run
+    from rediff_eval.runner import run
+    from rediff_eval.spec import RunSpec
     from rediff_eval.tables import to_terminal
     from rediff_eval.task import load_task
 

@@ -1,0 +1,28 @@
+"""What a run is asked to do, resolved and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rediff_eval.registry import ModelChoice
+from rediff_eval.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What to run. Where `samplers` or `steps` are empty, each model's own and the task's hold.
+
+    `max_failures`: share of the samples that may fail before the run counts as failed.
+    """
+
+    task: Task
+    models: tuple[ModelChoice, ...]
+    samplers: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 16
+    data: Path | None = None
+    out: Path
+    max_failures: float = 0.05
