@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from rediff.models.captioner import pick_device
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
 
@@ -41,7 +42,7 @@ def describe_run(spec: RunSpec, samples: SampleSet, seconds: float) -> dict[str,
             "machine": platform.machine(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
-            "device": "cpu",
+            "device": pick_device(),
         },
     }
 

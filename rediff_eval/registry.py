@@ -31,6 +31,11 @@ def shipped_models() -> list[str]:
     return [name for name in SHIPPED_ORDER if name in present]
 
 
+def _name_of(folder: Path) -> str:
+    """A checkpoint is called by its folder; the `model` of a training stage, by the stage."""
+    return folder.parent.name if folder.name == "model" else folder.name
+
+
 def find_model(text: str) -> ModelChoice:
     """A shipped model's name or a checkpoint folder, either with `:SAMPLER` behind it.
 
@@ -42,7 +47,7 @@ def find_model(text: str) -> ModelChoice:
         return ModelChoice(name, folder, sampler or None)
     path = Path(name)
     if (path / "captioner.json").is_file():
-        return ModelChoice(path.resolve().name, path, sampler or None)
+        return ModelChoice(_name_of(path.resolve()), path, sampler or None)
     if path.is_dir():
         raise ValueError(f"{path} is no checkpoint folder: it has no captioner.json")
     raise unknown("model", name, shipped_models())

@@ -22,13 +22,16 @@ from rediff.models.checkpoint import Card, Checkpoint
 class Decoding:
     """How to decode: the sampler and its step budget; an autoregressive model ignores both.
 
-    `trace`: record every denoising step. `given`: an answer written first, for the model to revise.
+    `trace`: record every denoising step. `given`: an answer written first, for the model to go on
+    from or to revise. `guidance`: scale of classifier-free guidance, 0 for none (see
+    `PrefixedDenoiser`).
     """
 
     sampler: Sampler
     steps: int
     trace: bool = False
     given: str | None = None
+    guidance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,12 @@ class DiffusionCaptioner:
         started = time.perf_counter()
         tokenizer = self.checkpoint.tokenizer
         pixels = self.checkpoint.pixels(list(images))
-        denoiser = PrefixedDenoiser(self.checkpoint, pixels, self.checkpoint.prompt_ids(prompt))
+        denoiser = PrefixedDenoiser(
+            self.checkpoint,
+            pixels,
+            self.checkpoint.prompt_ids(prompt),
+            guidance=decoding.guidance,
+        )
         canvas = Canvas.blank(
             len(images), self.card.canvas, self.checkpoint.ids, device=self.checkpoint.model.device
         )
@@ -192,9 +200,17 @@ class AutoregressiveCaptioner:
         )
 
 
-def load_captioner(folder: Path, *, device: torch.device | str = "cpu") -> Captioner:
-    """The captioner of a checkpoint folder. Raises FileNotFoundError if it is none."""
-    checkpoint = Checkpoint.load(folder, device=device)
+def pick_device() -> str:
+    """The first GPU where there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_captioner(folder: Path, *, device: torch.device | str | None = None) -> Captioner:
+    """The captioner of a checkpoint folder, on `device` or on the best there is.
+
+    Raises FileNotFoundError if the folder is no checkpoint.
+    """
+    checkpoint = Checkpoint.load(folder, device=device or pick_device())
     if checkpoint.card.kind == "autoregressive":
         return AutoregressiveCaptioner(checkpoint)
     return DiffusionCaptioner(checkpoint)

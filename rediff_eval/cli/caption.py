@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     "--steps", type=click.IntRange(min=1), help="Denoising steps; default: 4 tokens a step."
 )
 @click.option("--given", help="A first part of the answer, for the model to go on from or revise.")
+@click.option(
+    "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
+)
 @click.option("--trace", is_flag=True, help="Play the denoising steps.")
 @click.option(
     "--delay", default=0.25, show_default=True, type=click.FloatRange(min=0),
@@ -30,6 +33,7 @@ def caption(
     sampler: str | None,
     steps: int | None,
     given: str | None,
+    guidance: float,
     trace: bool,
     delay: float,
 ) -> None:
@@ -56,6 +60,7 @@ def caption(
         steps=steps or max(1, card.canvas // 4),
         trace=trace,
         given=given,
+        guidance=guidance,
     )
     (result,) = captioner.caption([picture], decoding)
     if result.trace is not None and isinstance(captioner, DiffusionCaptioner):

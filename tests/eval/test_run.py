@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from rediff.scenes.dataset import load_scenes
 from rediff_eval.leaderboard import load, pivot
+from rediff_eval.registry import find_model
 from rediff_eval.results import COLUMNS
 
 METRICS = {
@@ -209,6 +212,21 @@ class TestOwnData:
         results = json.loads((folder.parent / "out" / "results.json").read_text())
         assert list(results["cells"][0]["failures"]) == ["1.png"]
         assert results["cells"][0]["metrics"]["nfe"]["n"] == 2
+
+
+def test_a_stage_s_checkpoint_is_called_by_its_stage(untrained: Path, tmp_path: Path) -> None:
+    shutil.copytree(untrained / "diffusion", tmp_path / "stage1" / "model")
+    assert find_model(str(tmp_path / "stage1" / "model")).name == "stage1"
+    assert find_model(f"{untrained / 'diffusion'}:refine").sampler == "refine"
+
+
+def test_guidance_costs_two_passes_a_step(untrained: Path, tmp_path: Path) -> None:
+    output = program(
+        "caption", "scene:0", "--model", untrained / "diffusion", "--steps", "4",
+        "--guidance", "0.5",
+    )  # fmt: skip
+    passes = int(re.search(r"(\d+) forward passes", output)[1])  # type: ignore[index]
+    assert passes in (2, 4, 6, 8)
 
 
 def test_one_picture_is_described_and_its_trace_played(untrained: Path, tmp_path: Path) -> None:
