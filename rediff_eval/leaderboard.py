@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rediff_eval.suggest import unknown
+from rediff.suggest import unknown
 
 
 def load(runs: Iterable[Path | str]) -> pd.DataFrame:

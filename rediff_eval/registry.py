@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import rediff
-from rediff_eval.suggest import unknown
+from rediff.suggest import unknown
 
 SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
 

@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rediff_eval.suggest import unknown
+from rediff.suggest import unknown
 
 
 class Task(BaseModel):

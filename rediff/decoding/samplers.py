@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -23,6 +22,7 @@ from rediff.decoding.policies import (
     Stop,
 )
 from rediff.decoding.trace import Step, Trace, row_trace
+from rediff.suggest import unknown
 
 
 class Denoiser(Protocol):
@@ -179,8 +179,6 @@ def _record(before: Canvas, after: Canvas, active: Tensor, evidence: Evidence) -
 
 def find_sampler(name: str) -> Sampler:
     """The named sampler. Raises ValueError suggesting the nearest name."""
-    if name in SAMPLERS:
-        return SAMPLERS[name]
-    near = difflib.get_close_matches(name, SAMPLERS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SAMPLERS)}"
-    raise ValueError(f"no sampler {name!r}; {hint}")
+    if name not in SAMPLERS:
+        raise unknown("sampler", name, SAMPLERS)
+    return SAMPLERS[name]

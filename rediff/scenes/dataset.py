@@ -12,6 +12,7 @@ from datasets import Dataset, Features, Image, List, Value
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.render import render
 from rediff.scenes.world import Scene, sample_scene
+from rediff.suggest import unknown
 
 SPLITS = ("train", "validation", "test")
 FEATURES = Features(
@@ -53,7 +54,7 @@ def load_scenes(split: str, count: int, *, captions: int = 1, seed: int = 0) -> 
     that a row is the same whatever the count. Raises ValueError for an unknown split.
     """
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}: the embedded scenes have {', '.join(SPLITS)}")
+        raise unknown("split", split, SPLITS)
     rows = [
         _row(split, seed, index, scene, captions)
         for index, scene in enumerate(itertools.islice(iterate_scenes(split, seed=seed), count))

@@ -1,8 +1,8 @@
 """How captions of the embedded world are written.
 
 One table of sentence forms serves three readers of it: the writer (`write_caption`) draws random
-paths through the forms, the recogniser (`recognise`) matches a sentence against them, and the
-oracle (`rediff.scenes.oracle`) searches them for the caption nearest to a draft.
+paths through the forms, the recogniser (`rediff.scenes.recogniser`) matches a sentence against
+them, and the oracle (`rediff.scenes.oracle`) searches them for the caption nearest to a draft.
 
 A form is a line of words and slots. `(a|b c)` chooses between word sequences, `{name}` is filled
 from the sentence's meaning, in any of its paraphrases.
@@ -14,7 +14,6 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,8 +22,6 @@ from rediff.scenes.world import (
     COLOURS,
     COLUMNS,
     MAX_THINGS,
-    RELATIONS,
-    ROWS,
     SHAPES,
     SIZES,
     TEXTURES,
@@ -103,17 +100,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 _PIECE = re.compile(r"\{(\w+)\}|\(([^)]*)\)|(\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A recognised sentence: its kind (a key of `FORMS`) and the words that filled its slots.
-
-    Words are canonical (`tiny` is read as `small`); a place fills `row` and `column`.
-    """
-
-    kind: str
-    filled: Mapping[str, str]
-
-
 def canonical(word: str) -> str:
     """The fact behind a paraphrase: `upper` -> `top`; other words are returned as they are."""
     return _canonical_words().get(word, word)
@@ -130,7 +116,7 @@ def vocabulary() -> Words:
     values = {*SHAPES, *COLOURS, *SIZES, *TEXTURES, *BACKGROUNDS, *COLUMNS, *VERBS, *PICTURES}
     values |= {*COUNTS.values(), *itertools.chain.from_iterable(SYNONYMS.values())}
     for line in (*itertools.chain.from_iterable(FORMS.values()), *PLACES):
-        for _, choices, literal in _pieces(line):
+        for _, choices, literal in pieces(line):
             values |= {literal} if literal else set(choices.split("|"))
     return tuple(sorted({word for value in values for word in value.split()}))
 
@@ -158,21 +144,22 @@ def expand(kind: str, meaning: Mapping[str, str]) -> list[tuple[Slot, ...]]:
 
 
 @functools.cache
-def _pieces(line: str) -> tuple[tuple[str, str, str], ...]:
+def pieces(line: str) -> tuple[tuple[str, str, str], ...]:
+    """A form's pieces as (slot name, choices, word), two of the three empty."""
     return tuple(_PIECE.findall(line))
 
 
 def _slots(line: str, meaning: Mapping[str, str]) -> Iterator[Slot]:
-    for name, choices, literal in _pieces(line):
+    for name, choices, literal in pieces(line):
         if literal:
             yield ((literal,),)
         elif choices:
             yield tuple(tuple(choice.split()) for choice in choices.split("|"))
         else:
-            yield _paraphrases(name, *(meaning[part] for part in _PARTS.get(name, (name,))))
+            yield _paraphrases(name, *(meaning[part] for part in PARTS.get(name, (name,))))
 
 
-_PARTS: Mapping[str, Words] = {
+PARTS: Mapping[str, Words] = {
     "place": ("row", "column"),
     "look": ("size", "texture", "colour"),
     "verb": (),
@@ -186,12 +173,10 @@ def _paraphrases(name: str, *values: str) -> Slot:
     if name in ("verb", "picture"):
         return tuple((word,) for word in {"verb": VERBS, "picture": PICTURES}[name])
     if name == "place":
-        meaning = dict(zip(_PARTS["place"], values, strict=True))
+        meaning = dict(zip(PARTS["place"], values, strict=True))
         return tuple(path for line in PLACES for path in _paths(_slots(line, meaning)))
     if name == "look":
-        parts = [
-            _paraphrases(part, value) for part, value in zip(_PARTS[name], values, strict=True)
-        ]
+        parts = [_paraphrases(part, value) for part, value in zip(PARTS[name], values, strict=True)]
         return tuple(path for order in itertools.permutations(parts) for path in _paths(order))
     return tuple(tuple(alias.split()) for alias in SYNONYMS.get(values[0], values))
 
@@ -243,68 +228,3 @@ PLAIN_FORM = "a {size} {texture} {colour} {shape} at the {row} {column} ."
 def write_plainly(meaning: Mapping[str, str]) -> str:
     """The plainest sentence about a thing, always in the same words and order."""
     return " ".join(word for slot in _slots(PLAIN_FORM, meaning) for word in slot[0])
-
-
-def recognise(sentence: str) -> Sentence | None:
-    """The meaning of a sentence (its final period included), or None if no form allows it."""
-    for kind, pattern in _patterns():
-        if match := pattern.fullmatch(sentence):
-            return Sentence(kind, dict(_read_groups(match.groupdict())))
-    return None
-
-
-def _read_groups(groups: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-    for name, text in groups.items():
-        if text is None or name in ("verb", "picture"):
-            continue
-        if name == "place":
-            words = [canonical(word) for word in text.split()]
-            yield "row", next(word for word in words if word in ROWS)
-            yield "column", next(word for word in words if word in COLUMNS)
-        elif name == "look":
-            for word in map(canonical, text.split()):
-                yield _category(word), word
-        else:
-            yield name, canonical(text)
-
-
-def _category(word: str) -> str:
-    return next(
-        name
-        for name, values in {"size": SIZES, "texture": TEXTURES, "colour": COLOURS}.items()
-        if word in values
-    )
-
-
-@functools.cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple(
-        (kind, re.compile(" ".join(_regex(line))))
-        for kind, lines in FORMS.items()
-        for line in lines
-    )
-
-
-def _regex(line: str) -> Iterator[str]:
-    for name, choices, literal in _pieces(line):
-        if literal:
-            yield re.escape(literal)
-        elif choices:
-            yield f"(?:{choices})"
-        else:
-            yield f"(?P<{name}>{_value_regex(name)})"
-
-
-def _value_regex(name: str) -> str:
-    if name == "place":
-        lines = (" ".join(_regex(line)) for line in PLACES)
-        return re.sub(r"\?P<\w+>", "?:", "|".join(lines))
-    if name == "look":
-        parts = [f"(?:{_value_regex(part)})" for part in ("size", "texture", "colour")]
-        return "|".join(" ".join(order) for order in itertools.permutations(parts))
-    values: Mapping[str, Words] = {
-        "shape": SHAPES, "other": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
-        "row": ROWS, "column": COLUMNS, "background": BACKGROUNDS, "relation": RELATIONS,
-        "count": tuple(COUNTS.values()), "verb": VERBS, "picture": PICTURES,
-    }  # fmt: skip
-    return "|".join(alias for value in values[name] for alias in SYNONYMS.get(value, (value,)))

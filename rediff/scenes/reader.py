@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rediff.scenes.grammar import SYNONYMS, canonical, recognise
+from rediff.scenes.grammar import SYNONYMS, canonical
+from rediff.scenes.recogniser import recognise
 from rediff.scenes.world import (
     AT,
     BACKGROUND,

@@ -19,6 +19,7 @@ import torch
 from rediff.models.checkpoint import Checkpoint
 from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
+from rediff.suggest import unknown
 from rediff.training.recipe import Recipe, needs
 from rediff.training.reports import Report, StageReport
 from rediff.training.stages import MODEL, run_stage
@@ -91,7 +92,7 @@ def train(
 def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] | None) -> None:
     for name in todo:
         if name not in recipe.stages:
-            raise ValueError(f"the recipe has no stage {name!r}; it has {', '.join(recipe.stages)}")
+            raise unknown("stage", name, recipe.stages)
         for need in needs(recipe.stages[name]):
             if only is not None and need not in todo and not is_done(need, recipe, root):
                 raise ValueError(f"stage {name!r} needs {need!r}, which is not done in {root}")

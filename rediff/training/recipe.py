@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rediff.models.tiny import TinyConfig
+from rediff.suggest import unknown
 from rediff.training.losses import Weighting
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -208,11 +208,9 @@ def find_recipe(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
     shipped = {path.stem: path for path in RECIPES.glob("*.yaml")}
-    if name in shipped:
-        return shipped[name]
-    near = difflib.get_close_matches(name, shipped, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; shipped: {', '.join(sorted(shipped))}"
-    raise ValueError(f"no recipe {name!r}{hint}")
+    if name not in shipped:
+        raise unknown("recipe", name, sorted(shipped))
+    return shipped[name]
 
 
 def _explain(error: ValidationError) -> str:
@@ -222,8 +220,7 @@ def _explain(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if not unknown_keys:
         return f"{place}: {first['msg']}"
-    near = difflib.get_close_matches(str(first["loc"][-1]), _field_names(), 1)
-    return f"unknown key {place!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"{place}: {unknown('key', str(first['loc'][-1]), sorted(_field_names()))}"
 
 
 def _field_names() -> set[str]:

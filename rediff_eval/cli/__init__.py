@@ -6,12 +6,12 @@ import sys
 
 import click
 
+from rediff.suggest import unknown
 from rediff_eval.cli.caption import caption
 from rediff_eval.cli.leaderboard import leaderboard
 from rediff_eval.cli.listing import list_
 from rediff_eval.cli.run import run
 from rediff_eval.cli.train import train
-from rediff_eval.suggest import unknown
 
 USAGE = 2
 INTERRUPTED = 130

@@ -107,7 +107,10 @@ def test_the_same_command_gives_the_same_captions(finished: Path, untrained: Pat
     [
         (["--task", "captur"], "unknown task 'captur'; did you mean 'capture'?"),
         (["--task", "capture", "--model", "rediffs"], "unknown model 'rediffs'; did you mean"),
-        (["--task", "capture", "--sampler", "refin"], "no sampler 'refin'; did you mean 'refine'?"),
+        (
+            ["--task", "capture", "--sampler", "refin"],
+            "unknown sampler 'refin'; did you mean 'refine'?",
+        ),
         (["--task", "capture", "--model", "rediff:refin"], "did you mean 'refine'?"),
         (["--task", "capture", "--steps", "ten"], "'ten': expected whole numbers"),
         (["--task", "capture", "--stepz", "8"], "No such option"),

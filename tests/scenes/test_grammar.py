@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from rediff.scenes.grammar import (
     MAX_WORDS,
     MIN_WORDS,
-    recognise,
     thing_meaning,
     vocabulary,
     write_caption,
     write_plainly,
 )
 from rediff.scenes.reader import fluency, read_caption, split_sentences
+from rediff.scenes.recogniser import recognise
 from rediff.scenes.world import Scene, sample_scene
 
 seeds = st.integers(0, 2**32 - 1)

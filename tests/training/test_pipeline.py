@@ -84,7 +84,7 @@ def test_a_stage_runs_alone_and_needs_what_it_needs(trained: Path, tmp_path: Pat
     recipe = toy()
     with pytest.raises(ValueError, match="stage 'stage1' needs 'base', which is not done"):
         train(recipe, tmp_path, only=["stage1"])
-    with pytest.raises(ValueError, match="no stage 'stage3'"):
+    with pytest.raises(ValueError, match="unknown stage 'stage3'"):
         train(recipe, tmp_path, only=["stage3"])
     shutil.copytree(trained / "base", tmp_path / "base")
     assert train(recipe, tmp_path, only=["stage1"]) == ["stage1"]

@@ -29,7 +29,11 @@ def test_shipped_recipes_load(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("start: vision", "strat: vision", "unknown key .*strat'; did you mean 'start'"),
+        (
+            "start: vision",
+            "strat: vision",
+            "base.predict.strat: unknown key 'strat'; did you mean 'start'",
+        ),
         ("start: vision", "start: visoin", "stage 'base' needs 'visoin', which is not before it"),
         ("steps: 1}}", "steps: many}}", "steps: Input should be a valid integer"),
         ("stage: base", "stage: bsae", "export 'base' names no stage: 'bsae'"),

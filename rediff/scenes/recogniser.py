@@ -1,0 +1,107 @@
+"""Which sentences the grammar allows, and what they mean."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rediff.scenes.grammar import (
+    COUNTS,
+    FORMS,
+    PICTURES,
+    PLACES,
+    SYNONYMS,
+    VERBS,
+    Words,
+    canonical,
+    pieces,
+)
+from rediff.scenes.world import (
+    BACKGROUNDS,
+    COLOURS,
+    COLUMNS,
+    RELATIONS,
+    ROWS,
+    SHAPES,
+    SIZES,
+    TEXTURES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A recognised sentence: its kind (a key of `FORMS`) and the words that filled its slots.
+
+    Words are canonical (`tiny` is read as `small`); a place fills `row` and `column`.
+    """
+
+    kind: str
+    filled: Mapping[str, str]
+
+
+def recognise(sentence: str) -> Sentence | None:
+    """The meaning of a sentence (its final period included), or None if no form allows it."""
+    for kind, pattern in _patterns():
+        if match := pattern.fullmatch(sentence):
+            return Sentence(kind, dict(_read_groups(match.groupdict())))
+    return None
+
+
+def _read_groups(groups: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+    for name, text in groups.items():
+        if text is None or name in ("verb", "picture"):
+            continue
+        if name == "place":
+            words = [canonical(word) for word in text.split()]
+            yield "row", next(word for word in words if word in ROWS)
+            yield "column", next(word for word in words if word in COLUMNS)
+        elif name == "look":
+            for word in map(canonical, text.split()):
+                yield _category(word), word
+        else:
+            yield name, canonical(text)
+
+
+def _category(word: str) -> str:
+    return next(
+        name
+        for name, values in {"size": SIZES, "texture": TEXTURES, "colour": COLOURS}.items()
+        if word in values
+    )
+
+
+@functools.cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (kind, re.compile(" ".join(_regex(line))))
+        for kind, lines in FORMS.items()
+        for line in lines
+    )
+
+
+def _regex(line: str) -> Iterator[str]:
+    for name, choices, literal in pieces(line):
+        if literal:
+            yield re.escape(literal)
+        elif choices:
+            yield f"(?:{choices})"
+        else:
+            yield f"(?P<{name}>{_value_regex(name)})"
+
+
+def _value_regex(name: str) -> str:
+    if name == "place":
+        lines = (" ".join(_regex(line)) for line in PLACES)
+        return re.sub(r"\?P<\w+>", "?:", "|".join(lines))
+    if name == "look":
+        parts = [f"(?:{_value_regex(part)})" for part in ("size", "texture", "colour")]
+        return "|".join(" ".join(order) for order in itertools.permutations(parts))
+    values: Mapping[str, Words] = {
+        "shape": SHAPES, "other": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
+        "row": ROWS, "column": COLUMNS, "background": BACKGROUNDS, "relation": RELATIONS,
+        "count": tuple(COUNTS.values()), "verb": VERBS, "picture": PICTURES,
+    }  # fmt: skip
+    return "|".join(alias for value in values[name] for alias in SYNONYMS.get(value, (value,)))
