@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from rediff.training.trainer import LOG, read_log
 from rediff_eval.results import CellResult, Results
@@ -81,6 +82,9 @@ def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:
             panel.plot(*zip(*points, strict=True), linewidth=1, label=part.removeprefix("loss_"))
         panel.set_title(name, fontsize=9)
         panel.set_yscale("log")
+        for set_formatter in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
+            set_formatter(LogFormatter(minor_thresholds=(1.0, 0.5)))
+        panel.tick_params(labelsize=7, which="both")
         panel.grid(alpha=0.25)
         panel.legend(frameon=False, fontsize=7)
     figure.savefig(path)
