@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 
 from rediff_eval.results import CellResult, Results
@@ -12,6 +13,7 @@ SHOWN = (
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
     "repetition", "fluency", "bleu4", "rouge_l", "cider", "nfe", "seconds",
 )  # fmt: skip
+WIDE = 220
 DECIMALS = {"nfe": 1, "seconds": 3}
 
 
@@ -48,6 +50,12 @@ def to_terminal(results: Results) -> Table:
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         table.add_row(*row, end_section=following is None or following[:2] != row[:2])
     return table
+
+
+def print_table(results: Results) -> None:
+    """Prints the table on standard output, at full width where that is no terminal."""
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(to_terminal(results))
 
 
 def to_markdown(results: Results) -> str:

@@ -69,14 +69,12 @@ class Checkpoint:
     def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
         """Writes everything to `folder`, the weights in `dtype` if given."""
         folder.mkdir(parents=True, exist_ok=True)
-        kept = {name: tensor.to(dtype or tensor.dtype) for name, tensor in self.weights().items()}
+        weights = self.model.state_dict()
+        kept = {name: tensor.to(dtype or tensor.dtype) for name, tensor in weights.items()}
         self.model.save_pretrained(folder, state_dict=kept)
         self.tokenizer.save_pretrained(folder)
         self.images.save_pretrained(folder)
         (folder / CARD).write_text(self.card.model_dump_json(indent=2) + "\n")
-
-    def weights(self) -> dict[str, Tensor]:
-        return self.model.state_dict()
 
     def with_card(self, **changes: object) -> Checkpoint:
         return replace(self, card=self.card.model_copy(update=changes))

@@ -46,14 +46,12 @@ def run(
     max_failures: float,
 ) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
-    from rich.console import Console
-
     from rediff.quiet import quiet_libraries
     from rediff_eval.progress import Progress
     from rediff_eval.registry import find_model, shipped_models
     from rediff_eval.runner import run as run_spec
     from rediff_eval.spec import RunSpec
-    from rediff_eval.tables import to_terminal
+    from rediff_eval.tables import print_table
     from rediff_eval.task import load_task
 
     quiet_libraries()
@@ -71,8 +69,7 @@ def run(
         max_failures=max_failures,
     )
     results = run_spec(spec, Progress())
-    console = Console(width=None if Console().is_terminal else 220)
-    console.print(to_terminal(results))
+    print_table(results)
     click.echo(f"Results in {spec.out}")
 
 
