@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
@@ -12,3 +16,19 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
     return ValueError(f"unknown {kind} {name!r}; {hint}")
+
+
+def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
+    """One clause for what pydantic found first, an unknown key before all else.
+
+    `keys`: right keys, of which the nearest is suggested for an unknown one.
+    """
+    problems = error.errors()
+    strange = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    first = (strange or problems)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if not strange:
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    if not keys:
+        return f"{place}: unknown key"
+    return f"{place}: {unknown('key', str(first['loc'][-1]), keys)}"

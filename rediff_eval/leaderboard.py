@@ -39,11 +39,13 @@ def _load_one(folder: Path) -> pd.DataFrame:
 def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric, a row for each data set, model and sampler, a column for each budget.
 
-    Runs of the same cell are averaged. Raises ValueError for a metric that no run has.
+    Where a model has no budget its column is "–". Runs of the same cell are averaged.
+    Raises ValueError for a metric that no run has.
     """
     rows = frame[frame["metric"] == metric]
     if rows.empty:
         raise unknown("metric", metric, sorted(frame["metric"].unique()))
-    return rows.pivot_table(
+    budget = rows["tokens_per_step"].astype(object)
+    return rows.assign(tokens_per_step=budget.where(budget.notna(), "–")).pivot_table(
         index=["data", "model", "sampler"], columns="tokens_per_step", values="value", sort=False
     )

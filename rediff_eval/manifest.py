@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
-from rediff.models.captioner import pick_device
+from rediff.models.load import pick_device
+from rediff_eval.opening import locate
+from rediff_eval.registry import ModelChoice
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
 
@@ -29,7 +31,8 @@ def describe_run(spec: RunSpec, samples: SampleSet, seconds: float) -> dict[str,
             "ids_sha256": _sha256("\n".join(s.id for s in samples.samples).encode()),
         },
         "models": {
-            model.name: {"weights_sha256": weights_hash(model.folder)} for model in spec.models
+            model.name: {"from": f"{model.kind}:{model.where}", **_hashes(model)}
+            for model in spec.models
         },
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
@@ -55,6 +58,16 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _hashes(model: ModelChoice) -> dict[str, str]:
+    """What tells a model's files from others; nothing is known of a server's model."""
+    place = locate(model)
+    if place is None:
+        return {}
+    if place.is_file():
+        return {"file_sha256": _sha256(place.read_bytes())}
+    return {"weights_sha256": weights_hash(place)}
 
 
 def weights_hash(folder: Path) -> str:

@@ -16,7 +16,7 @@ def write_results(results: Results, folder: Path) -> None:
     _replace(folder / "results.json", json.dumps(asdict(results), indent=2) + "\n")
     _replace(folder / "results.csv", to_csv(results))
     _replace(folder / "leaderboard.md", to_markdown(results))
-    if len({cell.tokens_per_step for cell in results.cells}) > 1:
+    if len({cell.tokens_per_step for cell in results.cells} - {None}) > 1:
         plot_quality(results, folder / "quality.png")
 
 

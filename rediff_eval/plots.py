@@ -26,11 +26,11 @@ def plot_quality(results: Results, path: Path) -> None:
     axes = figure.add_subplot()
     lines: defaultdict[tuple[str, str], list[CellResult]] = defaultdict(list)
     for cell in results.cells:
-        if results.main_metric in cell.metrics:
+        if results.main_metric in cell.metrics and cell.tokens_per_step is not None:
             lines[cell.model, cell.sampler].append(cell)
     for (model, sampler), cells in lines.items():
         _plot_line(axes, model, sampler, cells, results.main_metric)
-    ticks = sorted({cell.tokens_per_step for cell in results.cells})
+    ticks = sorted({c.tokens_per_step for c in results.cells if c.tokens_per_step is not None})
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
@@ -45,8 +45,8 @@ def plot_quality(results: Results, path: Path) -> None:
 
 
 def _plot_line(axes: Axes, model: str, sampler: str, cells: list[CellResult], metric: str) -> None:
-    cells = sorted(cells, key=lambda cell: cell.tokens_per_step)
-    x = [cell.tokens_per_step for cell in cells]
+    cells = sorted(cells, key=lambda cell: cell.tokens_per_step or 0.0)
+    x = [cell.tokens_per_step or 0.0 for cell in cells]
     estimates = [cell.metrics[metric] for cell in cells]
     y = [e.value for e in estimates]
     low = [e.value - (e.value if e.low is None else e.low) for e in estimates]

@@ -1,22 +1,46 @@
-"""Models by name: the shipped checkpoints, or a checkpoint folder."""
+"""Models by name: shipped, known by the paper's tables, in a folder, on a hub, or elsewhere."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
 
 import rediff
 from rediff.suggest import unknown
 
 SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
+Kind = Literal["folder", "hub", "openai", "captions", "worker"]
+SCHEMES: tuple[Kind, ...] = ("openai", "captions", "worker")
+
+
+class KnownModel(BaseModel):
+    """A row of `models.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    id: str
+    kind: str
+    loads: str
+    decodes: str
+    licence: str
+    sampler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model and, where one was asked for by `NAME:SAMPLER`, the sampler to decode it with."""
+    """A model and, where one was asked for by `NAME:SAMPLER`, the sampler to decode it with.
+
+    `where`: a folder or file, a hub id, or the name that a server knows the model by.
+    """
 
     name: str
-    folder: Path
+    kind: Kind
+    where: str
     sampler: str | None = None
 
 
@@ -31,23 +55,43 @@ def shipped_models() -> list[str]:
     return [name for name in SHIPPED_ORDER if name in present]
 
 
+def known_models() -> list[KnownModel]:
+    """The rows of `models.yaml`."""
+    text = (Path(__file__).parent / "models.yaml").read_text(encoding="utf-8")
+    return [KnownModel.model_validate(row) for row in yaml.safe_load(text)]
+
+
+def find_model(text: str) -> ModelChoice:
+    """The model that `text` names, `:SAMPLER` behind it where it takes one of our samplers.
+
+    A shipped model, a known one, a folder, a hub id (OWNER/NAME@REVISION), `openai:MODEL`,
+    `captions:FILE` or `worker:FILE`. Raises ValueError naming the nearest name, or saying what is
+    wrong with a folder or file, where it is none of these.
+    """
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme in SCHEMES:
+        return ModelChoice(Path(rest).stem if scheme != "openai" else rest, scheme, rest)
+    name, _, sampler = text.partition(":")
+    if name in shipped_models():
+        return ModelChoice(name, "folder", str(shipped_folder() / name), sampler or None)
+    bare, at, revision = name.partition("@")
+    for model in known_models():
+        if bare.lower() in (model.name.lower(), model.id.lower()):
+            where = f"{model.id}{at}{revision}"
+            return ModelChoice(model.name, "hub", where, sampler or model.sampler)
+    path = Path(name)
+    if path.is_dir():
+        return ModelChoice(_name_of(path.resolve()), "folder", name, sampler or None)
+    if _is_hub_id(name):
+        return ModelChoice(name.partition("@")[0].rpartition("/")[2], "hub", name, sampler or None)
+    raise unknown("model", name, [*shipped_models(), *(m.name for m in known_models())])
+
+
 def _name_of(folder: Path) -> str:
     """A checkpoint is called by its folder; the `model` of a training stage, by the stage."""
     return folder.parent.name if folder.name == "model" else folder.name
 
 
-def find_model(text: str) -> ModelChoice:
-    """A shipped model's name or a checkpoint folder, either with `:SAMPLER` behind it.
-
-    Raises ValueError naming the nearest shipped model where there is neither.
-    """
-    name, _, sampler = text.partition(":")
-    folder = shipped_folder() / name
-    if name in shipped_models():
-        return ModelChoice(name, folder, sampler or None)
-    path = Path(name)
-    if (path / "captioner.json").is_file():
-        return ModelChoice(_name_of(path.resolve()), path, sampler or None)
-    if path.is_dir():
-        raise ValueError(f"{path} is no checkpoint folder: it has no captioner.json")
-    raise unknown("model", name, shipped_models())
+def _is_hub_id(text: str) -> bool:
+    owner, slash, name = text.partition("/")
+    return bool(slash and owner and name) and "/" not in name and owner not in {".", ".."}

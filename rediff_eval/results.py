@@ -24,8 +24,8 @@ class CellResult:
     data: str
     model: str
     sampler: str
-    steps: int
-    tokens_per_step: float
+    steps: int | None
+    tokens_per_step: float | None
     seed: int
     metrics: Mapping[str, Estimate]
     not_run: Mapping[str, str]
@@ -53,7 +53,7 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     for cell in results.cells:
         for name, estimate in cell.metrics.items():
             yield (
-                cell.task, cell.model, cell.sampler, cell.steps, f"{cell.tokens_per_step:g}",
+                cell.task, cell.model, cell.sampler, cell.steps, _number(cell.tokens_per_step),
                 cell.seed, name, f"{estimate.value:.6g}", _number(estimate.low),
                 _number(estimate.high), estimate.n,
             )  # fmt: skip

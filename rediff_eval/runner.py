@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
 from PIL import Image
 
 from rediff.decoding.samplers import find_sampler
-from rediff.models.captioner import Caption, Captioner, Decoding, load_captioner
+from rediff.models.captioner import Caption, Captioner, Decoding, Failure, Traits
 from rediff_eval.manifest import describe_run
 from rediff_eval.metrics import METRICS
+from rediff_eval.opening import open_captioner
 from rediff_eval.output import write_results
 from rediff_eval.progress import Progress
 from rediff_eval.registry import ModelChoice
@@ -22,19 +24,17 @@ from rediff_eval.spec import RunSpec
 from rediff_eval.stats import Estimate, estimate
 from rediff_eval.task import Task
 
-GREEDY = "greedy"
-"""Sampler name of models that decode left to right, one token a step."""
 CAPTIONS = "captions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One model with one sampler at one budget."""
+    """One model with one sampler at one budget; no budget where the model has no steps."""
 
     model: str
     sampler: str
-    steps: int
-    tokens_per_step: float
+    steps: int | None
+    tokens_per_step: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ def run(spec: RunSpec, progress: Progress) -> Results:
     outcomes = []
     with (spec.out / CAPTIONS).open("w", encoding="utf-8") as log:
         for model in spec.models:
-            captioner = load_captioner(model.folder)
-            for cell in plan_cells(spec, model, captioner):
-                outcome = _run_cell(spec, cell, captioner, samples, progress)
-                log.writelines(json.dumps(row) + "\n" for row in _rows(outcome))
-                log.flush()
-                outcomes.append(outcome)
+            with closing(open_captioner(model, spec.loading, base_url=spec.base_url)) as captioner:
+                for cell in plan_cells(spec, model, captioner.traits):
+                    outcome = _run_cell(spec, cell, captioner, samples, progress)
+                    log.writelines(json.dumps(row) + "\n" for row in _rows(outcome))
+                    log.flush()
+                    outcomes.append(outcome)
     results = Results(
         manifest=describe_run(spec, samples, time.perf_counter() - started),
         cells=[score_cell(spec, samples, outcome) for outcome in outcomes],
@@ -78,22 +78,40 @@ def run(spec: RunSpec, progress: Progress) -> Results:
     return results
 
 
-def plan_cells(spec: RunSpec, model: ModelChoice, captioner: Captioner) -> Iterator[Cell]:
-    """The cells of one model. Raises ValueError for more steps than the canvas has tokens."""
-    canvas = captioner.card.canvas
-    if captioner.card.kind == "autoregressive":
-        yield Cell(model.name, GREEDY, canvas, 1.0)
-        return
-    samplers = (model.sampler,) if model.sampler else spec.samplers or (captioner.card.sampler,)
-    budgets = spec.steps or tuple(canvas // tokens for tokens in spec.task.tokens_per_step)
-    for steps in budgets:
-        if not 0 < steps <= canvas:
-            raise ValueError(
-                f"{steps} steps: {model.name} writes {canvas} tokens, at least one a step"
-            )
+def plan_cells(spec: RunSpec, model: ModelChoice, traits: Traits) -> Iterator[Cell]:
+    """The cells of one model.
+
+    Raises ValueError for more steps than the model writes tokens, or for a sampler where the model
+    takes none of ours.
+    """
+    if model.sampler and not traits.takes_samplers:
+        raise ValueError(
+            f"{model.name} decodes in its own way ({traits.sampler}), not with a sampler of ours"
+        )
+    samplers: tuple[str, ...] = (traits.sampler,)
+    if traits.takes_samplers:
+        samplers = (model.sampler,) if model.sampler else spec.samplers or samplers
     for sampler in samplers:
-        for steps in budgets:
-            yield Cell(model.name, sampler, steps, canvas / steps)
+        for steps in _budgets(spec, model, traits):
+            yield Cell(model.name, sampler, steps, _tokens_per_step(traits, steps))
+
+
+def _budgets(spec: RunSpec, model: ModelChoice, traits: Traits) -> tuple[int | None, ...]:
+    if not traits.takes_steps:
+        return (traits.length if traits.kind == "autoregressive" else None,)
+    if traits.steps is not None:
+        return spec.steps or (traits.steps,)
+    assert traits.length is not None
+    for steps in spec.steps:
+        if not 0 < steps <= traits.length:
+            raise ValueError(
+                f"{steps} steps: {model.name} writes {traits.length} tokens, at least one a step"
+            )
+    return spec.steps or tuple(traits.length // tokens for tokens in spec.task.tokens_per_step)
+
+
+def _tokens_per_step(traits: Traits, steps: int | None) -> float | None:
+    return None if steps is None or traits.length is None else traits.length / steps
 
 
 def _run_cell(
@@ -101,16 +119,22 @@ def _run_cell(
 ) -> Outcome:
     done: list[tuple[Sample, Caption]] = []
     failures: dict[str, str] = {}
-    sampler = find_sampler(cell.sampler if cell.sampler != GREEDY else "mask-predict")
+    sampler = find_sampler(cell.sampler) if captioner.traits.takes_samplers else None
     decoding = Decoding(sampler=sampler, steps=cell.steps)
-    title = f"{cell.model} {cell.sampler} {cell.steps} steps"
+    title = f"{cell.model} {cell.sampler}" + (f" {cell.steps} steps" if cell.steps else "")
     with progress.task(title, len(samples.samples)) as advance:
         for start in range(0, len(samples.samples), spec.batch_size):
             batch = samples.samples[start : start + spec.batch_size]
             readable, images = _open_all(batch, failures)
             if images:
-                captions = captioner.caption(images, decoding, prompt=spec.task.prompt)
-                done += zip(readable, captions, strict=True)
+                replies = captioner.caption(
+                    images, decoding, prompt=spec.task.prompt, ids=[s.id for s in readable]
+                )
+                for sample, reply in zip(readable, replies, strict=True):
+                    if isinstance(reply, Failure):
+                        failures[sample.id] = reply.error
+                    else:
+                        done.append((sample, reply))
             advance(len(batch))
     return Outcome(cell, tuple(s for s, _ in done), tuple(c for _, c in done), failures)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from rediff.models.load import Loading
 from rediff_eval.registry import ModelChoice
 from rediff_eval.task import Task
 
@@ -13,7 +14,8 @@ from rediff_eval.task import Task
 class RunSpec:
     """What to run. Where `samplers` or `steps` are empty, each model's own and the task's hold.
 
-    `max_failures`: share of the samples that may fail before the run counts as failed.
+    `base_url`: of the server of `openai:` models. `max_failures`: share of the samples that may
+    fail before the run counts as failed.
     """
 
     task: Task
@@ -24,5 +26,7 @@ class RunSpec:
     seed: int = 0
     batch_size: int = 16
     data: Path | None = None
+    loading: Loading = field(default_factory=Loading)
+    base_url: str | None = None
     out: Path
     max_failures: float = 0.05

@@ -27,7 +27,9 @@ def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
 def _row(cell: CellResult, metrics: Sequence[str], main: str) -> list[str]:
     n = max((estimate.n for estimate in cell.metrics.values()), default=0)
     shown = [_format(cell, name, interval=name == main) for name in metrics]
-    return [cell.model, cell.sampler, str(cell.steps), f"{cell.tokens_per_step:g}", *shown, str(n)]
+    steps = "–" if cell.steps is None else str(cell.steps)
+    budget = "–" if cell.tokens_per_step is None else f"{cell.tokens_per_step:g}"
+    return [cell.model, cell.sampler, steps, budget, *shown, str(n)]
 
 
 def _format(cell: CellResult, name: str, *, interval: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rediff.suggest import unknown
+from rediff.suggest import explain, unknown
 
 
 class Task(BaseModel):
@@ -55,7 +55,4 @@ def load_task(name: str) -> Task:
     try:
         return Task.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "extra_forbidden":
-            raise unknown(f"key in {path}:", str(first["loc"][-1]), Task.model_fields) from error
-        raise ValueError(f"{path}: {first['loc'][0]}: {first['msg']}") from error
+        raise ValueError(f"{path}: {explain(error, Task.model_fields)}") from error

@@ -15,12 +15,14 @@ class SpecialIds:
     """Token ids that decoding treats apart.
 
     `mask` marks positions not yet written, `stop` ends the response, `banned` are never proposed
-    (`mask` is always among them).
+    (`mask` is always among them). `frame`: start and end of text and of a header, the only ids
+    that the official code never proposes.
     """
 
     mask: int
     stop: int
     banned: tuple[int, ...] = ()
+    frame: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,8 @@ class Confident:
 class Revise(Protocol):
     """Chooses which visible positions take their new argmax: a subset of `eligible` [B, R]."""
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, progress: float) -> Tensor:
-        """`progress` in [0, 1): share of the steps already taken."""
+    def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
+        """`step` of `steps`, counted from 0 in each block."""
         ...
 
 
@@ -91,7 +91,7 @@ class Revise(Protocol):
 class Freeze:
     """A token once written stays (mask-prediction)."""
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, progress: float) -> Tensor:
+    def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
         return torch.zeros_like(eligible)
 
 
@@ -100,16 +100,16 @@ class ReplaceAll:
     """Every visible token is predicted anew (ReDiff, arXiv 2510.19871, section 3).
 
     `top_fraction`: only this share of the visible positions, the most confident ones (the
-    official `revise_topk`). `start`: only from this share of the steps on (`revise_start`).
-    `threshold`: only where the new token is surer than this.
+    official `revise_topk`). `last`: only in this share of the steps, at their end (the official
+    `revise_start`). `threshold`: only where the new token is surer than this.
     """
 
     top_fraction: float = 1.0
-    start: float = 0.0
+    last: float = 1.0
     threshold: float = 0.0
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, progress: float) -> Tensor:
-        if progress < self.start:
+    def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
+        if step < steps - math.ceil(steps * self.last):
             return torch.zeros_like(eligible)
         chosen = eligible & (evidence.confidence > self.threshold)
         if self.top_fraction < 1.0:

@@ -1,60 +1,20 @@
-"""Samplers: named compositions of rules, and the loop that runs them."""
+"""The named samplers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from rediff.decoding.canvas import Canvas, Evidence, weigh
-from rediff.decoding.policies import (
-    Commit,
-    Filled,
-    Freeze,
-    Linear,
-    MostConfident,
-    ReplaceAll,
-    Revise,
-    Settled,
-    Stop,
-)
-from rediff.decoding.trace import Step, Trace, row_trace
+from rediff.decoding.canvas import Canvas
+from rediff.decoding.loop import Decoded, Denoiser, Sampler, decode_by_rules
+from rediff.decoding.official import OfficialSampler, decode_official
+from rediff.decoding.policies import Linear, ReplaceAll, Settled
 from rediff.suggest import unknown
 
+AnySampler = Sampler | OfficialSampler
 
-class Denoiser(Protocol):
-    """All that a sampler needs of a model; it hides image, prompt, padding and caching."""
-
-    passes: int
-    """Forward passes that one call costs a row: 1, or 2 with guidance."""
-
-    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
-        """Logits [b, R, V] for canvas tokens [b, R] of the batch rows `rows` [b]."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampler:
-    """Schedule x commit rule x revise rule x stop rule.
-
-    `block_length`: None decodes the whole canvas at once; otherwise blocks of that many positions
-    are decoded left to right, the steps split evenly between them, and only the current block is
-    revised. `majority_stop`: see `weigh`.
-    """
-
-    name: str
-    schedule: Linear = field(default_factory=Linear)
-    commit: Commit = field(default_factory=MostConfident)
-    revise: Revise = field(default_factory=Freeze)
-    stop: Stop = field(default_factory=Filled)
-    block_length: int | None = None
-    majority_stop: bool = True
-
-
-SAMPLERS: Mapping[str, Sampler] = {
+SAMPLERS: Mapping[str, AnySampler] = {
     "mask-predict": Sampler(name="mask-predict"),
     "refine": Sampler(
         name="refine",
@@ -62,123 +22,56 @@ SAMPLERS: Mapping[str, Sampler] = {
         revise=ReplaceAll(),
         stop=Settled(),
     ),
+    "llada-official": OfficialSampler(name="llada-official", revise=False),
+    "rediff-official": OfficialSampler(name="rediff-official", revise=True),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """`responses`: token ids of each row, cut at the stop token. `nfe`: forward passes of each row.
-
-    `traces`: one a row if asked for, else empty. `canvas`: the final state.
-    """
-
-    responses: list[list[int]]
-    nfe: list[int]
-    traces: list[Trace]
-    canvas: Canvas
-
-
-@torch.inference_mode()
 def decode(
-    denoiser: Denoiser, canvas: Canvas, sampler: Sampler, steps: int, *, trace: bool = False
+    denoiser: Denoiser, canvas: Canvas, sampler: AnySampler, steps: int, *, trace: bool = False
 ) -> Decoded:
-    """Runs `sampler` on `canvas` for at most `steps` denoising steps (one denoiser call each).
+    """Runs `sampler` on `canvas` for at most `steps` denoising steps.
 
     Raises ValueError if the steps or the blocks do not divide as the sampler asks.
     """
-    length = canvas.tokens.size(1)
-    block = sampler.block_length or length
-    blocks, steps_a_block = _split(length, block, steps)
-    nfe = torch.zeros(canvas.tokens.size(0), dtype=torch.long)
-    taken: list[Step] = []
-    for index in range(blocks):
-        window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
-        window[index * block : (index + 1) * block] = True
-        canvas = replace(canvas, done=torch.zeros_like(canvas.done))
-        masks = (canvas.masked & window & canvas.before_stop()).sum(dim=1)
-        quotas = sampler.schedule.quotas(masks, steps_a_block)
-        for step in range(steps_a_block):
-            active = (~canvas.done).nonzero()[:, 0]
-            if len(active) == 0:
-                break
-            evidence = weigh(
-                denoiser(canvas.tokens[active], active),
-                canvas.ids,
-                majority_stop=sampler.majority_stop,
-            )
-            nfe[active.cpu()] += denoiser.passes
-            before = canvas
-            last = step >= sampler.schedule.commit_steps(steps_a_block) - 1
-            quota = torch.full_like(masks, length) if last else quotas[:, step]
-            plan = _Plan(
-                window, quota[active], step / steps_a_block, final=step == steps_a_block - 1
-            )
-            canvas = _advance(canvas, active, evidence, sampler, plan)
-            if trace:
-                taken.append(_record(before, canvas, active, evidence))
-    traces = [row_trace(taken, row) for row in range(len(nfe))] if trace else []
-    return Decoded(canvas.responses(), nfe.tolist(), traces, canvas)
+    if isinstance(sampler, OfficialSampler):
+        return decode_official(denoiser, canvas, sampler, steps, trace=trace)
+    return decode_by_rules(denoiser, canvas, sampler, steps, trace=trace)
 
 
-def _split(length: int, block: int, steps: int) -> tuple[int, int]:
-    if length % block:
-        raise ValueError(f"a canvas of {length} tokens cannot be cut into blocks of {block}")
-    blocks = length // block
-    if steps < blocks or steps % blocks:
-        raise ValueError(f"{steps} steps cannot be split evenly over {blocks} blocks")
-    if steps > length:
-        raise ValueError(f"{steps} steps for {length} tokens: at least one token a step is written")
-    return blocks, steps // blocks
+def describe(sampler: AnySampler) -> str:
+    """What a sampler does, in one line."""
+    if isinstance(sampler, OfficialSampler):
+        return "the authors' loop, with revision" if sampler.revise else "the authors' loop"
+    return " x ".join(map(str, (sampler.schedule, sampler.commit, sampler.revise, sampler.stop)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the loop asks of one step: window [R], quota [b], progress; whether it is the last."""
+def find_sampler(text: str) -> AnySampler:
+    """The sampler that `text` names, e.g. "refine" or "rediff-official,block_length=32".
 
-    window: Tensor
-    quota: Tensor
-    progress: float
-    final: bool
-
-
-def _advance(
-    canvas: Canvas, active: Tensor, evidence: Evidence, sampler: Sampler, plan: _Plan
-) -> Canvas:
-    """The canvas after one step on the active rows."""
-    rows = Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
-    stop = rows.ids.stop
-    open_ = rows.masked & plan.window & rows.before_stop()
-    commit = sampler.commit(evidence, open_, plan.quota, stop)
-    stop_position = rows.stop_position()[:, None]
-    position = torch.arange(rows.tokens.size(1), device=rows.tokens.device)
-    visible = ~rows.masked & plan.window & (position <= stop_position)
-    if plan.final:
-        visible &= rows.tokens != stop
-    revise = sampler.revise(evidence, visible, plan.progress)
-    tokens = torch.where(commit | revise, evidence.token, rows.tokens)
-    changed = tokens != rows.tokens
-    rows = replace(rows, tokens=tokens, masked=rows.masked & ~commit)
-    return Canvas(
-        canvas.tokens.index_copy(0, active, rows.tokens),
-        canvas.masked.index_copy(0, active, rows.masked),
-        canvas.done.index_copy(0, active, sampler.stop(rows, changed)),
-        canvas.ids,
-    )
-
-
-def _record(before: Canvas, after: Canvas, active: Tensor, evidence: Evidence) -> Step:
-    confidence = torch.zeros(before.tokens.shape, device=before.tokens.device)
-    confidence[active] = evidence.confidence
-    flags = torch.zeros_like(before.done)
-    flags[active] = True
-    revised = ~before.masked & (after.tokens != before.tokens)
-    committed = before.masked & ~after.masked
-    parts = (after.tokens, after.masked, confidence, committed, revised, flags)
-    return Step(*(part.cpu() for part in parts))
-
-
-def find_sampler(name: str) -> Sampler:
-    """The named sampler. Raises ValueError suggesting the nearest name."""
+    Behind the name any option may be set that is a number or yes / no; the sampler's name is then
+    the whole text. Raises ValueError suggesting the nearest name or option.
+    """
+    name, *settings = text.split(",")
     if name not in SAMPLERS:
         raise unknown("sampler", name, SAMPLERS)
-    return SAMPLERS[name]
+    sampler = SAMPLERS[name]
+    options = {f.name: f.type for f in fields(sampler) if f.type in PARSERS}
+    changes: dict[str, Any] = {"name": text}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key not in options:
+            raise unknown(f"option of {name}", key, options)
+        try:
+            changes[key] = PARSERS[str(options[key])](value)
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{text!r}: {key} cannot be {value!r}") from error
+    return replace(sampler, **changes)
+
+
+PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "bool": {"true": True, "yes": True, "false": False, "no": False}.__getitem__,
+    "int | None": int,
+    "float": float,
+}
+"""How an option's text is read, by the type it is declared with."""

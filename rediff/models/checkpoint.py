@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 from transformers import (
+    AutoImageProcessor,
     LlavaOnevisionForConditionalGeneration,
     PreTrainedTokenizerFast,
-    SiglipImageProcessorPil,
 )
 
 from rediff.decoding.canvas import SpecialIds
-from rediff.models.tokenizer import IMAGE
+from rediff.models import llada_v
+from rediff.models.pictures import ImageProcessor, Pictures, prepare
+from rediff.models.prompt import chat_text, encode_around_image, encode_whole
+from rediff.models.tokenizer import END_HEADER, END_OF_TEXT, START_HEADER, START_OF_TEXT
+from rediff.models.weights import load_whole
 
 CARD = "captioner.json"
 CAPTION_PROMPT = "Please describe the image in detail."
+Dtype = Literal["float32", "bfloat16", "float16", "stored"]
+DTYPES: Mapping[str, torch.dtype | str] = {
+    "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+    "stored": "auto",
+}  # fmt: skip
+"""`stored`: as the weights are on disk."""
 
 
 class Card(BaseModel):
     """What a checkpoint is and how it decodes unless told otherwise; stored as `captioner.json`.
 
-    `canvas`: response length in tokens. `image_tokens`: tokens a picture takes in the prompt.
+    `canvas`: response length in tokens. `image_tokens`: tokens a picture takes in the prompt,
+    None where that depends on its size. `system`: system message. `around_image`: see
+    `encode_around_image`. `dtype`: of the weights on a GPU; on a CPU they are float32.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["diffusion", "autoregressive"]
     canvas: int
-    image_tokens: int
+    image_tokens: int | None = None
     sampler: str = "mask-predict"
     prompt: str = CAPTION_PROMPT
+    system: str | None = None
+    around_image: bool = False
+    dtype: Dtype = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +59,42 @@ class Checkpoint:
 
     model: LlavaOnevisionForConditionalGeneration
     tokenizer: PreTrainedTokenizerFast
-    images: SiglipImageProcessorPil
+    images: ImageProcessor
     card: Card
 
     @classmethod
-    def load(cls, folder: Path, *, device: torch.device | str = "cpu") -> Checkpoint:
-        """Loads a folder made by `save`, in float32 and evaluation mode; safetensors only.
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: Dtype | None = None,
+        device_map: str | None = None,
+    ) -> Checkpoint:
+        """Loads a folder made by `save` or published by LLaDA-V's or ReDiff's authors.
 
-        Raises FileNotFoundError, with a sentence for users, where there is no such folder or card.
+        Safetensors only, in evaluation mode. `dtype`: the card's on a GPU, float32 on a CPU unless
+        given. `device_map`: spread over several devices as accelerate's map says, instead of
+        `device`. Raises FileNotFoundError where there is no checkpoint, ValueError for one whose
+        weights do not fit.
         """
-        card = folder / CARD
-        if not card.is_file():
-            raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no {CARD}")
-        model = LlavaOnevisionForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True
+        official = llada_v.is_official(folder)
+        card = official_card() if official else read_card(folder)
+        on_cpu = device_map is None and torch.device(device).type == "cpu"
+        chosen = DTYPES[dtype or ("float32" if on_cpu else card.dtype)]
+        placement = device_map or {"": str(device)}
+        if official:
+            model = llada_v.load_model(folder, dtype=chosen, device_map=placement)
+            tokenizer = llada_v.load_tokenizer(folder, model)
+            return cls(model, tokenizer, llada_v.image_processor(model.config), card)
+        model = load_whole(
+            LlavaOnevisionForConditionalGeneration, folder, dtype=chosen, device_map=placement
         )
         return cls(
-            model.eval().to(device),
+            model,
             PreTrainedTokenizerFast.from_pretrained(folder),
-            SiglipImageProcessorPil.from_pretrained(folder),
-            Card.model_validate_json(card.read_text()),
+            AutoImageProcessor.from_pretrained(folder, backend="pil"),
+            card,
         )
 
     def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
@@ -74,41 +105,66 @@ class Checkpoint:
         self.model.save_pretrained(folder, state_dict=kept)
         self.tokenizer.save_pretrained(folder)
         self.images.save_pretrained(folder)
-        (folder / CARD).write_text(self.card.model_dump_json(indent=2) + "\n")
+        text = self.card.model_dump_json(indent=2, exclude_defaults=True)
+        (folder / CARD).write_text(text + "\n")
 
-    def with_card(self, **changes: object) -> Checkpoint:
+    def with_card(self, **changes: Any) -> Checkpoint:
         return replace(self, card=self.card.model_copy(update=changes))
 
     @property
     def ids(self) -> SpecialIds:
-        """The token ids that decoding treats apart; every special token but the stop is banned."""
-        stop = self.tokenizer.eos_token_id
+        """The token ids that decoding treats apart.
+
+        Banned is every special token but the stop, and every id that names no token.
+        """
+        tokenizer, text = self.tokenizer, cast("Any", self.model.config.text_config)
+        stop = tokenizer.eos_token_id
+        special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        nameless = range(len(tokenizer), text.vocab_size)
+        frame = (END_OF_TEXT, START_OF_TEXT, START_HEADER, END_HEADER)
         return SpecialIds(
-            mask=self.tokenizer.mask_token_id,
+            mask=tokenizer.mask_token_id,
             stop=stop,
-            banned=tuple(sorted(set(self.tokenizer.all_special_ids) - {stop})),
+            banned=(*sorted(special - {stop}), *nameless),
+            frame=tuple(tokenizer.vocab[token] for token in frame),
         )
 
     @property
     def word_ids(self) -> list[int]:
         """Every token id that is no special token."""
-        special = set(self.tokenizer.all_special_ids)
+        special = {self.ids.stop, *self.ids.banned}
         return [i for i in range(len(self.tokenizer)) if i not in special]
 
     def prompt_ids(self, prompt: str | None = None) -> list[int]:
-        """Token ids of the chat turn that asks for a caption, with room for one picture."""
-        picture = IMAGE * self.card.image_tokens
-        message = {"role": "user", "content": f"{picture}\n{prompt or self.card.prompt}"}
-        text = self.tokenizer.apply_chat_template(
-            [message], add_generation_prompt=True, tokenize=False
-        )
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Token ids of the chat turns that ask for a caption, one image token for the picture."""
+        text = chat_text(self.tokenizer, prompt or self.card.prompt, self.card.system)
+        encode = encode_around_image if self.card.around_image else encode_whole
+        return encode(self.tokenizer, text)
 
     def text(self, response: list[int]) -> str:
         """A response's token ids as text, special tokens left out."""
         return str(self.tokenizer.decode(response, skip_special_tokens=True))
 
-    def pixels(self, images: list[Image.Image]) -> Tensor:
-        """Pictures as the tower takes them, float32 [B, 3, S, S]."""
-        rgb = [image.convert("RGB") for image in images]
-        return self.images(rgb, return_tensors="pt")["pixel_values"]
+    def pictures(self, images: list[Image.Image]) -> Pictures:
+        """Pictures as the tower takes them."""
+        return prepare(images, self.images)
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a checkpoint folder. Raises FileNotFoundError where there is none."""
+    card = folder / CARD
+    if not card.is_file():
+        raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no {CARD}")
+    return Card.model_validate_json(card.read_text())
+
+
+def official_card() -> Card:
+    """How the authors' checkpoints are prompted and decoded."""
+    return Card(
+        kind="diffusion",
+        canvas=llada_v.CANVAS,
+        sampler="rediff-official",
+        system=llada_v.SYSTEM,
+        around_image=True,
+        dtype="float16",
+    )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.models.pictures import Pictures, stack, unstack
 from rediff.scenes.grammar import SYNONYMS, thing_meaning, write_plainly, write_sentence
 from rediff.scenes.oracle import END
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES, Scene
@@ -25,11 +26,11 @@ FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
 class Example:
     """One picture with its responses.
 
-    `pixels` float32 [3, S, S]. `responses` int64 [K, R]: K true responses, each with stop tokens
+    `picture`: a batch of one. `responses` int64 [K, R]: K true responses, each with stop tokens
     from its end to the end of the canvas. `draft`, `target` int64 [R]: a corrected draft, if any.
     """
 
-    pixels: Tensor
+    picture: Pictures
     responses: Tensor
     draft: Tensor | None = None
     target: Tensor | None = None
@@ -64,8 +65,10 @@ def caption_examples(data: datasets.Dataset, checkpoint: Checkpoint, length: int
     """Whole captions, all paraphrases of each picture."""
     return Examples(
         [
-            Example(pixels, torch.stack([to_canvas(c, checkpoint, length) for c in captions]))
-            for pixels, captions in zip(pixel_rows(data, checkpoint), data["captions"], strict=True)
+            Example(picture, torch.stack([to_canvas(c, checkpoint, length) for c in captions]))
+            for picture, captions in zip(
+                picture_rows(data, checkpoint), data["captions"], strict=True
+            )
         ]
     )
 
@@ -79,8 +82,8 @@ def sentence_examples(
     """
     rng = np.random.default_rng(seed)
     rows = []
-    for pixels, text, captions in zip(
-        pixel_rows(data, checkpoint), data["scene"], data["captions"], strict=True
+    for picture, text, captions in zip(
+        picture_rows(data, checkpoint), data["scene"], data["captions"], strict=True
     ):
         meanings = [thing_meaning(thing) for thing in Scene.from_json(text).things]
         sentences = [
@@ -88,7 +91,7 @@ def sentence_examples(
             for meaning in meanings * (1 if plain else len(captions))
         ]
         rows.append(
-            Example(pixels, torch.stack([to_canvas(s, checkpoint, length) for s in sentences]))
+            Example(picture, torch.stack([to_canvas(s, checkpoint, length) for s in sentences]))
         )
     return Examples(rows)
 
@@ -114,11 +117,14 @@ def correction_examples(
     return Examples(rows)
 
 
-def pixel_rows(data: datasets.Dataset, checkpoint: Checkpoint, batch: int = 256) -> list[Tensor]:
+def picture_rows(
+    data: datasets.Dataset, checkpoint: Checkpoint, batch: int = 256
+) -> list[Pictures]:
+    """Every picture of `data` as its tower takes it, each a batch of one."""
     return [
-        pixels
+        picture
         for start in range(0, len(data), batch)
-        for pixels in checkpoint.pixels(data[start : start + batch]["image"])
+        for picture in unstack(checkpoint.pictures(data[start : start + batch]["image"]))
     ]
 
 
@@ -148,15 +154,15 @@ class FactTable:
         return self._false[target, column]
 
 
-def collate_inputs(pixels: Tensor, tokens: Tensor, prompt_ids: Sequence[int]) -> dict[str, Any]:
-    """Model inputs for canvases `tokens` [B, R] behind the prompt, the head on R + 1 positions.
-
-    The extra position is the prompt's last: a causal model predicts the first token there.
-    """
-    prompt = torch.tensor(list(prompt_ids)).expand(len(tokens), -1)
+def collate_inputs(
+    pictures: Sequence[Pictures], tokens: Tensor, prompt_ids: Sequence[int]
+) -> dict[str, Any]:
+    """What `canvas_logits` of the trainer takes: canvases `tokens` [B, R] behind their prompts."""
+    batch = stack(pictures)
     return {
-        "input_ids": torch.cat([prompt, tokens], dim=1),
-        "pixel_values": pixels,
-        "image_sizes": torch.tensor([pixels.shape[-2:]] * len(tokens)),
-        "logits_to_keep": tokens.size(1) + 1,
+        "tiles": batch.tiles,
+        "counts": batch.counts,
+        "sizes": batch.sizes,
+        "prompt": tuple(prompt_ids),
+        "tokens": tokens,
     }

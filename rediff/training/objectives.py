@@ -179,8 +179,8 @@ def pick_responses(examples: Sequence[Example]) -> Tensor:
 def batch(
     checkpoint: Checkpoint, examples: Sequence[Example], target: Tensor, corrupted: Corrupted
 ) -> Batch:
-    pixels = torch.stack([e.pixels for e in examples])
-    return collate_inputs(pixels, corrupted.tokens, checkpoint.prompt_ids()) | {
+    pictures = [example.picture for example in examples]
+    return collate_inputs(pictures, corrupted.tokens, checkpoint.prompt_ids()) | {
         "target": target,
         "kind": corrupted.kind,
         "level": corrupted.level,

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rediff.models.tiny import TinyConfig
-from rediff.suggest import unknown
+from rediff.suggest import explain, unknown
 from rediff.training.losses import Weighting
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -176,7 +176,7 @@ class Recipe(_Strict):
         except yaml.YAMLError as error:
             raise ValueError(f"{path}: not valid YAML: {error}") from error
         except ValidationError as error:
-            raise ValueError(f"{path}: {_explain(error)}") from error
+            raise ValueError(f"{path}: {explain(error, sorted(_field_names()))}") from error
         recipe.check(path)
         return recipe
 
@@ -211,16 +211,6 @@ def find_recipe(name: str) -> Path:
     if name not in shipped:
         raise unknown("recipe", name, sorted(shipped))
     return shipped[name]
-
-
-def _explain(error: ValidationError) -> str:
-    problems = error.errors()
-    unknown_keys = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-    first = (unknown_keys or problems)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if not unknown_keys:
-        return f"{place}: {first['msg']}"
-    return f"{place}: {unknown('key', str(first['loc'][-1]), sorted(_field_names()))}"
 
 
 def _field_names() -> set[str]:

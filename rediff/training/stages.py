@@ -15,8 +15,8 @@ from transformers import SiglipImageProcessorPil, set_seed
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.samplers import decode, find_sampler
-from rediff.models.captioner import PrefixedDenoiser
 from rediff.models.checkpoint import CAPTION_PROMPT, Card, Checkpoint
+from rediff.models.diffusion import prefixed
 from rediff.models.tiny import build_model, is_causal, make_causal
 from rediff.models.tokenizer import build_tokenizer
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
@@ -37,7 +37,7 @@ from rediff.training.examples import (
     FactTable,
     caption_examples,
     correction_examples,
-    pixel_rows,
+    picture_rows,
     sentence_examples,
 )
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
@@ -81,7 +81,7 @@ def run_vision(stage: VisionStage, recipe: Recipe, root: Path, folder: Path) -> 
         card=Card(kind="diffusion", canvas=recipe.canvas, image_tokens=recipe.model.image_tokens),
     )
     data = training_scenes(recipe, root)
-    pixels = pixel_rows(data, checkpoint)
+    pixels = [picture.tiles[0] for picture in picture_rows(data, checkpoint)]
     rows = LabelledCells(pixels, [Scene.from_json(text) for text in data["scene"]])
     alignment = WordAlignment(checkpoint)
     fit(
@@ -185,10 +185,8 @@ def _draft(
 ) -> list[tuple[str, tuple[str, ...]]]:
     length = checkpoint.card.canvas
     images: Sequence[Image.Image] = rows["image"]
-    denoiser = PrefixedDenoiser(
-        checkpoint, checkpoint.pixels(list(images)), checkpoint.prompt_ids()
-    )
     canvas = Canvas.blank(len(images), length, checkpoint.ids)
+    denoiser = prefixed(checkpoint, images)
     decoded = decode(denoiser, canvas, find_sampler(stage.sampler), length // budget)
     words = [checkpoint.tokenizer.convert_ids_to_tokens(ids) for ids in decoded.responses]
     return [(i, pad_words(w, length)) for i, w in zip(rows["id"], words, strict=True)]

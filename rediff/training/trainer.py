@@ -21,6 +21,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from rediff.models.denoiser import image_features, padding, splice
+from rediff.models.pictures import Pictures
 from rediff.models.tiny import is_causal
 from rediff.training.corruption import Kind
 from rediff.training.losses import Weighting, loss_parts, total_loss
@@ -71,9 +73,8 @@ class RevisionTrainer(OwnOptimizerTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        target, kind, level = (inputs.pop(name) for name in ("target", "kind", "level"))
-        logits = model(**inputs, use_cache=False).logits
-        logits = logits[:, :-1] if self.causal else logits[:, 1:]
+        target, kind, level = (inputs[name] for name in ("target", "kind", "level"))
+        logits = canvas_logits(model, inputs, causal=self.causal)
         parts = loss_parts(logits, target, kind, level, weighting=self.weighting)
         for name, part in parts.items():
             self.parts[f"loss_{name.name.lower()}"].append(part.item())
@@ -83,6 +84,25 @@ class RevisionTrainer(OwnOptimizerTrainer):
         means = {name: sum(values) / len(values) for name, values in self.parts.items()}
         self.parts.clear()
         super().log({**logs, **means}, start_time)
+
+
+def canvas_logits(model: nn.Module, inputs: Mapping[str, Any], *, causal: bool) -> Tensor:
+    """Logits [B, R, V] at the canvas positions of a batch made by `collate_inputs`.
+
+    A causal model predicts each token at the position before it.
+    """
+    inner: Any = model.module if hasattr(model, "module") else model
+    pictures = Pictures(*(inputs[name] for name in ("tiles", "counts", "sizes")))
+    tokens = inputs["tokens"]
+    sequences = [[*inputs["prompt"], *row] for row in tokens.tolist()]
+    inside = splice(inner, sequences, image_features(inner, pictures))
+    logits = model(
+        inputs_embeds=inside.embeddings,
+        logits_to_keep=tokens.size(1) + 1,
+        use_cache=False,
+        **padding(inside.lengths, inside.embeddings.size(1)),
+    ).logits
+    return logits[:, :-1] if causal else logits[:, 1:]
 
 
 def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+from rediff_eval.cli.options import loading_options, to_loading
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     "--delay", default=0.25, show_default=True, type=click.FloatRange(min=0),
     help="Seconds between played steps on a terminal.",
 )  # fmt: skip
+@loading_options
 def caption(
     image: Path,
     model: str,
@@ -36,39 +40,47 @@ def caption(
     guidance: float,
     trace: bool,
     delay: float,
+    **loading: Any,
 ) -> None:
     """Describe IMAGE, a picture file, or `scene:N` for the N-th embedded test scene."""
     from rich.console import Console
 
     from rediff.decoding.samplers import find_sampler
-    from rediff.models.captioner import Decoding, DiffusionCaptioner, load_captioner
+    from rediff.models.captioner import Decoding, Failure
+    from rediff.models.diffusion import DiffusionCaptioner
     from rediff.quiet import quiet_libraries
+    from rediff_eval.opening import open_captioner
     from rediff_eval.play import play
     from rediff_eval.registry import find_model
 
     quiet_libraries()
     choice = find_model(model)
     picture = load_picture(str(image))
-    captioner = load_captioner(choice.folder)
-    card = captioner.card
-    if card.kind == "autoregressive" and (trace or given or sampler or steps):
-        raise ValueError(
-            f"{choice.name} is autoregressive: it has no denoising steps, sampler or trace"
+    options, base_url = to_loading(loading)
+    with closing(open_captioner(choice, options, base_url=base_url)) as captioner:
+        traits = captioner.traits
+        own = sampler or choice.sampler
+        if not traits.takes_samplers and (trace or given or own):
+            raise ValueError(f"{choice.name} ({traits.kind}) takes no sampler, trace or answer")
+        if not traits.takes_steps and steps:
+            raise ValueError(f"{choice.name} ({traits.kind}) has no denoising steps")
+        decoding = Decoding(
+            sampler=find_sampler(own or traits.sampler) if traits.takes_samplers else None,
+            steps=steps or traits.steps or max(1, (traits.length or 4) // 4),
+            trace=trace,
+            given=given,
+            guidance=guidance,
         )
-    decoding = Decoding(
-        sampler=find_sampler(sampler or choice.sampler or card.sampler),
-        steps=steps or max(1, card.canvas // 4),
-        trace=trace,
-        given=given,
-        guidance=guidance,
-    )
-    (result,) = captioner.caption([picture], decoding)
+        (result,) = captioner.caption([picture], decoding, ids=[image.name])
+    if isinstance(result, Failure):
+        raise RuntimeError(f"no caption: {result.error}")
     if result.trace is not None and isinstance(captioner, DiffusionCaptioner):
         play(result.trace, captioner.checkpoint.tokenizer, Console(), delay=delay)
     click.echo(result.text)
-    click.echo(
-        f"({result.tokens} tokens, {result.nfe} forward passes, {result.seconds:.2f} s)", err=True
-    )
+    counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]
+    if result.tokens is None or result.nfe is None:
+        counts = []
+    click.echo(f"({', '.join([*counts, f'{result.seconds:.2f} s'])})", err=True)
 
 
 def load_picture(name: str) -> PIL.Image.Image:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import click
 
+OTHERS = [
+    ("FOLDER", "any checkpoint or transformers image-text-to-text folder"),
+    ("OWNER/NAME", "the same from the hub, OWNER/NAME@REVISION for a pinned one"),
+    ("openai:MODEL", "a server that speaks OpenAI's chat protocol, at --base-url"),
+    ("captions:FILE", "captions made elsewhere, JSON or JSON lines by sample id"),
+    ("worker:FILE", "a worker process, see rediff/models/workers/README.md"),
+]
+
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["tasks", "models", "samplers", "recipes"]))
@@ -19,21 +27,23 @@ def _entries(what: str) -> list[tuple[str, str]]:
 
         return [(name, load_task(name).summary) for name in list_tasks()]
     if what == "models":
-        from rediff.models.checkpoint import Card
-        from rediff_eval.registry import shipped_folder, shipped_models
+        from rediff.models.checkpoint import read_card
+        from rediff_eval.registry import known_models, shipped_folder, shipped_models
 
-        cards = {
-            name: Card.model_validate_json((shipped_folder() / name / "captioner.json").read_text())
-            for name in shipped_models()
-        }
-        return [(name, f"{card.kind}, {card.canvas} tokens") for name, card in cards.items()]
-    if what == "samplers":
-        from rediff.decoding.samplers import SAMPLERS
-
-        return [
-            (name, " x ".join(map(str, (s.schedule, s.commit, s.revise, s.stop))))
-            for name, s in SAMPLERS.items()
+        cards = {name: read_card(shipped_folder() / name) for name in shipped_models()}
+        shipped = [
+            (name, f"{card.kind} | shipped | {card.canvas} tokens, sampler {card.sampler}")
+            for name, card in cards.items()
         ]
+        rivals = [
+            (m.name, f"{m.kind} | {m.id} | {m.loads} | {m.decodes} | licence: {m.licence}")
+            for m in known_models()
+        ]
+        return [*shipped, *rivals, *OTHERS]
+    if what == "samplers":
+        from rediff.decoding.samplers import SAMPLERS, describe
+
+        return [(name, describe(sampler)) for name, sampler in SAMPLERS.items()]
     from rediff.training.recipe import RECIPES
 
     return [

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
+
+from rediff_eval.cli.options import loading_options, to_loading
 
 
 @click.command()
 @click.option("--task", "task_name", required=True, help="Benchmark to run, e.g. capture.")
 @click.option(
     "--model", "models", multiple=True, metavar="NAME[:SAMPLER]",
-    help="Shipped model or checkpoint folder, repeatable; default: every shipped model.",
+    help="Model, repeatable (see `list models`); default: every shipped model.",
 )  # fmt: skip
 @click.option(
     "--sampler", "samplers", multiple=True, help="Sampler, repeatable; default: each model's own."
@@ -33,6 +36,7 @@ import click
     "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
     help="Share of unreadable samples that is still no failure.",
 )  # fmt: skip
+@loading_options
 def run(
     task_name: str,
     models: tuple[str, ...],
@@ -44,6 +48,7 @@ def run(
     data: Path | None,
     out: Path | None,
     max_failures: float,
+    **loading: Any,
 ) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
     from rediff.quiet import quiet_libraries
@@ -56,6 +61,7 @@ def run(
 
     quiet_libraries()
     task = load_task(task_name)
+    options, base_url = to_loading(loading, seed=seed)
     spec = RunSpec(
         task=task,
         models=tuple(find_model(name) for name in models or shipped_models()),
@@ -67,6 +73,8 @@ def run(
         data=data,
         out=out or Path("runs") / f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
         max_failures=max_failures,
+        loading=options,
+        base_url=base_url,
     )
     results = run_spec(spec, Progress())
     print_table(results)

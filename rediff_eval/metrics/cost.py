@@ -11,15 +11,15 @@ from rediff_eval.samples import Sample
 
 class CostMetric:
     """`nfe` (forward passes), `seconds` (wall time, the batch's shared evenly), `tokens`
-    (written, the stop left out), `truncated` (share without a stop)."""
+    (written, the stop left out), `truncated` (share without a stop). What a captioner does not
+    say is left out."""
 
     def applies(self, samples: Sequence[Sample]) -> str | None:
         return None
 
     def score(self, samples: Sequence[Sample], captions: Sequence[Caption]) -> Mapping[str, Scores]:
         return {
-            "nfe": Scores.of([c.nfe for c in captions]),
-            "seconds": Scores.of([c.seconds for c in captions]),
-            "tokens": Scores.of([c.tokens for c in captions]),
-            "truncated": Scores.of([c.truncated for c in captions]),
+            name: Scores.of([float(value) for value in values if value is not None])
+            for name in ("nfe", "seconds", "tokens", "truncated")
+            if None not in (values := [getattr(caption, name) for caption in captions])
         }

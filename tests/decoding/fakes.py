@@ -7,7 +7,7 @@ from rediff.decoding.canvas import SpecialIds
 
 VOCABULARY = 12
 MASK, STOP, PAD = 10, 11, 9
-IDS = SpecialIds(mask=MASK, stop=STOP, banned=(PAD,))
+IDS = SpecialIds(mask=MASK, stop=STOP, banned=(PAD,), frame=(PAD,))
 
 
 class FakeDenoiser:

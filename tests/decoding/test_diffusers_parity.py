@@ -6,6 +6,7 @@ from diffusers import BlockRefinementScheduler
 from fakes import IDS, MASK, PAD, VOCABULARY, FakeDenoiser
 
 from rediff.decoding.canvas import Canvas, SpecialIds
+from rediff.decoding.loop import Sampler
 from rediff.decoding.policies import (
     Confident,
     Filled,
@@ -15,7 +16,7 @@ from rediff.decoding.policies import (
     ReplaceAll,
     Revise,
 )
-from rediff.decoding.samplers import Sampler, decode
+from rediff.decoding.samplers import decode
 
 LENGTH = 16
 NO_STOP = SpecialIds(mask=MASK, stop=VOCABULARY, banned=(PAD,))

@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas, weigh
+from rediff.decoding.loop import Sampler
 from rediff.decoding.policies import Confident, Filled, Freeze, Linear, MostConfident, ReplaceAll
-from rediff.decoding.samplers import SAMPLERS, Sampler, decode, find_sampler
+from rediff.decoding.samplers import SAMPLERS, decode, find_sampler
 
 LENGTH = 12
 samplers = st.sampled_from(
     [
-        *SAMPLERS.values(),
+        SAMPLERS["mask-predict"],
+        SAMPLERS["refine"],
         replace(SAMPLERS["refine"], block_length=4, name="blocks"),
         replace(
             SAMPLERS["refine"],
@@ -24,7 +26,7 @@ samplers = st.sampled_from(
             name="published",
             majority_stop=False,
         ),
-        replace(SAMPLERS["refine"], revise=ReplaceAll(top_fraction=0.5, start=0.5), name="half"),
+        replace(SAMPLERS["refine"], revise=ReplaceAll(top_fraction=0.5, last=0.5), name="half"),
         replace(SAMPLERS["mask-predict"], commit=Confident(threshold=0.5), name="threshold"),
     ]
 )

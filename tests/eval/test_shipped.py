@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rediff.decoding.samplers import find_sampler
-from rediff.models.captioner import Decoding, load_captioner
+from rediff.models.captioner import Decoding
+from rediff.models.load import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.world import Scene
 from rediff.training.recipe import Recipe, find_recipe
@@ -41,7 +42,8 @@ def test_rediff_describes_the_picture_it_is_shown() -> None:
     scenes = [Scene.from_json(text) for text in rows["scene"]]
     others = scenes[1:] + scenes[:1]
     captioner = load_captioner(shipped_folder() / "rediff")
-    decoding = Decoding(sampler=find_sampler(captioner.card.sampler), steps=captioner.card.canvas)
+    traits = captioner.traits
+    decoding = Decoding(sampler=find_sampler(traits.sampler), steps=traits.length)
     texts = [caption.text for caption in captioner.caption(rows["image"][:], decoding)]
     truths = [captions[0] for captions in rows["captions"]]
     assert mean(texts, scenes, "object_f1") >= 0.9

@@ -6,8 +6,8 @@ import pytest
 import torch
 from datasets import Dataset
 
-from rediff.models.captioner import PrefixedDenoiser
 from rediff.models.checkpoint import Checkpoint
+from rediff.models.diffusion import prefixed
 from rediff.models.tokenizer import SPECIAL_TOKENS
 from rediff.scenes.dataset import load_scenes
 
@@ -57,11 +57,19 @@ def test_pickled_weights_are_refused(untrained: Path, tmp_path: Path) -> None:
         Checkpoint.load(tmp_path)
 
 
+def expand_image(checkpoint: Checkpoint) -> list[int]:
+    """The prompt as transformers takes it, an image token for each patch and newline."""
+    image, count = checkpoint.model.config.image_token_id, checkpoint.card.image_tokens
+    assert count is not None
+    return [
+        i for token in checkpoint.prompt_ids() for i in [token] * (count if token == image else 1)
+    ]
+
+
 @pytest.mark.parametrize(("kind", "looks_ahead"), [("diffusion", True), ("autoregressive", False)])
 def test_who_sees_what(untrained: Path, scenes: Dataset, kind: str, looks_ahead: bool) -> None:
     checkpoint = load(untrained, kind)
-    pixels, prompt = checkpoint.pixels(scenes["image"][:1]), checkpoint.prompt_ids()
-    denoiser = PrefixedDenoiser(checkpoint, pixels, prompt)
+    denoiser = prefixed(checkpoint, scenes["image"][:1])
     first = torch.full((1, 16), 20)
     second = first.clone()
     second[0, -1] = 30
@@ -73,10 +81,11 @@ def test_who_sees_what(untrained: Path, scenes: Dataset, kind: str, looks_ahead:
 
 def test_the_denoiser_is_the_model_on_ids_and_pixels(untrained: Path, scenes: Dataset) -> None:
     checkpoint = load(untrained)
-    pixels, prompt = checkpoint.pixels(scenes["image"]), checkpoint.prompt_ids()
+    pixels = checkpoint.pictures(scenes["image"][:]).tiles
+    prompt = expand_image(checkpoint)
     tokens = torch.randint(10, 60, (3, 16))
     with torch.inference_mode():
-        ours = PrefixedDenoiser(checkpoint, pixels, prompt)(tokens, torch.arange(3))
+        ours = prefixed(checkpoint, scenes["image"][:])(tokens, torch.arange(3))
         ids = torch.cat([torch.tensor(prompt).expand(3, -1), tokens], dim=1)
         sizes = torch.tensor([[24, 24]] * 3)
         whole = checkpoint.model(input_ids=ids, pixel_values=pixels, image_sizes=sizes).logits
@@ -85,11 +94,11 @@ def test_the_denoiser_is_the_model_on_ids_and_pixels(untrained: Path, scenes: Da
 
 def test_guidance_pushes_away_from_the_blank_prompt(untrained: Path, scenes: Dataset) -> None:
     checkpoint = load(untrained)
-    pixels, prompt = checkpoint.pixels(scenes["image"][:1]), checkpoint.prompt_ids()
+    images = scenes["image"][:1]
     tokens, rows = torch.randint(10, 60, (1, 16)), torch.tensor([0])
     with torch.inference_mode():
-        plain = PrefixedDenoiser(checkpoint, pixels, prompt)
-        guided = PrefixedDenoiser(checkpoint, pixels, prompt, guidance=1.5)
+        plain = prefixed(checkpoint, images)
+        guided = prefixed(checkpoint, images, guidance=1.5)
         free = plain._logits(plain.blank, tokens)
         expected = free + 2.5 * (plain(tokens, rows) - free)
         torch.testing.assert_close(guided(tokens, rows), expected)
@@ -100,7 +109,7 @@ def test_the_prompt_has_the_chat_format(untrained: Path) -> None:
     checkpoint = load(untrained)
     tokens = checkpoint.tokenizer.convert_ids_to_tokens(checkpoint.prompt_ids())
     assert tokens[:4] == ["<|startoftext|>", "<|start_header_id|>", "user", "<|end_header_id|>"]
-    assert tokens.count("<image>") == checkpoint.card.image_tokens
+    assert tokens.count("<image>") == 1
     assert tokens[-4:] == ["<|eot_id|>", "<|start_header_id|>", "assistant", "<|end_header_id|>"]
     assert "<|unknown|>" not in tokens
 

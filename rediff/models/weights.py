@@ -1,0 +1,51 @@
+"""Weights that fit their model, or an error that names what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from transformers import PreTrainedModel
+
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+PROBLEMS = {
+    "missing_keys": "missing",
+    "unexpected_keys": "left over",
+    "mismatched_keys": "of another shape",
+}
+
+
+def load_whole(kind: type[Model], folder: Path, **options: Any) -> Model:
+    """`kind.from_pretrained(folder)` from safetensors, in evaluation mode.
+
+    Raises ValueError that lists every tensor that is missing, left over or of another shape, and
+    OSError where there are no safetensors.
+    """
+    loaded: Any = kind.from_pretrained(
+        folder,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **options,
+    )
+    model, report = loaded
+    check_report(folder, report)
+    model.eval()
+    return model
+
+
+def check_report(folder: Path, report: Mapping[str, Any]) -> None:
+    """Raises ValueError if a loading report of transformers is not clean."""
+    problems = [
+        f"{len(names)} {what}: {', '.join(sorted(map(_name, names)))}"
+        for key, what in PROBLEMS.items()
+        if (names := report.get(key))
+    ]
+    if problems:
+        raise ValueError(f"{folder}: the weights do not fit the model: {'; '.join(problems)}")
+
+
+def _name(entry: Any) -> str:
+    return entry if isinstance(entry, str) else str(entry[0])

@@ -1,0 +1,33 @@
+"""The smallest worker that does something: it names the colour that fills most of a picture.
+
+    python reference.py
+
+Needs Pillow. Copy it to write a worker of your own.
+"""
+
+from __future__ import annotations
+
+from PIL import Image
+from protocol import Hello, Reply, Request, serve
+
+COLOURS = {
+    "black": (0, 0, 0), "white": (255, 255, 255), "grey": (128, 128, 128), "red": (220, 40, 40),
+    "green": (50, 160, 70), "blue": (50, 90, 210), "yellow": (240, 210, 60),
+}  # fmt: skip
+
+
+def caption(request: Request) -> Reply:
+    with Image.open(request.image) as image:
+        pixel = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    nearest = min(COLOURS, key=lambda name: _distance(COLOURS[name], pixel))
+    text = f"the picture is mostly {nearest}."
+    return {"caption": text, "tokens": len(text.split()), "nfe": 1, "truncated": False}
+
+
+def _distance(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+if __name__ == "__main__":
+    serve(Hello(name="reference", kind="mean colour", length=8), caption)

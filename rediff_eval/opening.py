@@ -1,0 +1,47 @@
+"""From a chosen model to its captioner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rediff.models.captioner import Captioner
+from rediff.models.hub import fetch, is_hub_id
+from rediff.models.load import Loading, load_captioner
+from rediff_eval.registry import ModelChoice
+
+
+def locate(model: ModelChoice, *, code: bool = False) -> Path | None:
+    """The model's folder or file on this machine, fetched if need be; None for a server's model.
+
+    Raises FileNotFoundError where it cannot be had.
+    """
+    if model.kind == "openai":
+        return None
+    if model.kind == "hub":
+        assert is_hub_id(model.where)
+        return fetch(model.where, code=code)
+    return Path(model.where)
+
+
+def open_captioner(
+    model: ModelChoice, loading: Loading, *, base_url: str | None = None
+) -> Captioner:
+    """The captioner of a model. Close it when it has done its work.
+
+    Raises OSError or ValueError with one sentence for users, RuntimeError if a worker won't start.
+    """
+    place = locate(model, code=loading.trust_remote_code)
+    if place is None:
+        from rediff.models.openai_api import OpenAICaptioner
+
+        options = {} if loading.length is None else {"length": loading.length}
+        return OpenAICaptioner(model.where, base_url=base_url, **options)
+    if model.kind == "captions":
+        from rediff.models.precomputed import PrecomputedCaptioner
+
+        return PrecomputedCaptioner.load(place)
+    if model.kind == "worker":
+        from rediff.models.subprocess import WorkerCaptioner, WorkerSpec
+
+        return WorkerCaptioner(WorkerSpec.load(place))
+    return load_captioner(place, loading)
