@@ -7,12 +7,12 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from rediff.models.load import pick_device
+from rediff.models.weights import weights_hash
 from rediff_eval.opening import locate
 from rediff_eval.registry import ModelChoice
 from rediff_eval.samples import SampleSet
@@ -68,14 +68,6 @@ def _hashes(model: ModelChoice) -> dict[str, str]:
     if place.is_file():
         return {"file_sha256": _sha256(place.read_bytes())}
     return {"weights_sha256": weights_hash(place)}
-
-
-def weights_hash(folder: Path) -> str:
-    """SHA-256 over a checkpoint folder's weight files, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _sha256(data: bytes) -> str:

@@ -153,7 +153,7 @@ def _advance(
 def record(before: Canvas, after: Canvas, active: Tensor, evidence: Evidence) -> Step:
     """A step of the active rows [b] for the trace."""
     confidence = torch.zeros(before.tokens.shape, device=before.tokens.device)
-    confidence[active] = evidence.confidence
+    confidence[active] = evidence.confidence.float()
     flags = torch.zeros_like(before.done)
     flags[active] = True
     revised = ~before.masked & (after.tokens != before.tokens)

@@ -102,7 +102,7 @@ class Checkpoint:
         folder.mkdir(parents=True, exist_ok=True)
         weights = self.model.state_dict()
         kept = {name: tensor.to(dtype or tensor.dtype) for name, tensor in weights.items()}
-        self.model.save_pretrained(folder, state_dict=kept)
+        self.model.save_pretrained(folder, state_dict=kept, save_original_format=False)
         self.tokenizer.save_pretrained(folder)
         self.images.save_pretrained(folder)
         text = self.card.model_dump_json(indent=2, exclude_defaults=True)

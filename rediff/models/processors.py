@@ -1,4 +1,4 @@
-"""Processors of image-text-to-text models, without their video part where that cannot be had."""
+"""Processors of image-text-to-text models, without their video and audio where need be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from transformers import (
     AutoConfig,
-    AutoFeatureExtractor,
     AutoImageProcessor,
     AutoProcessor,
     AutoTokenizer,
@@ -21,7 +20,7 @@ def load_processor(folder: Path, *, trust_remote_code: bool = False) -> Processo
     """The processor of a model folder; pictures are always resized by Pillow.
 
     A processor that also takes video asks for torchvision. Captions need no video, so where
-    torchvision is missing the processor is put together without that part.
+    torchvision is missing the processor is put together of what pictures and text need.
     """
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     kind: Any = PROCESSOR_MAPPING.get(type(config), None)
@@ -31,24 +30,24 @@ def load_processor(folder: Path, *, trust_remote_code: bool = False) -> Processo
         )
     settings, _ = kind.get_processor_dict(str(folder))
     parts = [_load_part(name, folder) for name in kind.get_attributes()]
-    return _without_video(kind).from_args_and_dict(parts, settings)
+    return _incomplete(kind).from_args_and_dict(parts, settings)
 
 
 def _load_part(name: str, folder: Path) -> Any:
-    if name == "video_processor":
-        return None
     if name == "image_processor":
         return AutoImageProcessor.from_pretrained(folder, backend="pil")
     if name == "tokenizer":
         return AutoTokenizer.from_pretrained(folder)
-    return AutoFeatureExtractor.from_pretrained(folder)
+    return None
 
 
-def _without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
-    class WithoutVideo(kind):  # type: ignore[valid-type, misc]
+def _incomplete(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """A processor class that lets parts be None."""
+
+    class Incomplete(kind):  # type: ignore[valid-type, misc]
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            if argument_name == "video_processor":
+            if argument is None:
                 return None
             return super().check_argument_for_proper_class(argument_name, argument)
 
-    return WithoutVideo
+    return Incomplete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +46,16 @@ def check_report(folder: Path, report: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise ValueError(f"{folder}: the weights do not fit the model: {'; '.join(problems)}")
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over a model folder's weight files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            while block := file.read(1 << 24):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _name(entry: Any) -> str:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rediff.models.tiny import TinyConfig
+from rediff.models.weights import weights_hash
 from rediff.suggest import explain, unknown
 from rediff.training.losses import Weighting
 
@@ -50,6 +51,17 @@ class _Stage(_Strict):
     """`start`, `drafts`, `corrections`, where a stage has them: the stages it reads from."""
 
     seed: int = 0
+
+
+class CheckpointStage(_Stage):
+    """A diffusion checkpoint from elsewhere: `folder`, as `Checkpoint.load` reads it.
+
+    `sha256`: of its weights, so that another checkpoint in the same folder is another stage.
+    """
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    folder: str | None = None
+    sha256: str | None = None
 
 
 class VisionStage(_Stage):
@@ -142,7 +154,13 @@ class CorrectStage(_Stage):
 
 
 Stage = Annotated[
-    VisionStage | PredictStage | ReviseStage | DraftsStage | ExpertStage | CorrectStage,
+    CheckpointStage
+    | VisionStage
+    | PredictStage
+    | ReviseStage
+    | DraftsStage
+    | ExpertStage
+    | CorrectStage,
     Field(discriminator="kind"),
 ]
 
@@ -194,6 +212,24 @@ class Recipe(_Strict):
                 raise ValueError(f"{path}: export {name!r} names no stage: {export.stage!r}")
 
 
+def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
+    """The recipe, its `checkpoint` stages reading `folder`.
+
+    Raises ValueError if the recipe wants a checkpoint and there is none, or the other way round.
+    """
+    wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, CheckpointStage)}
+    if not wanting and folder is not None:
+        raise ValueError("this recipe starts from nothing: it takes no --checkpoint")
+    if folder is None:
+        missing = [name for name, stage in wanting.items() if stage.folder is None]
+        if missing:
+            raise ValueError(f"stage {missing[0]!r} of this recipe needs a --checkpoint FOLDER")
+        return recipe
+    own = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
+    changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
+    return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+
+
 def needs(stage: Stage) -> tuple[str, ...]:
     """Names of the stages whose folders `stage` reads."""
     fields = ("start", "drafts", "corrections")
@@ -215,7 +251,7 @@ def find_recipe(name: str) -> Path:
 
 def _field_names() -> set[str]:
     kinds: list[Any] = [
-        Recipe, Scenes, TinyConfig, Optimisation, Export, VisionStage, PredictStage, ReviseStage,
-        DraftsStage, ExpertStage, CorrectStage,
+        Recipe, Scenes, TinyConfig, Optimisation, Export, CheckpointStage, VisionStage,
+        PredictStage, ReviseStage, DraftsStage, ExpertStage, CorrectStage,
     ]  # fmt: skip
     return {name for kind in kinds for name in kind.model_fields}

@@ -42,6 +42,7 @@ from rediff.training.examples import (
 )
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
 from rediff.training.recipe import (
+    CheckpointStage,
     CorrectStage,
     DraftsStage,
     ExpertStage,
@@ -69,6 +70,21 @@ def training_scenes(recipe: Recipe, root: Path) -> Dataset:
         )
         partial.rename(folder)
     return Dataset.load_from_disk(str(folder))
+
+
+def run_checkpoint(stage: CheckpointStage, recipe: Recipe, root: Path, folder: Path) -> None:
+    """Raises ValueError if the checkpoint cannot be trained on scenes."""
+    assert stage.folder is not None
+    checkpoint = Checkpoint.load(Path(stage.folder))
+    if checkpoint.card.kind != "diffusion":
+        raise ValueError(f"{stage.folder} is no diffusion checkpoint")
+    missing = sorted(set(vocabulary()) - checkpoint.tokenizer.get_vocab().keys())
+    if missing:
+        raise ValueError(
+            f"{stage.folder}: the tokenizer has no single token for {len(missing)} words of the"
+            f" scenes, e.g. {', '.join(missing[:5])}"
+        )
+    checkpoint.with_card(canvas=recipe.canvas).save(folder / MODEL)
 
 
 def run_vision(stage: VisionStage, recipe: Recipe, root: Path, folder: Path) -> None:
@@ -201,6 +217,7 @@ def run_expert(stage: ExpertStage, recipe: Recipe, root: Path, folder: Path) -> 
 
 
 RUNNERS: Mapping[str, Callable[[Any, Recipe, Path, Path], None]] = {
+    "checkpoint": run_checkpoint,
     "vision": run_vision,
     "predict": run_predict,
     "revise": run_revise,

@@ -8,6 +8,8 @@ import click
 
 from rediff.suggest import unknown
 from rediff_eval.cli.caption import caption
+from rediff_eval.cli.convert import convert
+from rediff_eval.cli.doctor import doctor
 from rediff_eval.cli.leaderboard import leaderboard
 from rediff_eval.cli.listing import list_
 from rediff_eval.cli.run import run
@@ -34,7 +36,7 @@ def cli() -> None:
     """Detailed captioning with masked-diffusion models: run, train, compare."""
 
 
-for command in (run, train, leaderboard, caption, list_):
+for command in (run, train, leaderboard, caption, convert, list_, doctor):
     cli.add_command(command)
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from rediff.models.checkpoint import Card
 
 OTHERS = [
     ("FOLDER", "any checkpoint or transformers image-text-to-text folder"),
@@ -21,6 +26,10 @@ def list_(what: str) -> None:
         click.echo(f"{name:<14} {text}")
 
 
+def _decodes(card: Card) -> str:
+    return f"sampler {card.sampler}" if card.kind == "diffusion" else "greedy"
+
+
 def _entries(what: str) -> list[tuple[str, str]]:
     if what == "tasks":
         from rediff_eval.task import list_tasks, load_task
@@ -32,7 +41,7 @@ def _entries(what: str) -> list[tuple[str, str]]:
 
         cards = {name: read_card(shipped_folder() / name) for name in shipped_models()}
         shipped = [
-            (name, f"{card.kind} | shipped | {card.canvas} tokens, sampler {card.sampler}")
+            (name, f"{card.kind} | shipped | {card.canvas} tokens, {_decodes(card)}")
             for name, card in cards.items()
         ]
         rivals = [

@@ -15,22 +15,29 @@ import click
     "--out", default=Path("train"), show_default=True,
     type=click.Path(path_type=Path, file_okay=False), help="Folder of the stages' folders.",
 )  # fmt: skip
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where a recipe that starts from a checkpoint finds it.",
+)
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
     help="Stages side by side, one core each.",
 )  # fmt: skip
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
-def train(recipe: str, out: Path, stages: tuple[str, ...], jobs: int, limit: int) -> None:
+def train(
+    recipe: str, out: Path, checkpoint: Path | None, stages: tuple[str, ...], jobs: int, limit: int
+) -> None:
     """Train every stage of a recipe that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
-    from rediff.training.recipe import Recipe, find_recipe
+    from rediff.training.recipe import Recipe, find_recipe, with_checkpoint
     from rediff_eval.progress import StageProgress
 
     quiet_libraries()
-    loaded = Recipe.load(find_recipe(recipe))
+    loaded = with_checkpoint(Recipe.load(find_recipe(recipe)), checkpoint)
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")

@@ -181,3 +181,26 @@ def test_a_stop_needs_the_majority_where_asked() -> None:
     assert majority.token.tolist() == [[3, STOP]]
     kept = logits[..., [i for i in range(12) if i not in (MASK, PAD)]].softmax(-1)
     assert majority.confidence[0, 0].item() == pytest.approx(kept[0, 0, 3].item())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rediff-official,revise_topp=0.5", "did you mean 'revise_topk'"),
+        ("rediff-official,revise_topk=much", "revise_topk cannot be 'much'"),
+        ("refine,majority_stop=maybe", "majority_stop cannot be 'maybe'"),
+        ("refine,stop=x", "unknown option of refine 'stop'"),
+    ],
+)
+def test_wrong_options_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_sampler(text)
+
+
+def test_options_are_set_and_named() -> None:
+    sampler = find_sampler("rediff-official,block_length=32,revise_start=0.5,stop=no")
+    assert sampler == replace(
+        SAMPLERS["rediff-official"], block_length=32, revise_start=0.5, stop=False,
+        name="rediff-official,block_length=32,revise_start=0.5,stop=no",
+    )  # fmt: skip
+    assert find_sampler("refine,majority_stop=false").majority_stop is False

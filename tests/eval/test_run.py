@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import program
 
 from rediff.scenes.dataset import load_scenes
 from rediff_eval.leaderboard import load, pivot
@@ -19,16 +20,6 @@ METRICS = {
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
     "repetition", "fluency", "bleu4", "rouge_l", "cider", "nfe", "seconds", "tokens", "truncated",
 }  # fmt: skip
-
-
-def program(*arguments: str | Path, ok: int = 0, cwd: Path | None = None) -> str:
-    """Runs `rediff-eval`; returns its whole output after checking its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "rediff_eval", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, check=False,
-    )  # fmt: skip
-    assert done.returncode == ok, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
