@@ -6,23 +6,29 @@ import hashlib
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import torch
 
-from rediff.models.load import pick_device
 from rediff.models.weights import weights_hash
+from rediff_eval.fingerprint import versions
 from rediff_eval.opening import locate
+from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
 
-PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "scipy", "pycocoevalcap")
 
+def describe_run(
+    spec: RunSpec, samples: SampleSet, keys: Mapping[str, str], rank: Rank, seconds: float
+) -> dict[str, Any]:
+    """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-def describe_run(spec: RunSpec, samples: SampleSet, seconds: float) -> dict[str, Any]:
-    """Versions, hashes, seeds and hardware of a run, as plain JSON values."""
+    `keys`: of the cells, by their titles. What may differ between two runs of the same results
+    stands under `timing`.
+    """
     return {
         "task": spec.task.model_dump(mode="json"),
         "data": {
@@ -34,30 +40,35 @@ def describe_run(spec: RunSpec, samples: SampleSet, seconds: float) -> dict[str,
             model.name: {"from": f"{model.kind}:{model.where}", **_hashes(model)}
             for model in spec.models
         },
+        "cells": dict(keys),
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
         "seed": spec.seed,
-        "batch_size": spec.batch_size,
         "command": " ".join(sys.argv[1:]),
-        "seconds": round(seconds, 1),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **versions(), **_scorers()},
         "hardware": {
             "machine": platform.machine(),
             "cores": os.cpu_count(),
+            "device": describe_device(spec.loading.place),
+        },
+        "timing": {
+            "seconds": round(seconds, 1),
+            "processes": rank.world,
             "threads": torch.get_num_threads(),
-            "device": pick_device(),
+            "batch_size": spec.batch_size,
         },
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+def describe_device(place: str) -> str:
+    """A device with the name of its GPU."""
+    device = torch.device(place)
+    return f"{place} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else place
+
+
+def _scorers() -> dict[str, str]:
+    """Versions of what changes a score, but no caption."""
+    return {name: version(name) for name in ("scipy", "pycocoevalcap")}
 
 
 def _hashes(model: ModelChoice) -> dict[str, str]:

@@ -1,26 +1,46 @@
-"""The files of a finished run: `results.json`, `results.csv`, `leaderboard.md`, `quality.png`."""
+"""The files of a finished run.
+
+`results.json` (all numbers and what made them), `results.csv` (long form), `samples.csv` (each
+sample's values), `captions.jsonl`, `leaderboard.md`, `quality.png`.
+"""
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+from rediff_eval.files import replace as write
 from rediff_eval.plots import plot_quality
-from rediff_eval.results import Results, to_csv
+from rediff_eval.results import Results, to_csv, to_samples_csv
+from rediff_eval.scoring import Outcome
 from rediff_eval.tables import to_markdown
 
+CAPTIONS = "captions.jsonl"
 
-def write_results(results: Results, folder: Path) -> None:
+
+def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -> None:
     """Writes all files, each whole or not at all; the picture only where budgets differ."""
-    _replace(folder / "results.json", json.dumps(asdict(results), indent=2) + "\n")
-    _replace(folder / "results.csv", to_csv(results))
-    _replace(folder / "leaderboard.md", to_markdown(results))
+    slim = replace(results, cells=[replace(cell, ids=(), values={}) for cell in results.cells])
+    lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
+    write(folder / CAPTIONS, "".join(lines))
+    write(folder / "samples.csv", to_samples_csv(results))
+    write(folder / "results.csv", to_csv(results))
+    write(folder / "leaderboard.md", to_markdown(results))
     if len({cell.tokens_per_step for cell in results.cells} - {None}) > 1:
-        plot_quality(results, folder / "quality.png")
+        picture = io.BytesIO()
+        plot_quality(results, picture)
+        write(folder / "quality.png", picture.getvalue())
+    write(folder / "results.json", json.dumps(asdict(slim), indent=2) + "\n")
 
 
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """The lines of `captions.jsonl`: the cell, the sample's id, and its answer or its error."""
+    cell = asdict(outcome.cell)
+    for sample, answer in zip(outcome.samples, outcome.answers, strict=True):
+        yield {**cell, "id": sample.id, **answer.to_record()}
+    for sample_id, error in outcome.failures.items():
+        yield {**cell, "id": sample_id, "error": error}

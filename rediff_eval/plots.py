@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ COLOURS = {
 OTHER = "#7a4fa3"
 
 
-def plot_quality(results: Results, path: Path) -> None:
+def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
     """The main metric against tokens per step, a line a model and sampler, bars for intervals."""
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
@@ -41,7 +42,7 @@ def plot_quality(results: Results, path: Path) -> None:
     axes.legend(frameon=False, fontsize=8)
     data = results.manifest["data"]
     axes.set_title(f"{data['name']}, {data['samples']} samples, 95% intervals", fontsize=9)
-    figure.savefig(path)
+    figure.savefig(path, format="png")
 
 
 def _plot_line(axes: Axes, model: str, sampler: str, cells: list[CellResult], metric: str) -> None:

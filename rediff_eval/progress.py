@@ -21,6 +21,8 @@ from rich.progress import Progress as Bars
 from rediff.training.reports import StageReport
 
 Advance = Callable[[int], None]
+SPEAK_EVERY = 30.0
+"""Seconds between lines where there is no terminal."""
 
 
 class Progress:
@@ -30,33 +32,49 @@ class Progress:
         self.console = console or Console(file=sys.stderr)
 
     @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Advance]:
-        """Opens one piece of work; call what it yields with the number of units done."""
+    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
+        """Opens one piece of work; call what it yields with the number of units just done.
+
+        `done`: units that an earlier run has done.
+        """
         if self.console.is_terminal:
-            with self._bar(title, total) as advance:
+            with self._bar(title, total, done) as advance:
                 yield advance
         else:
-            started, done = time.perf_counter(), 0
+            yield from self._lines(title, total, done)
 
-            def count(units: int) -> None:
-                nonlocal done
-                done += units
+    def _lines(self, title: str, total: int, before: int) -> Iterator[Advance]:
+        """A line every half minute, and one at the end."""
+        started = spoken = time.perf_counter()
+        done = 0
 
-            yield count
+        def say(end: str) -> None:
             seconds = time.perf_counter() - started
             rate = done / seconds if seconds else 0.0
             self.console.print(
-                f"{title}: {done} in {seconds:.1f} s ({rate:.1f}/s)", highlight=False
+                f"{title}: {done} in {seconds:.1f} s ({rate:.1f}/s){end}", highlight=False
             )
 
+        def count(units: int) -> None:
+            nonlocal done, spoken
+            done += units
+            now = time.perf_counter()
+            left = total - before - done
+            if left and now - spoken >= SPEAK_EVERY:
+                spoken = now
+                say(f", {left} left, {left / done * (now - started):.0f} s")
+
+        yield count
+        say(f", {before} were done before" if before else "")
+
     @contextmanager
-    def _bar(self, title: str, total: int) -> Iterator[Advance]:
+    def _bar(self, title: str, total: int, done: int) -> Iterator[Advance]:
         columns = (
             TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(),
             TaskProgressColumn(show_speed=True), TimeRemainingColumn(),
         )  # fmt: skip
         with Bars(*columns, console=self.console) as bars:
-            task = bars.add_task(title, total=total)
+            task = bars.add_task(title, total=total, completed=done)
             yield lambda units: bars.advance(task, units)
 
 
@@ -101,7 +119,7 @@ class StageProgress:
         """One line a stage every half minute, and one at its end."""
         now = time.perf_counter()
         first = report.stage not in self.spoken
-        if not (first or report.finished) and now - self.spoken[report.stage] < 30:
+        if not (first or report.finished) and now - self.spoken[report.stage] < SPEAK_EVERY:
             return
         self.spoken[report.stage] = now
         state = "started" if first else "done" if report.finished else "at work"

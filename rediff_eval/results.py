@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
@@ -12,13 +13,22 @@ from rediff_eval.stats import Estimate
 
 COLUMNS = (
     "task", "model", "sampler", "steps", "tokens_per_step", "seed", "metric", "value", "low",
-    "high", "n",
+    "high", "n", "failed", "unscored", "truncated",
 )  # fmt: skip
+
+
+CELL_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_step")
+FORMULA = frozenset("=+-@\t\r")
+"""First characters by which spreadsheets know a formula."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
-    """The metrics of one model with one sampler at one budget. `failures`: errors by sample id."""
+    """The metrics of one model with one sampler at one budget.
+
+    `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
+    sample id. `values`: each metric of each sample of `ids`, nan where it has none.
+    """
 
     task: str
     data: str
@@ -30,6 +40,10 @@ class CellResult:
     metrics: Mapping[str, Estimate]
     not_run: Mapping[str, str]
     failures: Mapping[str, str]
+    captions: int
+    truncated: int
+    ids: tuple[str, ...] = ()
+    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +67,34 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     for cell in results.cells:
         for name, estimate in cell.metrics.items():
             yield (
-                cell.task, cell.model, cell.sampler, cell.steps, _number(cell.tokens_per_step),
-                cell.seed, name, f"{estimate.value:.6g}", _number(estimate.low),
-                _number(estimate.high), estimate.n,
+                cell.task, guard(cell.model), cell.sampler, cell.steps,
+                _number(cell.tokens_per_step), cell.seed, name, f"{estimate.value:.6g}",
+                _number(estimate.low), _number(estimate.high), estimate.n, len(cell.failures),
+                cell.captions - estimate.n, cell.truncated,
             )  # fmt: skip
+
+
+def to_samples_csv(results: Results) -> str:
+    """Wide form, one row a sample of a cell, one column a metric; empty where it has no value."""
+    metrics = sorted({name for cell in results.cells for name in cell.values})
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*CELL_COLUMNS, "id", *metrics])
+    for cell in results.cells:
+        columns = [cell.values.get(name) for name in metrics]
+        for row, sample_id in enumerate(cell.ids):
+            numbers = (None if column is None else column[row] for column in columns)
+            writer.writerow([
+                cell.task, cell.data, cell.model, cell.sampler, cell.steps,
+                _number(cell.tokens_per_step), guard(sample_id),
+                *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
+            ])  # fmt: skip
+    return text.getvalue()
+
+
+def guard(text: str) -> str:
+    """`text` so that no spreadsheet takes it for a formula."""
+    return f"'{text}" if text[:1] in FORMULA else text
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -18,10 +19,14 @@ from rediff_eval.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture. `open` reads it and may raise ValueError; `scene` is its truth where known."""
+    """One picture. `open` reads it and may raise ValueError; `scene` is its truth where known.
+
+    `digest` tells the picture from every other: a hash of its bytes, or of what it is drawn from.
+    """
 
     id: str
     open: Callable[[], Image.Image]
+    digest: str
     references: tuple[str, ...] = ()
     scene: Scene | None = None
 
@@ -45,7 +50,11 @@ def load_samples(task: Task, limit: int | None, data: Path | None) -> SampleSet:
     rows = load_scenes(task.split, count, captions=task.captions)
     samples = tuple(
         Sample(
-            row["id"], _holding(row["image"]), tuple(row["captions"]), Scene.from_json(row["scene"])
+            row["id"],
+            _holding(row["image"]),
+            _digest(f"{WORLD_VERSION} {row['scene']}".encode()),
+            tuple(row["captions"]),
+            Scene.from_json(row["scene"]),
         )
         for row in rows
     )
@@ -68,7 +77,7 @@ def _own_samples(data: Path) -> Iterator[Sample]:
 def _from_folder(folder: Path) -> Iterator[Sample]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES:
-            yield Sample(path.name, _opening(path))
+            yield Sample(path.name, _opening(path), _digest(path.read_bytes()))
 
 
 def _from_lines(path: Path) -> Iterator[Sample]:
@@ -97,7 +106,16 @@ def _from_line(line: str, path: Path, where: str) -> Sample:
     image = path.parent / record["image"]
     if not image.is_file():
         raise ValueError(f"{where}: no image file {image}")
-    return Sample(str(record.get("id", record["image"])), _opening(image), tuple(references))
+    return Sample(
+        str(record.get("id", record["image"])),
+        _opening(image),
+        _digest(image.read_bytes()),
+        tuple(references),
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def _opening(path: Path) -> Callable[[], Image.Image]:

@@ -14,8 +14,10 @@ from rediff_eval.task import Task
 class RunSpec:
     """What to run. Where `samplers` or `steps` are empty, each model's own and the task's hold.
 
-    `base_url`: of the server of `openai:` models. `max_failures`: share of the samples that may
-    fail before the run counts as failed.
+    `base_url`: of the server of `openai:` models. `guidance`: scale of classifier-free guidance.
+    `traces`: samples, the first ones, whose denoising steps are kept. `grace`: seconds that the
+    leading process waits for others once none is at work. `max_failures`: share of the samples
+    that may fail before the run counts as failed.
     """
 
     task: Task
@@ -28,5 +30,8 @@ class RunSpec:
     data: Path | None = None
     loading: Loading = field(default_factory=Loading)
     base_url: str | None = None
+    guidance: float = 0.0
+    traces: int = 8
+    grace: float = 60.0
     out: Path
     max_failures: float = 0.05

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
-from PIL import Image, ImageOps
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+"""What is opened. Pillow knows more, some of it by running other programs (EPS)."""
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError,
+    struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+"""What Pillow's decoders raise for broken files."""
 
 
 def open_image(path: Path) -> Image.Image:
-    """A picture file as RGB, turned upright by its EXIF orientation.
+    """A picture file as RGB, turned upright by its EXIF orientation; of several frames the first.
 
     Raises FileNotFoundError if there is no such file, ValueError if it cannot be read as a
-    picture or has more than `MAX_PIXELS` pixels; both name the file.
+    picture of a known format or has more than `MAX_PIXELS` pixels; both name the file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no image file {path}")
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(
-                    f"{path}: {image.width} x {image.height} pixels, more than {MAX_PIXELS}"
-                )
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        with Image.open(path, formats=FORMATS) as image:
+            pixels = image.width * image.height
+            if pixels <= MAX_PIXELS:
+                image.load()
+                return to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: no picture in a known format ({', '.join(FORMATS)})") from error
+    except BROKEN as error:
         raise ValueError(f"{path}: not a readable image: {error}") from error
+    raise ValueError(f"{path}: {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode as RGB.
+
+    What is more than 8 bits deep is scaled by its own greatest value, where Pillow would cut it
+    off. Transparency is dropped, the colours behind it stay.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+        scale = 65_535 if image.mode.startswith("I;16") else values.max(initial=0)
+        grey = values.clip(min=0) / max(scale, 1) * 255 if scale > 255 else values.clip(0, 255)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGB")

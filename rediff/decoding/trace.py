@@ -30,6 +30,7 @@ class Trace:
     """The steps of one response.
 
     `tokens` int64, `masked`, `committed`, `revised` bool, `confidence` float32, all [steps, R].
+    `words`: the tokens as text, [steps][R], where a captioner made the trace.
     """
 
     tokens: Tensor
@@ -37,6 +38,7 @@ class Trace:
     confidence: Tensor
     committed: Tensor
     revised: Tensor
+    words: Sequence[Sequence[str]] = ()
 
     @property
     def revisions(self) -> int:
@@ -47,9 +49,14 @@ class Trace:
 def row_trace(steps: Sequence[Step], row: int) -> Trace:
     """The trace of one row, up to the step that finished it."""
     own = [step for step in steps if step.active[row]]
+
+    def over_steps(name: str) -> Tensor:
+        return torch.stack([getattr(step, name)[row] for step in own])
+
     return Trace(
-        *(
-            torch.stack([getattr(step, name)[row] for step in own])
-            for name in ("tokens", "masked", "confidence", "committed", "revised")
-        )
+        over_steps("tokens"),
+        over_steps("masked"),
+        over_steps("confidence"),
+        over_steps("committed"),
+        over_steps("revised"),
     )

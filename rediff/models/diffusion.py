@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from PIL import Image
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.samplers import decode, find_sampler
+from rediff.decoding.trace import Trace
 from rediff.models.captioner import Caption, Decoding, Failure, Traits
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
@@ -60,10 +62,14 @@ class DiffusionCaptioner:
                 nfe=nfe,
                 seconds=seconds,
                 truncated=len(response) == length,
-                trace=result.traces[row] if decoding.trace else None,
+                trace=self._spelt(result.traces[row]) if decoding.trace else None,
             )
             for row, (response, nfe) in enumerate(zip(result.responses, result.nfe, strict=True))
         ]
+
+    def _spelt(self, trace: Trace) -> Trace:
+        spell = self.checkpoint.tokenizer.convert_ids_to_tokens
+        return replace(trace, words=[spell(row) for row in trace.tokens.tolist()])
 
     def close(self) -> None:
         """Nothing is held but memory."""

@@ -11,6 +11,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import LlavaOnevisionImageProcessorPil, SiglipImageProcessorPil
 
+from rediff.data.images import to_rgb
+
 ImageProcessor = SiglipImageProcessorPil | LlavaOnevisionImageProcessorPil
 
 
@@ -29,7 +31,7 @@ class Pictures:
 
 def prepare(images: Sequence[Image.Image], processor: ImageProcessor) -> Pictures:
     """Pictures of any mode and size as tiles; a SigLIP processor takes each whole, as one tile."""
-    rgb = [image.convert("RGB") for image in images]
+    rgb = [to_rgb(image) for image in images]
     sizes = tuple(image.size for image in rgb)
     if isinstance(processor, SiglipImageProcessorPil):
         tiles = processor(rgb, return_tensors="pt")["pixel_values"]

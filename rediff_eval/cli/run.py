@@ -36,6 +36,17 @@ from rediff_eval.cli.options import loading_options, to_loading
     "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
     help="Share of unreadable samples that is still no failure.",
 )  # fmt: skip
+@click.option(
+    "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
+)
+@click.option(
+    "--traces", default=8, show_default=True, type=click.IntRange(min=0),
+    help="Samples whose denoising steps are kept for the report.",
+)  # fmt: skip
+@click.option(
+    "--grace", default=60.0, show_default=True, type=click.FloatRange(min=0),
+    help="Seconds that the leading process waits once no other is at work.",
+)  # fmt: skip
 @loading_options
 def run(
     task_name: str,
@@ -48,11 +59,15 @@ def run(
     data: Path | None,
     out: Path | None,
     max_failures: float,
+    guidance: float,
+    traces: int,
+    grace: float,
     **loading: Any,
 ) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
     from rediff.quiet import quiet_libraries
     from rediff_eval.progress import Progress
+    from rediff_eval.ranks import Rank
     from rediff_eval.registry import find_model, shipped_models
     from rediff_eval.runner import run as run_spec
     from rediff_eval.spec import RunSpec
@@ -75,10 +90,15 @@ def run(
         max_failures=max_failures,
         loading=options,
         base_url=base_url,
+        guidance=guidance,
+        traces=traces,
+        grace=grace,
     )
-    results = run_spec(spec, Progress())
-    print_table(results)
-    click.echo(f"Results in {spec.out}")
+    rank = Rank.from_environment()
+    results = run_spec(spec, Progress(), rank)
+    if results is not None:
+        print_table(results)
+        click.echo(f"Results in {spec.out}")
 
 
 def parse_steps(text: str | None) -> tuple[int, ...]:

@@ -65,4 +65,6 @@ def evaluate(checkpoints: list[Path], out: Path, limit: int) -> None:
 
     models = tuple(find_model(str(path)) for path in checkpoints)
     spec = RunSpec(task=load_task("capture"), models=models, limit=limit, out=out)
-    print_table(run(spec, Progress()))
+    results = run(spec, Progress())
+    assert results is not None
+    print_table(results)

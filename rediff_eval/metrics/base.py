@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rediff.models.captioner import Caption
+from rediff_eval.answers import Answer
 from rediff_eval.samples import Sample
 
 Aggregate = Callable[[np.ndarray], np.ndarray]
@@ -46,6 +46,6 @@ class Metric(Protocol):
         """None, or one clause that says why these samples cannot be scored."""
         ...
 
-    def score(self, samples: Sequence[Sample], captions: Sequence[Caption]) -> Mapping[str, Scores]:
-        """Scores by metric name, for captions in the order of the samples."""
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
+        """Scores by metric name, for answers in the order of the samples."""
         ...

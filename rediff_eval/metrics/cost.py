@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rediff.models.captioner import Caption
+from rediff_eval.answers import Answer
 from rediff_eval.metrics.base import Scores
 from rediff_eval.samples import Sample
 
@@ -17,9 +17,9 @@ class CostMetric:
     def applies(self, samples: Sequence[Sample]) -> str | None:
         return None
 
-    def score(self, samples: Sequence[Sample], captions: Sequence[Caption]) -> Mapping[str, Scores]:
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
         return {
             name: Scores.of([float(value) for value in values if value is not None])
             for name in ("nfe", "seconds", "tokens", "truncated")
-            if None not in (values := [getattr(caption, name) for caption in captions])
+            if None not in (values := [getattr(answer, name) for answer in answers])
         }

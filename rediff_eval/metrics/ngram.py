@@ -9,8 +9,8 @@ from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
-from rediff.models.captioner import Caption
 from rediff.scenes.reader import tokenize
+from rediff_eval.answers import Answer
 from rediff_eval.metrics.base import Scores
 from rediff_eval.samples import Sample
 
@@ -28,9 +28,9 @@ class NgramMetric:
     def applies(self, samples: Sequence[Sample]) -> str | None:
         return None if all(s.references for s in samples) else "needs references"
 
-    def score(self, samples: Sequence[Sample], captions: Sequence[Caption]) -> Mapping[str, Scores]:
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
         references = [[_words(r) for r in sample.references] for sample in samples]
-        candidates = [_words(caption.text) for caption in captions]
+        candidates = [_words(answer.text) for answer in answers]
         rouge = Rouge()
         cider = CiderScorer(n=ORDER, sigma=6.0)
         for candidate, refs in zip(candidates, references, strict=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from rediff.models.captioner import Caption
 from rediff.scenes.reader import fluency, read_caption, tokenize
 from rediff.scenes.world import Scene
+from rediff_eval.answers import Answer
 from rediff_eval.metrics.base import Scores
 from rediff_eval.samples import Sample
 
@@ -29,11 +29,11 @@ class SceneGraphMetric:
     def applies(self, samples: Sequence[Sample]) -> str | None:
         return None if all(s.scene for s in samples) else "needs scene graphs"
 
-    def score(self, samples: Sequence[Sample], captions: Sequence[Caption]) -> Mapping[str, Scores]:
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
         columns: defaultdict[str, list[float]] = defaultdict(list)
-        for sample, caption in zip(samples, captions, strict=True):
+        for sample, answer in zip(samples, answers, strict=True):
             assert sample.scene is not None
-            for name, value in score_caption(caption.text, sample.scene).items():
+            for name, value in score_caption(answer.text, sample.scene).items():
                 columns[name].append(value)
         return {name: Scores.of(values) for name, values in columns.items()}
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu import Bleu
 
-from rediff.models.captioner import Caption
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.world import Scene, Thing, sample_scene
+from rediff_eval.answers import Answer
 from rediff_eval.metrics.base import Scores
 from rediff_eval.metrics.ngram import NgramMetric, _words
 from rediff_eval.metrics.scene_graph import repetition, score_caption
@@ -24,8 +24,8 @@ SCENE = Scene(
 )
 
 
-def caption(text: str) -> Caption:
-    return Caption(text, len(text.split()), 1, 0.1, truncated=False)
+def caption(text: str) -> Answer:
+    return Answer(text, len(text.split()), 1, 0.1)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -79,7 +79,7 @@ def test_bleu_is_pycocoevalcap_s() -> None:
     rng = np.random.default_rng(0)
     scenes = [sample_scene(rng) for _ in range(6)]
     samples = [
-        Sample(str(i), lambda: None, tuple(write_caption(s, rng) for _ in range(3)), s)  # type: ignore[arg-type, return-value]
+        Sample(str(i), lambda: None, "", tuple(write_caption(s, rng) for _ in range(3)), s)  # type: ignore[arg-type, return-value]
         for i, s in enumerate(scenes)
     ]
     captions = [caption(write_caption(s, rng)) for s in scenes]

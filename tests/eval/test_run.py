@@ -19,6 +19,7 @@ from rediff_eval.results import COLUMNS
 METRICS = {
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
     "repetition", "fluency", "bleu4", "rouge_l", "cider", "nfe", "seconds", "tokens", "truncated",
+    "revisions", "flips",
 }  # fmt: skip
 
 

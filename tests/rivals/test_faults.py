@@ -13,7 +13,7 @@ from rediff.models import workers
 from rediff.models.captioner import Decoding, Failure
 from rediff.models.precomputed import PrecomputedCaptioner
 from rediff.models.subprocess import GIVE_UP_AFTER, WorkerCaptioner, WorkerError, WorkerSpec
-from rediff_eval.runner import TooManyFailuresError
+from rediff_eval.scoring import TooManyFailuresError
 
 IMAGES = [Image.new("RGB", (8, 8), "red")] * 5
 WORKER = f"""

@@ -1,0 +1,133 @@
+"""A caption as a run keeps it: what was written, what it cost, and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rediff.decoding.trace import Trace
+from rediff.models.captioner import Caption, Failure
+from rediff.scenes.oracle import END, nearest_caption
+from rediff.scenes.world import Scene
+
+COMMIT, REVISE = "c", "r"
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Counts of one caption.
+
+    `revisions`: visible words replaced by others. `flips`: of these, returns to a word that stood
+    there before. `fixed`: wrong words made right; `broken`: right words made wrong; both None
+    where the truth is not known.
+    """
+
+    revisions: int
+    flips: int
+    fixed: int | None = None
+    broken: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A caption, or the error that stands for it.
+
+    The first five fields are `Caption`'s. `trace`: see `history`; kept for few samples.
+    """
+
+    text: str = ""
+    tokens: int | None = None
+    nfe: int | None = None
+    seconds: float = 0.0
+    truncated: bool = False
+    revisions: Revisions | None = None
+    trace: dict[str, Any] | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, reply: Caption | Failure, scene: Scene | None, *, keep_trace: bool) -> Answer:
+        """What is kept of a captioner's reply. `scene`: the picture's truth, where it is known."""
+        if isinstance(reply, Failure):
+            return cls(error=reply.error)
+        trace, truth = reply.trace, None
+        if trace is not None and scene is not None:
+            truth = true_words(trace.words[-1], scene)
+        return cls(
+            text=reply.text,
+            tokens=reply.tokens,
+            nfe=reply.nfe,
+            seconds=reply.seconds,
+            truncated=reply.truncated,
+            revisions=None if trace is None else count_revisions(trace, truth),
+            trace=history(trace, truth) if trace is not None and keep_trace else None,
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """As plain JSON values, without what is empty."""
+        if self.error is not None:
+            return {"error": self.error}
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Answer:
+        """What `to_record` made; other entries of a line are ignored."""
+        own = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        if "revisions" in own:
+            own["revisions"] = Revisions(**own["revisions"])
+        return cls(**own)
+
+
+def true_words(words: Sequence[str], scene: Scene) -> list[str] | None:
+    """The oracle's words for a finished canvas; None if no true caption fits it."""
+    end = next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
+    try:
+        return nearest_caption(scene, [*words[:end], *[END] * (len(words) - end)])
+    except ValueError:
+        return None
+
+
+def count_revisions(trace: Trace, truth: Sequence[str] | None) -> Revisions:
+    """Counts over a trace. A word is right if it is `truth`'s at its place."""
+    seen: dict[int, set[str]] = {}
+    for step, place in trace.committed.nonzero().tolist():
+        seen.setdefault(place, set()).add(trace.words[step][place])
+    revisions = flips = fixed = broken = 0
+    for step, place in trace.revised.nonzero().tolist():
+        old = trace.words[step - 1][place] if step else ""
+        new = trace.words[step][place]
+        revisions += 1
+        flips += new in seen.setdefault(place, {old})
+        seen[place].add(new)
+        if truth is not None:
+            fixed += old != truth[place] and new == truth[place]
+            broken += old == truth[place] and new != truth[place]
+    if truth is None:
+        return Revisions(revisions, flips)
+    return Revisions(revisions, flips, fixed, broken)
+
+
+def history(trace: Trace, truth: Sequence[str] | None) -> dict[str, Any]:
+    """A trace as plain JSON values: `length`, `truth`, and a list of changes for each step.
+
+    A change is [position, word, confidence, kind]: a committed (`c`) or revised (`r`) word, or a
+    word that became a mask again (None).
+    """
+    steps = []
+    before = [True] * trace.masked.size(1)
+    for step, masked in enumerate(trace.masked.tolist()):
+        changed = (trace.committed[step] | trace.revised[step]).tolist()
+        steps.append(
+            [
+                [
+                    place,
+                    None if masked[place] else trace.words[step][place],
+                    round(float(trace.confidence[step, place]), 3),
+                    COMMIT if before[place] else REVISE,
+                ]
+                for place, change in enumerate(changed)
+                if change
+            ]
+        )
+        before = masked
+    return {"length": trace.masked.size(1), "truth": truth, "steps": steps}

@@ -1,0 +1,125 @@
+"""What makes a caption what it is: the key under which it is kept.
+
+Every field of every configuration is either part of the key or named in `RUNTIME_ONLY`, which a
+test sees to: a new field that is neither fails it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import rediff
+from rediff.decoding.samplers import find_sampler
+from rediff.models.captioner import Traits
+from rediff_eval.opening import locate
+from rediff_eval.registry import ModelChoice
+from rediff_eval.spec import RunSpec
+
+PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "pillow", "accelerate")
+"""Packages whose version may change a caption."""
+
+RUNTIME_ONLY: Mapping[str, frozenset[str]] = {
+    "RunSpec": frozenset(
+        {"models", "samplers", "steps", "limit", "batch_size", "data", "out", "max_failures",
+         "traces", "grace", "seed"}
+    ),
+    "Task": frozenset(
+        {"name", "summary", "data", "split", "captions", "limit", "tokens_per_step", "metrics",
+         "main_metric"}
+    ),
+    "Loading": frozenset({"device_map"}),
+    "ModelChoice": frozenset({"name", "kind", "where", "sampler"}),
+}  # fmt: skip
+"""Fields that change no caption, or that stand in the key in another form: what `models`, `where`
+and `samplers` name is hashed itself, `seed` is that of the bootstrap (`Loading.seed` that of a
+model), and samples are told by the digests of their pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """The parts of a key, as plain JSON values; `str` of it is the key."""
+
+    parts: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        text = json.dumps(self.parts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def cell_key(
+    spec: RunSpec, model: Mapping[str, str], traits: Traits, sampler: str, steps: int | None
+) -> CellKey:
+    """The key of a cell. `model`: what `model_identity` says of its model."""
+    return CellKey(
+        {
+            "model": dict(model),
+            "sampler": repr(find_sampler(sampler)) if traits.takes_samplers else sampler,
+            "steps": steps,
+            "spec": _kept(spec, "RunSpec"),
+            "versions": versions(),
+            "code": code_hash(),
+        }
+    )
+
+
+def _kept(config: Any, kind: str) -> dict[str, Any]:
+    """The fields of a configuration that are not runtime-only."""
+    names = (
+        [field.name for field in fields(config)]
+        if hasattr(config, "__dataclass_fields__")
+        else list(type(config).model_fields)
+    )
+    kept = {name: getattr(config, name) for name in names if name not in RUNTIME_ONLY[kind]}
+    if kind == "RunSpec":
+        kept["task"] = _kept(kept["task"], "Task")
+        kept["loading"] = _kept(kept["loading"], "Loading")
+        kept["loading"]["device"] = torch.device(config.loading.place).type
+    return kept
+
+
+def model_identity(model: ModelChoice) -> dict[str, str]:
+    """What tells a model from every other: hashes of its files, or a server's name for it."""
+    place = locate(model)
+    if place is None:
+        return {"server": model.where}
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+    return {
+        f"{model.kind}:{path.relative_to(place) if path != place else path.name}": _sha256(path)
+        for path in files
+    }
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 24):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def code_hash() -> str:
+    """SHA-256 over the source of models and decoding, which changes between versions too."""
+    root = Path(rediff.__file__).parent
+    sources = sorted(
+        p for part in ("models", "decoding", "data") for p in (root / part).glob("*.py")
+    )
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions of `PACKAGES`."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,172 @@
+"""What a run has already done, on disk before it is counted as done.
+
+A run folder has a `parts/` folder with a file for each rank, one JSON line for each finished
+sample of a cell. A line is on disk (fsync) before the next begins, so that a crash costs at most
+the line that was being written; what is left of it is cut off at the next start. Lines are found
+by what made them (a cell's key and a sample's digest), not by where they stand: any number of
+processes may go on with a run, and a line made by other settings is simply not found.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from rediff_eval.files import sync_folder
+from rediff_eval.ranks import Rank
+
+PARTS = "parts"
+IDENTITY = {"cell_key", "id", "digest"}
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a line answers: the cell's key, the sample's id, and the digest of its picture."""
+
+    cell: str
+    id: str
+    digest: str
+
+
+class BusyError(ValueError):
+    """Another process works in the run folder as the same rank."""
+
+
+class Store:
+    """The lines of a run folder; opened for one rank, which alone may append to its part.
+
+    Raises BusyError if the folder is taken, ValueError naming file and line if a part is damaged
+    elsewhere than at its end.
+    """
+
+    def __init__(self, folder: Path, rank: Rank) -> None:
+        self.folder = folder / PARTS
+        self.rank = rank
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path = self.folder / f"rank-{rank.index}.jsonl"
+        self.lock = _lock(self.folder / f"rank-{rank.index}.lock", folder)
+        repair(self.path)
+        self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        sync_folder(self.folder)
+        self.found = self._read_all()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self.file)
+        self.lock.close()
+
+    def get(self, key: Key) -> Record | None:
+        """The line that answers `key`, if there is one."""
+        return self.found.get(key)
+
+    def append(self, key: Key, record: Record) -> None:
+        """Puts a line on disk. Raises OSError if it cannot, and then nothing counts as done."""
+        line = {"cell_key": key.cell, "id": key.id, "digest": key.digest, **record}
+        data = (json.dumps(line) + "\n").encode()
+        start = os.lseek(self.file, 0, os.SEEK_END)
+        try:
+            while data:
+                data = data[os.write(self.file, data) :]
+            os.fsync(self.file)
+        except OSError:
+            os.ftruncate(self.file, start)
+            raise
+        self.found[key] = line
+
+    def refresh(self) -> None:
+        """Reads what other ranks have done since."""
+        self.found = self._read_all()
+
+    def wait_for(self, keys: Iterable[Key], *, grace: float, pause: float = 0.5) -> None:
+        """Returns once every key is answered.
+
+        Raises RuntimeError if some are not and no other rank has been at work for `grace` seconds.
+        """
+        wanted, idle_since = set(keys), time.monotonic()
+        while missing := wanted - self.found.keys():
+            if self._others_work():
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > grace:
+                raise RuntimeError(
+                    f"{len(missing)} samples are not done and no other process works on them;"
+                    " start the same command again"
+                )
+            time.sleep(pause)
+            self.refresh()
+
+    def _others_work(self) -> bool:
+        own = f"rank-{self.rank.index}.lock"
+        return any(_is_locked(p) for p in self.folder.glob("rank-*.lock") if p.name != own)
+
+    def _read_all(self) -> dict[Key, Record]:
+        found: dict[Key, Record] = {}
+        for path in sorted(self.folder.glob("rank-*.jsonl")):
+            for line in read_lines(path):
+                key = Key(line["cell_key"], line["id"], line["digest"])
+                if key not in found or "error" in found[key]:
+                    found[key] = line
+        return found
+
+
+def read_lines(path: Path) -> Iterator[Record]:
+    """The whole lines of a part; what stands behind the last line break is being written."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            record = _parse(line)
+            if record is None:
+                raise ValueError(f"{path}:{number}: damaged; take the line out and start again")
+            yield record
+
+
+def _parse(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.keys() >= IDENTITY else None
+
+
+def repair(path: Path) -> None:
+    """Cuts off a last line that was not finished."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _lock(path: Path, folder: Path) -> IO[str]:
+    """Holds the lock until closed or dead. Raises BusyError if another process holds it."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise BusyError(
+            f"another run works in {folder}; wait for it or choose another --out"
+        ) from error
+    return file
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
