@@ -192,7 +192,7 @@ class _Process:
         assert self.popen.stdout is not None
         assert self.popen.stderr is not None
         _in_background(self._read_lines, self.popen.stdout)
-        _in_background(self._read_errors, self.popen.stderr)
+        self.reader_of_errors = _in_background(self._read_errors, self.popen.stderr)
         try:
             self.greeting = Greeting.model_validate(self._receive(spec.start_timeout, "greeting"))
             if self.greeting.worker != 1:
@@ -231,6 +231,10 @@ class _Process:
             raise WorkerError(f"the worker wrote {start!r}, which is no JSON") from error
 
     def _last_words(self) -> str:
+        """How the worker ended, and what it said last; it may still be on its way out."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(timeout=2.0)
+        self.reader_of_errors.join(timeout=2.0)
         code = self.popen.poll()
         words = " | ".join(self.errors)
         return (f" (exit code {code})" if code is not None else "") + (
@@ -253,5 +257,7 @@ class _Process:
         self.popen.wait()
 
 
-def _in_background(read: Any, stream: IO[bytes]) -> None:
-    threading.Thread(target=read, args=(stream,), daemon=True).start()
+def _in_background(read: Any, stream: IO[bytes]) -> threading.Thread:
+    thread = threading.Thread(target=read, args=(stream,), daemon=True)
+    thread.start()
+    return thread

@@ -8,6 +8,7 @@ import click
 
 from rediff.suggest import unknown
 from rediff_eval.cli.caption import caption
+from rediff_eval.cli.compare import compare
 from rediff_eval.cli.convert import convert
 from rediff_eval.cli.doctor import doctor
 from rediff_eval.cli.leaderboard import leaderboard
@@ -36,7 +37,7 @@ def cli() -> None:
     """Detailed captioning with masked-diffusion models: run, train, compare."""
 
 
-for command in (run, train, leaderboard, caption, convert, list_, doctor):
+for command in (run, train, compare, leaderboard, caption, convert, list_, doctor):
     cli.add_command(command)
 
 

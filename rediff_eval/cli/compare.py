@@ -1,0 +1,32 @@
+"""`rediff-eval compare`: cells against each other, sample by sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--metric", default="capture", show_default=True, help="Metric to compare by.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
+def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
+    """Test every pair of cells of RUNS with the same data and budget, joined on sample id."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rediff_eval.compare import compare as compare_cells
+    from rediff_eval.compare import load_values
+
+    table = Table(title=f"{metric}, a - b, paired by sample")
+    for name in ("a", "b", "steps", "n", "a - b", "95% interval", "p", "p (Holm)", "detectable"):
+        table.add_column(name, justify="left" if name in "ab" else "right", no_wrap=True)
+    for row in compare_cells(load_values(runs, metric), seed=seed):
+        table.add_row(
+            row.a, row.b, row.steps, str(row.n), f"{row.difference:+.4f}",
+            f"{row.low:+.4f} to {row.high:+.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}",
+            f"{row.detectable:.4f}",
+        )  # fmt: skip
+    console = Console()
+    (console if console.is_terminal else Console(width=180)).print(table)
