@@ -7,33 +7,77 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rediff.suggest import unknown
 
+BY = ("model", "sampler", "tokens_per_step")
+QUOTED = "quoted from arXiv 2510.19871"
+PAPER_DATA = {
+    "capture": "DetailCaps-4870", "clair": "CapMAS", "coverage": "CapMAS", "factuality": "CapMAS",
+    "caparena": "CapArena-Auto",
+}  # fmt: skip
+"""What the published numbers were measured on."""
+PAPER_TABLES = ("main", "budgets")
+NO_BUDGET = "–"
 
-def load(runs: Iterable[Path | str]) -> pd.DataFrame:
-    """The numbers of all runs in long form: the columns of `results.csv`, and `run` and `data`.
 
-    `data` names the samples that were scored; only rows of one `data` can be compared. Raises
+def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFrame:
+    """The numbers of all runs in long form, one row a number.
+
+    The columns of `results.csv`, and `run`, `data` (the samples scored), `scorer` (what made the
+    number) and `source` ("run", or where it is quoted from). Only rows of one `data`, `scorer` and
+    `source` can be ranked together. `paper`: the file of published numbers to add. Raises
     FileNotFoundError for a folder that is no finished run.
     """
     frames = [_load_one(Path(run)) for run in runs]
+    if paper is not None:
+        frames.append(_load_paper(paper))
     return pd.concat(frames, ignore_index=True)
 
 
 def _load_one(folder: Path) -> pd.DataFrame:
-    table, manifest = folder / "results.csv", folder / "results.json"
-    if not table.is_file() or not manifest.is_file():
+    table, results = folder / "results.csv", folder / "results.json"
+    if not table.is_file() or not results.is_file():
         raise FileNotFoundError(
             f"{folder} is no finished run: it has no results.csv and results.json"
         )
-    data = json.loads(manifest.read_text())["manifest"]["data"]
-    frame = pd.read_csv(table)
-    return frame.assign(run=str(folder), data=f"{data['name']}#{data['ids_sha256'][:8]}")
+    manifest = json.loads(results.read_text(encoding="utf-8"))["manifest"]
+    data, scorers = manifest["data"], manifest.get("scorers", {})
+    frame = pd.read_csv(table, dtype={"model": str, "sampler": str})
+    return frame.assign(
+        run=str(folder),
+        data=f"{data['name']}#{data['ids_sha256'][:8]}",
+        scorer=[scorers.get(metric, "") for metric in frame["metric"]],
+        source="run",
+    )
+
+
+def _load_paper(path: Path) -> pd.DataFrame:
+    quoted = pd.read_csv(path)
+    quoted = quoted[quoted["table"].isin(PAPER_TABLES)]
+    percent = quoted["metric"] != "caparena"
+    return quoted.assign(
+        value=quoted["value"].where(~percent, quoted["value"] / 100),
+        tokens_per_step=quoted["tokens_per_step"].fillna(1.0),
+        data=quoted["metric"].map(PAPER_DATA),
+        task=quoted["metric"].map(PAPER_DATA),
+        sampler="",
+        scorer="",
+        source=QUOTED,
+    ).drop(columns="table").drop_duplicates(["model", "tokens_per_step", "metric"])  # fmt: skip
+
+
+def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric. Raises ValueError, naming the nearest, for one that no run has."""
+    rows = frame[frame["metric"] == metric]
+    if rows.empty or (rows["source"] != "run").all():
+        raise unknown("metric", metric, sorted(frame[frame["source"] == "run"]["metric"].unique()))
+    return rows
 
 
 def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -42,10 +86,60 @@ def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     Where a model has no budget its column is "–". Runs of the same cell are averaged.
     Raises ValueError for a metric that no run has.
     """
-    rows = frame[frame["metric"] == metric]
-    if rows.empty:
-        raise unknown("metric", metric, sorted(frame["metric"].unique()))
-    budget = rows["tokens_per_step"].astype(object)
-    return rows.assign(tokens_per_step=budget.where(budget.notna(), "–")).pivot_table(
-        index=["data", "model", "sampler"], columns="tokens_per_step", values="value", sort=False
+    rows = select(frame, metric)
+    return _spread(rows, ["data", "model", "sampler"], "tokens_per_step")
+
+
+def rankings(
+    frame: pd.DataFrame, metric: str, by: Sequence[str] = BY
+) -> list[tuple[str, pd.DataFrame]]:
+    """A table for each set of rows that can be ranked together, under its title.
+
+    The last of `by` that is a budget (`tokens_per_step` or `steps`) is spread over columns; rows
+    are ordered by the mean over the budgets that all of them have, best first. Raises ValueError
+    for a metric that no run has or a column that there is not.
+    """
+    rows = select(frame, metric)
+    for name in by:
+        if name not in frame.columns:
+            raise unknown("column", name, frame.columns)
+    spread = next((n for n in reversed(by) if n in ("tokens_per_step", "steps")), None)
+    index = [name for name in by if name != spread]
+    tables = []
+    for (data, scorer, source), group in rows.groupby(["data", "scorer", "source"], sort=False):
+        notes = [
+            str(part) for part in (scorer and f"by {scorer}", source != "run" and source) if part
+        ]
+        title = ", ".join([f"{metric} on {data}", *notes])
+        tables.append((title, _ranked(_spread(group, index, spread))))
+    return tables
+
+
+def _spread(rows: pd.DataFrame, index: list[str], spread: str | None) -> pd.DataFrame:
+    if spread is None:
+        return rows.groupby(index, sort=False)[["value"]].mean()
+    budget = rows[spread].astype(object)
+    return rows.assign(**{spread: budget.where(budget.notna(), NO_BUDGET)}).pivot_table(
+        index=index, columns=spread, values="value", sort=False
     )
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    shared = table.dropna(axis=1)
+    means = (shared if shared.shape[1] else table).mean(axis=1)
+    return table.loc[means.sort_values(ascending=False, kind="stable").index]
+
+
+def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The rows of some metrics, in long form, with what tells them apart in front."""
+    rows = pd.concat([select(frame, metric) for metric in metrics], ignore_index=True)
+    front = ["source", "data", "scorer", "model", "sampler", "steps", "tokens_per_step", "metric"]
+    return rows[[*front, *(name for name in rows.columns if name not in front)]]
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain JSON values, None for what is missing."""
+    return [
+        {str(k): None if pd.isna(v) else v for k, v in row.items()}
+        for row in frame.to_dict(orient="records")
+    ]

@@ -22,18 +22,24 @@ from rediff_eval.spec import RunSpec
 
 
 def describe_run(
-    spec: RunSpec, samples: SampleSet, keys: Mapping[str, str], rank: Rank, seconds: float
+    spec: RunSpec,
+    samples: SampleSet,
+    keys: Mapping[str, str],
+    scorers: Mapping[str, str],
+    rank: Rank,
+    seconds: float,
 ) -> dict[str, Any]:
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-    `keys`: of the cells, by their titles. What may differ between two runs of the same results
-    stands under `timing`.
+    `keys`: of the cells, by their titles. `scorers`: the group of each metric. What may differ
+    between two runs of the same results stands under `timing`.
     """
     return {
         "task": spec.task.model_dump(mode="json"),
         "data": {
             "name": samples.name,
             "samples": len(samples.samples),
+            "path": None if spec.data is None else str(spec.data),
             "ids_sha256": _sha256("\n".join(s.id for s in samples.samples).encode()),
         },
         "models": {
@@ -41,6 +47,7 @@ def describe_run(
             for model in spec.models
         },
         "cells": dict(keys),
+        "scorers": dict(scorers),
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
         "seed": spec.seed,

@@ -44,3 +44,15 @@ def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
         yield {**cell, "id": sample.id, **answer.to_record()}
     for sample_id, error in outcome.failures.items():
         yield {**cell, "id": sample_id, "error": error}
+
+
+def read_captions(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a finished run's captions. Raises FileNotFoundError for any other folder."""
+    path = folder / CAPTIONS
+    if not path.is_file() or not (folder / "results.json").is_file():
+        raise FileNotFoundError(
+            f"{folder} is no finished run: it has no results.json and {CAPTIONS}"
+        )
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+from rediff_eval.safe import cell as cell_text
 from rediff_eval.stats import Estimate
 
 COLUMNS = (
@@ -18,8 +19,6 @@ COLUMNS = (
 
 
 CELL_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_step")
-FORMULA = frozenset("=+-@\t\r")
-"""First characters by which spreadsheets know a formula."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,8 @@ class CellResult:
     """The metrics of one model with one sampler at one budget.
 
     `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
-    sample id. `values`: each metric of each sample of `ids`, nan where it has none.
+    sample id. `scorers`: the group that made each metric. `values`: each metric of each sample of
+    `ids`, nan where it has none.
     """
 
     task: str
@@ -42,6 +42,7 @@ class CellResult:
     failures: Mapping[str, str]
     captions: int
     truncated: int
+    scorers: Mapping[str, str] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     for cell in results.cells:
         for name, estimate in cell.metrics.items():
             yield (
-                cell.task, guard(cell.model), cell.sampler, cell.steps,
+                cell.task, cell_text(cell.model), cell.sampler, cell.steps,
                 _number(cell.tokens_per_step), cell.seed, name, f"{estimate.value:.6g}",
                 _number(estimate.low), _number(estimate.high), estimate.n, len(cell.failures),
                 cell.captions - estimate.n, cell.truncated,
@@ -86,15 +87,10 @@ def to_samples_csv(results: Results) -> str:
             numbers = (None if column is None else column[row] for column in columns)
             writer.writerow([
                 cell.task, cell.data, cell.model, cell.sampler, cell.steps,
-                _number(cell.tokens_per_step), guard(sample_id),
+                _number(cell.tokens_per_step), cell_text(sample_id),
                 *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
             ])  # fmt: skip
     return text.getvalue()
-
-
-def guard(text: str) -> str:
-    """`text` so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text[:1] in FORMULA else text
 
 
 def _number(value: float | None) -> str:

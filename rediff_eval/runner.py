@@ -53,9 +53,12 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
         )
         outcomes = [_collect(cell, samples, store) for cell in cells]
         keys = {cell.title: cell.key for cell in cells}
+        scored = [score_cell(spec, samples, outcome) for outcome in outcomes]
+        scorers = {name: group for cell in scored for name, group in cell.scorers.items()}
+        seconds = time.perf_counter() - started
         results = Results(
-            manifest=describe_run(spec, samples, keys, rank, time.perf_counter() - started),
-            cells=[score_cell(spec, samples, outcome) for outcome in outcomes],
+            manifest=describe_run(spec, samples, keys, scorers, rank, seconds),
+            cells=scored,
             main_metric=main_metric(spec.task, outcomes),
         )
         write_results(results, outcomes, spec.out)

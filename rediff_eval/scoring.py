@@ -36,6 +36,7 @@ def score_cell(spec: RunSpec, samples: SampleSet, outcome: Outcome) -> CellResul
     estimates: dict[str, Estimate] = {}
     values: dict[str, np.ndarray] = {}
     not_run: dict[str, str] = {}
+    scorers: dict[str, str] = {}
     for group in spec.task.metrics:
         metric = METRICS[group]()
         reason = metric.applies(outcome.samples) if outcome.samples else "no captions"
@@ -45,6 +46,7 @@ def score_cell(spec: RunSpec, samples: SampleSet, outcome: Outcome) -> CellResul
         for name, scores in metric.score(outcome.samples, outcome.answers).items():
             estimates[name] = estimate(scores, seed=spec.seed)
             values[name] = scores.values
+            scorers[name] = group
     cell = outcome.cell
     return CellResult(
         task=spec.task.name,
@@ -59,6 +61,7 @@ def score_cell(spec: RunSpec, samples: SampleSet, outcome: Outcome) -> CellResul
         failures=outcome.failures,
         captions=len(outcome.answers),
         truncated=sum(answer.truncated for answer in outcome.answers),
+        scorers=scorers,
         ids=tuple(sample.id for sample in outcome.samples),
         values={name: tuple(map(float, column)) for name, column in values.items()},
     )

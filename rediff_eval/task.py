@@ -39,6 +39,13 @@ def tasks_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "tasks"
 
 
+def paper_numbers() -> Path:
+    """The file of the numbers published in the paper."""
+    package = Path(__file__).parent
+    installed = package / "_paper.csv"
+    return installed if installed.is_file() else package.parent / "results" / "paper.csv"
+
+
 def list_tasks() -> list[str]:
     """The names of all tasks, sorted."""
     return sorted(path.parent.name for path in tasks_folder().glob("*/task.yaml"))

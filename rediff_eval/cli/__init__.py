@@ -13,7 +13,9 @@ from rediff_eval.cli.convert import convert
 from rediff_eval.cli.doctor import doctor
 from rediff_eval.cli.leaderboard import leaderboard
 from rediff_eval.cli.listing import list_
+from rediff_eval.cli.report import report
 from rediff_eval.cli.run import run
+from rediff_eval.cli.show import show
 from rediff_eval.cli.train import train
 
 USAGE = 2
@@ -37,7 +39,7 @@ def cli() -> None:
     """Detailed captioning with masked-diffusion models: run, train, compare."""
 
 
-for command in (run, train, compare, leaderboard, caption, convert, list_, doctor):
+for command in (run, train, compare, leaderboard, report, show, caption, convert, list_, doctor):
     cli.add_command(command)
 
 

@@ -13,6 +13,8 @@ from rediff_eval.cli.options import loading_options, to_loading
 if TYPE_CHECKING:
     import PIL.Image
 
+    from rediff.scenes.world import Scene
+
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
@@ -47,15 +49,15 @@ def caption(
 
     from rediff.decoding.samplers import find_sampler
     from rediff.models.captioner import Decoding, Failure
-    from rediff.models.diffusion import DiffusionCaptioner
     from rediff.quiet import quiet_libraries
+    from rediff_eval.answers import history, true_words
     from rediff_eval.opening import open_captioner
     from rediff_eval.play import play
     from rediff_eval.registry import find_model
 
     quiet_libraries()
     choice = find_model(model)
-    picture = load_picture(str(image))
+    picture, scene = load_picture(str(image))
     options, base_url = to_loading(loading)
     with closing(open_captioner(choice, options, base_url=base_url)) as captioner:
         traits = captioner.traits
@@ -74,8 +76,9 @@ def caption(
         (result,) = captioner.caption([picture], decoding, ids=[image.name])
     if isinstance(result, Failure):
         raise RuntimeError(f"no caption: {result.error}")
-    if result.trace is not None and isinstance(captioner, DiffusionCaptioner):
-        play(result.trace, captioner.checkpoint.tokenizer, Console(), delay=delay)
+    if result.trace is not None:
+        truth = None if scene is None else true_words(result.trace.words[-1], scene)
+        play(history(result.trace, truth), Console(), delay=delay)
     click.echo(result.text)
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]
     if result.tokens is None or result.nfe is None:
@@ -83,16 +86,20 @@ def caption(
     click.echo(f"({', '.join([*counts, f'{result.seconds:.2f} s'])})", err=True)
 
 
-def load_picture(name: str) -> PIL.Image.Image:
-    """The named file, or the embedded test scene of `scene:N`. Raises ValueError or OSError."""
+def load_picture(name: str) -> tuple[PIL.Image.Image, Scene | None]:
+    """The named file, or the embedded test scene of `scene:N`, whose truth is known.
+
+    Raises ValueError or OSError.
+    """
     from rediff.data.images import open_image
 
     if not name.startswith("scene:"):
-        return open_image(Path(name))
+        return open_image(Path(name)), None
     number = name.removeprefix("scene:")
     if not number.isdecimal():
         raise ValueError(f"{name!r}: expected a number behind 'scene:'")
     from rediff.scenes.dataset import load_scenes
+    from rediff.scenes.world import Scene
 
     row = load_scenes("test", int(number) + 1)[int(number)]
-    return cast("PIL.Image.Image", row["image"])
+    return cast("PIL.Image.Image", row["image"]), Scene.from_json(row["scene"])

@@ -10,30 +10,91 @@ import click
 if TYPE_CHECKING:
     import pandas
 
+FORMS = ("table", "md", "csv", "json", "html", "latex")
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--metric", default="capture", show_default=True, help="Metric to lay out.")
 @click.option(
-    "--format", "form", default="table", show_default=True,
-    type=click.Choice(["table", "csv", "md"]), help="Output format.",
+    "--metric", "metrics", multiple=True, default=("capture",), show_default=True,
+    help="Metric to lay out, repeatable.",
 )  # fmt: skip
-def leaderboard(runs: tuple[Path, ...], metric: str, form: str) -> None:
-    """Lay out one metric of several runs, models against tokens per step."""
-    from rediff_eval.leaderboard import load, pivot
+@click.option(
+    "--by", default="model,sampler,tokens_per_step", show_default=True,
+    help="Columns that make a row; a budget (tokens_per_step, steps) is spread over columns.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", default="table", show_default=True, type=click.Choice(FORMS),
+    help="Output format; csv and json are in long form, with intervals and counts.",
+)  # fmt: skip
+@click.option("--paper/--no-paper", default=False, help="The paper's numbers too, as quoted.")
+def leaderboard(
+    runs: tuple[Path, ...], metrics: tuple[str, ...], by: str, form: str, paper: bool
+) -> None:
+    """Lay out metrics of several runs, best first.
 
-    wide = pivot(load(runs), metric)
+    Numbers that cannot be compared (other data, another scorer, quoted) never share a table.
+    """
+    import json
+
+    from rediff_eval.leaderboard import as_records, load, long_rows, rankings
+    from rediff_eval.task import paper_numbers
+
+    frame = load(runs, paper=paper_numbers() if paper else None)
     if form == "csv":
-        click.echo(wide.to_csv(), nl=False)
-    elif form == "md":
-        click.echo(_markdown(wide.reset_index()))
-    else:
-        click.echo(wide.to_string(float_format="%.3f"))
+        click.echo(_cells(long_rows(frame, metrics)).to_csv(index=False), nl=False)
+        return
+    if form == "json":
+        click.echo(json.dumps(as_records(long_rows(frame, metrics)), indent=2))
+        return
+    columns = [name.strip() for name in by.split(",")]
+    for metric in metrics:
+        for title, table in rankings(frame, metric, columns):
+            click.echo(_lay_out(title, table, form))
+
+
+def _cells(frame: pandas.DataFrame) -> pandas.DataFrame:
+    from rediff_eval.safe import cell
+
+    return frame.map(lambda value: cell(value) if isinstance(value, str) else value)
+
+
+def _lay_out(title: str, table: pandas.DataFrame, form: str) -> str:
+    from html import escape
+
+    from rediff_eval.safe import markdown, plain
+
+    flat = table.reset_index()
+    flat = flat.rename(columns=_head)
+    if form == "md":
+        return f"### {markdown(title)}\n\n{_markdown(flat)}\n"
+    if form == "html":
+        return f"<h3>{escape(title)}</h3>\n" + flat.to_html(
+            index=False, float_format="{:.3f}".format, na_rep="–", escape=True
+        )
+    flat = flat.map(lambda value: plain(value) if isinstance(value, str) else value)
+    if form == "latex":
+        tex = flat.style.format(precision=3, na_rep="--", escape="latex").hide(axis="index")
+        return f"% {plain(title)}\n{tex.to_latex(hrules=True)}"
+    return f"{plain(title)}\n{flat.to_string(float_format='%.3f', index=False, na_rep='–')}\n"
+
+
+def _head(name: object) -> str:
+    return f"{name:g}" if isinstance(name, float) else str(name)
 
 
 def _markdown(frame: pandas.DataFrame) -> str:
+    from rediff_eval.safe import markdown
+
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
     for row in frame.itertuples(index=False):
-        cells = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row)
-        lines.append("| " + " | ".join(cells) + " |")
+        shown = [
+            "–"
+            if value != value
+            else f"{value:.3f}"
+            if isinstance(value, float)
+            else markdown(value)
+            for value in row
+        ]
+        lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rediff_eval.cli.options import loading_options, to_loading
+
+if TYPE_CHECKING:
+    from rediff_eval.spec import RunSpec
 
 
 @click.command()
@@ -36,6 +39,11 @@ from rediff_eval.cli.options import loading_options, to_loading
     "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
     help="Share of unreadable samples that is still no failure.",
 )  # fmt: skip
+@click.option("--plan", is_flag=True, help="Say what the run would take, and run nothing.")
+@click.option(
+    "--prices", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Servers' prices for --plan; default: a shipped file.",
+)  # fmt: skip
 @click.option(
     "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
@@ -59,6 +67,8 @@ def run(
     data: Path | None,
     out: Path | None,
     max_failures: float,
+    plan: bool,
+    prices: Path | None,
     guidance: float,
     traces: int,
     grace: float,
@@ -94,11 +104,47 @@ def run(
         traces=traces,
         grace=grace,
     )
+    if plan:
+        print_plan(spec, prices)
+        return
     rank = Rank.from_environment()
     results = run_spec(spec, Progress(), rank)
     if results is not None:
         print_table(results)
         click.echo(f"Results in {spec.out}")
+
+
+def print_plan(spec: RunSpec, prices: Path | None) -> None:
+    """Prints what each cell takes, and the sum."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rediff_eval.plan import PROBE, plan
+
+    table = Table(title=f"plan, times by a probe of {PROBE} samples")
+    head = ("cell", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
+    for name in head:
+        table.add_column(name, justify="left" if name == "cell" else "right")
+    cells = plan(spec, prices)
+    rows = [
+        (c.cell.title, c.samples, c.passes, c.tokens, c.judge_calls, c.dollars, c.seconds)
+        for c in cells
+    ]
+    for row in rows:
+        table.add_row(*map(_planned, row))
+    table.add_section()
+    sums = [sum(n for n in column if n is not None) for column in list(zip(*rows, strict=True))[1:]]
+    table.add_row(f"{len(rows)} cells, at most", *map(_planned, sums))
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
+
+
+def _planned(value: float | str | None) -> str:
+    if value is None:
+        return "not known"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
 def parse_steps(text: str | None) -> tuple[int, ...]:

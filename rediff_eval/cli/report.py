@@ -1,0 +1,33 @@
+"""`rediff-eval report`: a page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    help="The page; default: report.html in the first run.",
+)  # fmt: skip
+@click.option(
+    "--samples", "count", default=24, show_default=True, type=click.IntRange(min=0),
+    help="Samples in the gallery.",
+)  # fmt: skip
+@click.option("--id", "ids", multiple=True, help="A sample to show besides, repeatable.")
+def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str, ...]) -> None:
+    """Write one self-contained HTML page about RUNS.
+
+    Leaderboard, quality against cost, captions side by side, and the denoising steps of the
+    samples whose traces were kept.
+    """
+    from rediff_eval.files import replace
+    from rediff_eval.report.collect import load_run
+    from rediff_eval.report.page import render
+
+    path = out or runs[0] / "report.html"
+    replace(path, render([load_run(run, count=count, ids=ids) for run in runs]))
+    click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

@@ -1,0 +1,123 @@
+"""What a run would take, before it takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from rediff.decoding.samplers import find_sampler
+from rediff.models.captioner import Caption, Captioner, Decoding
+from rediff.suggest import explain
+from rediff_eval.cells import Cell, plan_cells
+from rediff_eval.opening import open_captioner
+from rediff_eval.registry import ModelChoice
+from rediff_eval.samples import Sample, SampleSet, load_samples
+from rediff_eval.spec import RunSpec
+
+PROBE = 3
+"""Samples that are captioned to see how long it takes."""
+PICTURE_TOKENS = 1105
+"""Tokens that a server counts for a picture, at most, at OpenAI's high detail."""
+PRICES = Path(__file__).parent / "prices.yaml"
+
+
+class Price(BaseModel):
+    """US dollars for a million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """What one cell takes; None where it cannot be told.
+
+    `passes`: forward passes at most, where the model's steps are its own. `tokens`: written ones
+    at most. `dollars`: what a server charges at most. `seconds`: by the probe.
+    """
+
+    cell: Cell
+    samples: int
+    passes: int | None
+    tokens: int | None
+    judge_calls: int
+    dollars: float | None
+    seconds: float | None
+
+
+def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
+    """What each cell of a run takes. Writes nothing; asks no server.
+
+    Raises what `run` raises for bad names and data, and ValueError for a broken file of prices.
+    """
+    table = load_prices(prices or PRICES)
+    samples = load_samples(spec.task, spec.limit, spec.data)
+    planned: list[PlannedCell] = []
+    for model in spec.models:
+        captioner = open_captioner(model, spec.loading, base_url=spec.base_url)
+        with closing(captioner):
+            for cell in plan_cells(spec, model, captioner.traits):
+                planned.append(_plan_cell(spec, model, cell, captioner, samples, table))
+    return planned
+
+
+def load_prices(path: Path) -> dict[str, Price]:
+    """Prices by model. Raises ValueError naming the file and what is wrong with it."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, Price]).validate_python(raw)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        raise ValueError(f"{path}: {explain(error, Price.model_fields)}") from error
+
+
+def _plan_cell(
+    spec: RunSpec, model: ModelChoice, cell: Cell, captioner: Captioner, samples: SampleSet,
+    prices: Mapping[str, Price],
+) -> PlannedCell:  # fmt: skip
+    traits, count = captioner.traits, len(samples.samples)
+    guided = 2 if spec.guidance and traits.takes_samplers else 1
+    tokens = None if traits.length is None else traits.length * count
+    dollars = (
+        _dollars(prices.get(model.where), spec, tokens, count) if model.kind == "openai" else 0
+    )
+    return PlannedCell(
+        cell=cell,
+        samples=count,
+        passes=None if cell.steps is None else cell.steps * guided * count,
+        tokens=tokens,
+        judge_calls=0,
+        dollars=dollars,
+        seconds=None
+        if model.kind == "openai"
+        else _probe(spec, cell, captioner, samples.samples[:PROBE]) * count,
+    )
+
+
+def _dollars(price: Price | None, spec: RunSpec, tokens: int | None, count: int) -> float | None:
+    if price is None or tokens is None:
+        return None
+    asked = (PICTURE_TOKENS + 2 * len(spec.task.prompt.split())) * count
+    return (asked * price.input + tokens * price.output) / 1e6
+
+
+def _probe(
+    spec: RunSpec, cell: Cell, captioner: Captioner, samples: tuple[Sample, ...]
+) -> float:  # fmt: skip
+    """Seconds a caption."""
+    sampler = find_sampler(cell.sampler) if captioner.traits.takes_samplers else None
+    replies = captioner.caption(
+        [sample.open() for sample in samples],
+        Decoding(sampler=sampler, steps=cell.steps, guidance=spec.guidance),
+        prompt=spec.task.prompt,
+        ids=[sample.id for sample in samples],
+    )
+    return sum(r.seconds for r in replies if isinstance(r, Caption)) / len(replies)

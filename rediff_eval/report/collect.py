@@ -1,0 +1,88 @@
+"""What a report shows, read from the files of finished runs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from rediff_eval.output import read_captions
+from rediff_eval.samples import Sample, load_samples
+from rediff_eval.task import Task
+
+THUMBNAIL = 192
+CELL = ("model", "sampler", "steps", "tokens_per_step")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One sample of the gallery. `answers`: a caption record for each cell, by the cell's number.
+
+    `picture`: a data URL, empty where the picture could not be opened.
+    """
+
+    id: str
+    picture: str
+    references: Sequence[str]
+    answers: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run: `results.json`, and the samples to show."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    cells: Sequence[Mapping[str, Any]]
+    main_metric: str
+    shown: Sequence[Shown]
+
+
+def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
+    """A run with its first `count` samples, and those of `ids`.
+
+    Raises FileNotFoundError if the folder is no finished run, ValueError for an unknown id.
+    """
+    lines = read_captions(folder)
+    first = next(lines, None)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    manifest = results["manifest"]
+    samples = _samples(manifest, count, ids)
+    shown = {
+        sample.id: Shown(sample.id, thumbnail(sample), sample.references) for sample in samples
+    }
+    numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
+    for line in itertools.chain([first] if first else [], lines):
+        if line["id"] in shown:
+            number = numbers[tuple(line[k] for k in CELL)]
+            shown[line["id"]].answers[number] = line
+    return Run(folder, manifest, results["cells"], results["main_metric"], list(shown.values()))
+
+
+def _samples(manifest: Mapping[str, Any], count: int, ids: Sequence[str]) -> list[Sample]:
+    task, data = Task.model_validate(manifest["task"]), manifest["data"]
+    path = None if data.get("path") is None else Path(data["path"])
+    everything = load_samples(task, data["samples"], path).samples
+    unknown = set(ids) - {sample.id for sample in everything}
+    if unknown:
+        raise ValueError(f"no sample {sorted(unknown)[0]!r} in the run")
+    return [s for i, s in enumerate(everything) if i < count or s.id in ids]
+
+
+def thumbnail(sample: Sample) -> str:
+    """The sample's picture, small, as a data URL."""
+    try:
+        image = sample.open().convert("RGB")
+    except (ValueError, OSError):
+        return ""
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,121 @@
+"""Lines with intervals, as SVG that takes its colours from the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 42
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """x, y, and y's interval."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A named line; `colour` counts the page's series colours from 0."""
+
+    name: str
+    colour: int
+    points: Sequence[Point]
+
+
+def chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
+    """A chart with x on a logarithmic scale; the empty text where there is nothing to draw."""
+    points = [point for line in lines for point in line.points if point.x > 0]
+    if not points:
+        return ""
+    scale = _Scale.around(points)
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
+        f' aria-label="{escape(f"{y_label} against {x_label}")}">',
+        *_axes(scale, x_label, y_label),
+        *(part for line in lines for part in _draw(line, scale)),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @classmethod
+    def around(cls, points: Sequence[Point]) -> _Scale:
+        xs = [math.log(point.x) for point in points]
+        low, high = min(p.low for p in points), max(p.high for p in points)
+        wide, tall = max(max(xs) - min(xs), 0.5), max(high - low, 1e-6)
+        return cls(
+            min(xs) - 0.06 * wide, max(xs) + 0.06 * wide, low - 0.06 * tall, high + 0.06 * tall
+        )
+
+    def x(self, value: float) -> float:
+        share = (math.log(value) - self.left) / (self.right - self.left)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        share = (value - self.bottom) / (self.top - self.bottom)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    def x_ticks(self) -> list[float]:
+        exponents = range(math.floor(self.left / math.log(2)), math.ceil(self.right / math.log(2)))
+        ticks = [2.0**e for e in exponents if self.left <= e * math.log(2) <= self.right]
+        return ticks[:: max(1, len(ticks) // 6)]
+
+    def y_ticks(self) -> list[float]:
+        step = 10 ** math.floor(math.log10((self.top - self.bottom) / 2))
+        while (self.top - self.bottom) / step > 7:
+            step *= 2
+        first = math.ceil(self.bottom / step)
+        return [i * step for i in range(first, math.floor(self.top / step) + 1)]
+
+
+def _axes(scale: _Scale, x_label: str, y_label: str) -> list[str]:
+    floor = HEIGHT - BOTTOM
+    parts = [
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+        for value in scale.y_ticks()
+        for y in [scale.y(round(value, 10))]
+    ]
+    parts += [
+        f'<text class="tick" x="{scale.x(value):.1f}" y="{floor + 16}" text-anchor="middle">'
+        f"{value:.2g}</text>"
+        for value in scale.x_ticks()
+    ]
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    return [
+        *parts,
+        f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>',
+        f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>',
+        f'<text transform="translate(13 {floor / 2}) rotate(-90)" text-anchor="middle">'
+        f"{escape(y_label)}</text>",
+    ]
+
+
+def _draw(line: Line, scale: _Scale) -> list[str]:
+    points = sorted((p for p in line.points if p.x > 0), key=lambda p: p.x)
+    places = [(scale.x(p.x), scale.y(p.y), scale.y(p.low), scale.y(p.high)) for p in points]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in places)
+    parts = [f'<g class="series s{line.colour % 8}"><title>{escape(line.name)}</title>']
+    parts.append(f'<polyline points="{path}"/>')
+    for (x, y, low, high), point in zip(places, points, strict=True):
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
+        label = f"{line.name}: {point.y:.3f} [{point.low:.3f}, {point.high:.3f}] at {point.x:.3g}"
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(label)}</title></circle>'
+        )
+    return [*parts, "</g>"]

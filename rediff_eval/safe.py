@@ -1,0 +1,31 @@
+"""Text from outside, made harmless for where it is shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of the text around them."""
+FORMULA = frozenset("=+-@\t\r")
+"""First characters by which spreadsheets know a formula."""
+
+
+def plain(text: str) -> str:
+    """`text` without what would move a terminal's cursor, colour it, or turn text around."""
+    return "".join("\ufffd" if _acts(character) else character for character in text)
+
+
+def _acts(character: str) -> bool:
+    return character in BIDI or unicodedata.category(character) in ("Cc", "Cs")
+
+
+def cell(text: str) -> str:
+    """`text` as a cell of a spreadsheet, never a formula."""
+    return f"'{text}" if text[:1] in FORMULA else text
+
+
+def markdown(text: str) -> str:
+    """`text` as plain words of a Markdown table."""
+    for character in "\\`*_[]<>|":
+        text = text.replace(character, f"\\{character}")
+    return plain(text)
