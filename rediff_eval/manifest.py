@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -51,7 +52,7 @@ def describe_run(
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
         "seed": spec.seed,
-        "command": " ".join(sys.argv[1:]),
+        "command": shlex.join(sys.argv[1:]),
         "versions": {"python": platform.python_version(), **versions(), **_scorers()},
         "hardware": {
             "machine": platform.machine(),

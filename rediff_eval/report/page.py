@@ -106,7 +106,12 @@ def _charts(run: Run) -> list[str]:
     """The main metric against tokens per step, and against seconds a caption."""
     return [
         chart(_lines(run, "tokens_per_step"), x_label="tokens per step", y_label=run.main_metric),
-        chart(_lines(run, "seconds"), x_label="seconds a caption", y_label=run.main_metric),
+        chart(
+            _lines(run, "seconds"),
+            x_label="seconds a caption",
+            y_label=run.main_metric,
+            front=True,
+        ),
     ]
 
 

@@ -30,8 +30,11 @@ class Line:
     points: Sequence[Point]
 
 
-def chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
-    """A chart with x on a logarithmic scale; the empty text where there is nothing to draw."""
+def chart(lines: Sequence[Line], *, x_label: str, y_label: str, front: bool = False) -> str:
+    """A chart with x on a logarithmic scale; the empty text where there is nothing to draw.
+
+    `front`: with a line through the points that no other beats in both x (less) and y (more).
+    """
     points = [point for line in lines for point in line.points if point.x > 0]
     if not points:
         return ""
@@ -40,6 +43,7 @@ def chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-label="{escape(f"{y_label} against {x_label}")}">',
         *_axes(scale, x_label, y_label),
+        *(_draw_front(points, scale) if front else []),
         *(part for line in lines for part in _draw(line, scale)),
         "</svg>",
     ]
@@ -104,6 +108,20 @@ def _axes(scale: _Scale, x_label: str, y_label: str) -> list[str]:
         f'<text transform="translate(13 {floor / 2}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_label)}</text>",
     ]
+
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """The points that no other beats in both x (less) and y (more), from left to right."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.x, -p.y)):
+        if not best or point.y > best[-1].y:
+            best.append(point)
+    return best
+
+
+def _draw_front(points: Sequence[Point], scale: _Scale) -> list[str]:
+    path = " ".join(f"{scale.x(p.x):.1f},{scale.y(p.y):.1f}" for p in pareto(points))
+    return [f'<polyline class="front" points="{path}"><title>Pareto front</title></polyline>']
 
 
 def _draw(line: Line, scale: _Scale) -> list[str]:

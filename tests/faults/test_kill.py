@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import inside
+from programs import inside, program
 
 KILLS = 24
 STEPS = "16,8,4"
@@ -144,3 +144,44 @@ def test_a_killed_rank_is_made_up_for(
     assert_no_sample_is_lost_or_doubled(tmp_path)
     assert json.dumps(results(tmp_path)) == json.dumps(results(unbroken))
     assert captions(tmp_path) == captions(unbroken)
+
+
+def test_an_interrupted_run_says_so_and_goes_on_later(untrained: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rediff_eval", *arguments(untrained, tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    part = tmp_path / "parts" / "rank-0.jsonl"
+    while not (part.exists() and part.stat().st_size > 500):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    assert process.returncode == 130, output
+    assert "Interrupted." in output
+    assert part.read_bytes().endswith(b"\n")
+
+
+def test_an_empty_result_is_a_failed_run(untrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    output = program(
+        "run", "--task", "capture", "--data", tmp_path, "--model", untrained / "diffusion",
+        "--steps", "4", "--out", tmp_path / "run", "--max-failures", "1", ok=1,
+    )  # fmt: skip
+    assert "1 of 1 samples failed" in output
+    assert (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_failed_sample_is_tried_again(untrained: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    Image.new("RGB", (9, 9), "blue").save(tmp_path / "b.png")
+    again = ("run", "--task", "capture", "--data", str(tmp_path), "--model",
+             str(untrained / "diffusion"), "--steps", "4", "--out", str(tmp_path / "run"),
+             "--max-failures", "0.5")  # fmt: skip
+    inside(*again)
+    assert sum("error" in line for line in captions(tmp_path / "run")) == 1
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
+    inside(*again)
+    assert ["error" in line for line in captions(tmp_path / "run")] == [False, False]
