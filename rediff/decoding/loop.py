@@ -26,6 +26,8 @@ class Denoiser(Protocol):
 
     passes: int
     """Forward passes that one call costs a row: 1, or 2 with guidance."""
+    before: Tensor
+    """Positions that stand before the canvas in each row; int64 [B]."""
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Logits [b, R, V] for canvas tokens [b, R] of the batch rows `rows` [b]."""

@@ -8,10 +8,12 @@ It differs from `refine`, our own sampler, in what follows.
 - Decoding ends when no mask is left before the stop, so the tokens of the last step are never
   revised.
 - Masks that earlier blocks left behind are filled in later blocks, out of their quota.
+- Where fewer positions are open than the schedule asks for, torch's `topk` fills the quota up with
+  positions that were not eligible, and these are overwritten too. Which ones depends on how `topk`
+  breaks ties over prompt and canvas, so it is called on just that.
 
-One thing is not reproduced, since it depends on the order in which torch's `topk` breaks ties:
-where fewer positions are open than the schedule asks for, the official code also overwrites
-positions that were not eligible, of the prompt too. Here nothing is.
+One thing is not reproduced: such a position may lie in the prompt, whose embedding the official
+code then overwrites. Here the prompt is never edited.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Evidence, SpecialIds
 from rediff.decoding.loop import Decoded, Denoiser, record, split_steps
-from rediff.decoding.policies import Linear, top_ranked
+from rediff.decoding.policies import Linear
 from rediff.decoding.trace import Step, row_trace
 
 POSITIONS = 16
@@ -70,10 +73,11 @@ def decode_official(
             active = (~_finished(canvas, stop, inside, start)).nonzero()[:, 0]
             if len(active) == 0:
                 break
-            evidence = _weigh(denoiser(canvas.tokens[active], active), canvas.ids)
+            banned_at = None if sampler.revise else canvas.masked[active]
+            evidence = _weigh(denoiser(canvas.tokens[active], active), canvas.ids, banned_at)
             nfe[active.cpu()] += denoiser.passes
             before = canvas
-            plan = _Plan(block, step, quotas[active, step], stop[active])
+            plan = _Plan(block, step, quotas[active, step], stop[active], denoiser.before[active])
             canvas = _advance(canvas, active, evidence, sampler, plan)
             if sampler.stop:
                 stop = torch.minimum(stop, canvas.stop_position())
@@ -101,12 +105,14 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One step of a block: quota [b] and the stop's position [b] of the active rows."""
+    """One step of a block: of the active rows, the quota, the stop's position, and the number of
+    positions before the canvas, all [b]."""
 
     block: _Block
     step: int
     quota: Tensor
     stop: Tensor
+    before: Tensor
 
 
 def _finished(canvas: Canvas, stop: Tensor, inside: Tensor, start: int) -> Tensor:
@@ -122,14 +128,19 @@ def _finished(canvas: Canvas, stop: Tensor, inside: Tensor, start: int) -> Tenso
     )
 
 
-def _weigh(logits: Tensor, ids: SpecialIds) -> Evidence:
+def _weigh(logits: Tensor, ids: SpecialIds, banned_at: Tensor | None) -> Evidence:
     """Evidence with the mask id among the proposals; overwrites the logits of banned ids.
 
-    The confidence is computed in float64, as official, a few positions at a time: the whole in
-    float64 would be hundreds of megabytes a row, anew in every step.
+    `banned_at` bool [b, R]: where they are banned, None for everywhere. The confidence is computed
+    in float64, as official, a few positions at a time: the whole in float64 would be hundreds of
+    megabytes a row, anew in every step.
     """
     scores = logits.float()
-    scores[..., list(ids.frame)] = -torch.inf
+    if banned_at is None:
+        scores[..., list(ids.frame)] = -torch.inf
+    else:
+        kept = scores[..., list(ids.frame)]
+        scores[..., list(ids.frame)] = kept.masked_fill(banned_at[..., None], -torch.inf)
     best, token = scores.max(dim=-1)
     normaliser = [part.double().logsumexp(dim=-1) for part in scores.split(POSITIONS, dim=1)]
     return Evidence(token, torch.exp(best.double() - torch.cat(normaliser, dim=1)))
@@ -142,12 +153,12 @@ def _advance(
     length, block = tokens.size(1), plan.block
     limit = torch.where(plan.stop < length, plan.stop, block.end)[:, None]
     allowed = torch.arange(length, device=tokens.device) < limit
-    chosen = top_ranked(evidence.confidence, masked & allowed, plan.quota)
+    chosen = _topk(evidence.confidence, masked & allowed, plan.quota, plan.before)
     if sampler.revise and plan.step >= block.steps - math.ceil(block.steps * sampler.revise_start):
         visible = ~masked & block.mask(canvas)
         if sampler.revise_topk:
             quota = (visible.sum(dim=1) * sampler.revise_topk).long()
-            visible = top_ranked(evidence.confidence, visible & allowed, quota)
+            visible = _topk(evidence.confidence, visible & allowed, quota, plan.before)
         chosen |= visible
     tokens = torch.where(chosen, evidence.token, tokens)
     return replace(
@@ -155,3 +166,16 @@ def _advance(
         tokens=canvas.tokens.index_copy(0, active, tokens),
         masked=canvas.masked.index_copy(0, active, tokens == canvas.ids.mask),
     )
+
+
+def _topk(score: Tensor, eligible: Tensor, quota: Tensor, before: Tensor) -> Tensor:
+    """What `torch.topk` chooses of each row [b, R], not only of the eligible positions.
+
+    `before` [b] positions stand in front of a row, as the prompt does, and none is eligible.
+    """
+    chosen = torch.zeros_like(eligible)
+    for row, (k, pad) in enumerate(zip(quota.tolist(), before.tolist(), strict=True)):
+        own = score[row].masked_fill(~eligible[row], -torch.inf)
+        places = F.pad(own, (pad, 0), value=-torch.inf).topk(k).indices - pad
+        chosen[row, places[places >= 0]] = True
+    return chosen

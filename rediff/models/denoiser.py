@@ -105,6 +105,7 @@ class PrefixedDenoiser:
         self.guidance = guidance
         self.passes = 2 if guidance else 1
         self.prefix = prefix
+        self.before = prefix.lengths
         self.blank = prefix.blank(self._embed(torch.tensor(mask, device=model.device)))
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:

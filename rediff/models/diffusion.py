@@ -68,8 +68,13 @@ class DiffusionCaptioner:
         ]
 
     def _spelt(self, trace: Trace) -> Trace:
+        """The trace with its words; an id that names no token reads like [123]."""
         spell = self.checkpoint.tokenizer.convert_ids_to_tokens
-        return replace(trace, words=[spell(row) for row in trace.tokens.tolist()])
+        words = [
+            [word or f"[{i}]" for i, word in zip(row, spell(row), strict=True)]
+            for row in trace.tokens.tolist()
+        ]
+        return replace(trace, words=words)
 
     def close(self) -> None:
         """Nothing is held but memory."""

@@ -22,6 +22,7 @@ class FakeDenoiser:
         )
         self.place = torch.randn(rows, length, VOCABULARY, generator=generator)
         self.place[..., STOP] += stop_bias
+        self.before = torch.arange(rows)
         self.calls = 0
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:

@@ -58,8 +58,8 @@ def test_an_official_checkpoint_with_every_kind_of_sampler(tmp_path: Path) -> No
     model = tiny_models.make_official(tmp_path / "model")
     samplers = ("rediff-official", "refine", "mask-predict", "llada-official,block_length=32")
     chosen = [part for name in samplers for part in ("--sampler", name)]
-    lines = capture(model, tmp_path / "run", "--steps", "8", *chosen, limit=2)
-    assert [line["sampler"] for line in lines[::2]] == list(samplers)
+    lines = capture(model, tmp_path / "run", "--steps", "8", *chosen)
+    assert [line["sampler"] for line in lines[::4]] == list(samplers)
     assert all(line["nfe"] <= 8 for line in lines)
 
 
