@@ -41,7 +41,8 @@ def open_captioner(
 
         return PrecomputedCaptioner.load(place)
     if model.kind == "worker":
-        from rediff.models.subprocess import WorkerCaptioner, WorkerSpec
+        from rediff.models.subprocess import WorkerCaptioner
+        from rediff.models.worker_process import WorkerSpec
 
         return WorkerCaptioner(WorkerSpec.load(place))
     return load_captioner(place, loading)

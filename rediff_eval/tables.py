@@ -56,8 +56,13 @@ def to_terminal(results: Results) -> Table:
 
 def print_table(results: Results) -> None:
     """Prints the table on standard output, at full width where that is no terminal."""
+    print_wide(to_terminal(results))
+
+
+def print_wide(table: Table) -> None:
+    """Prints on standard output, at full width where that is no terminal."""
     console = Console()
-    (console if console.is_terminal else Console(width=WIDE)).print(to_terminal(results))
+    (console if console.is_terminal else Console(width=WIDE)).print(table)
 
 
 def to_markdown(results: Results) -> str:

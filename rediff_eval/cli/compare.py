@@ -13,11 +13,11 @@ import click
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
 def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
     """Test every pair of cells of RUNS with the same data and budget, joined on sample id."""
-    from rich.console import Console
     from rich.table import Table
 
     from rediff_eval.compare import compare as compare_cells
     from rediff_eval.compare import load_values
+    from rediff_eval.tables import print_wide
 
     table = Table(title=f"{metric}, a - b, paired by sample")
     for name in ("a", "b", "steps", "n", "a - b", "95% interval", "p", "p (Holm)", "detectable"):
@@ -28,5 +28,4 @@ def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
             f"{row.low:+.4f} to {row.high:+.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}",
             f"{row.detectable:.4f}",
         )  # fmt: skip
-    console = Console()
-    (console if console.is_terminal else Console(width=180)).print(table)
+    print_wide(table)

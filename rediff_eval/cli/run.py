@@ -116,10 +116,10 @@ def run(
 
 def print_plan(spec: RunSpec, prices: Path | None) -> None:
     """Prints what each cell takes, and the sum."""
-    from rich.console import Console
     from rich.table import Table
 
     from rediff_eval.plan import PROBE, plan
+    from rediff_eval.tables import print_wide
 
     table = Table(title=f"plan, times by a probe of {PROBE} samples")
     head = ("cell", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
@@ -135,8 +135,7 @@ def print_plan(spec: RunSpec, prices: Path | None) -> None:
     table.add_section()
     sums = [sum(n for n in column if n is not None) for column in list(zip(*rows, strict=True))[1:]]
     table.add_row(f"{len(rows)} cells, at most", *map(_planned, sums))
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    print_wide(table)
 
 
 def _planned(value: float | str | None) -> str:

@@ -12,7 +12,8 @@ from servers import Server, completion
 from rediff.models import workers
 from rediff.models.captioner import Decoding, Failure
 from rediff.models.precomputed import PrecomputedCaptioner
-from rediff.models.subprocess import GIVE_UP_AFTER, WorkerCaptioner, WorkerError, WorkerSpec
+from rediff.models.subprocess import GIVE_UP_AFTER, WorkerCaptioner
+from rediff.models.worker_process import WorkerError, WorkerSpec
 from rediff_eval.scoring import TooManyFailuresError
 
 IMAGES = [Image.new("RGB", (8, 8), "red")] * 5
