@@ -185,3 +185,20 @@ def test_a_failed_sample_is_tried_again(untrained: Path, tmp_path: Path) -> None
     Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
     inside(*again)
     assert ["error" in line for line in captions(tmp_path / "run")] == [False, False]
+
+
+def test_two_runs_at_once_are_refused(untrained: Path, tmp_path: Path) -> None:
+    first = subprocess.Popen(
+        [sys.executable, "-m", "rediff_eval", *arguments(untrained, tmp_path)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    part = tmp_path / "parts" / "rank-0.jsonl"
+    while not part.exists():
+        assert first.poll() is None
+        time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)
+    output = program(*arguments(untrained, tmp_path), ok=2)
+    assert "another run works in" in output
+    first.send_signal(signal.SIGCONT)
+    assert first.wait() == 0
+    assert_no_sample_is_lost_or_doubled(tmp_path)

@@ -154,6 +154,30 @@ def append_for_ever(store: Store) -> None:
         store.append(key(str(i)), {"text": "x" * 100})
 
 
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("failing", [0, 1], ids=["file", "folder"])
+def test_a_replaced_file_is_the_old_or_the_new(
+    code: int, failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nth sync fails: of the new file, or of its folder once it is in place."""
+    path = tmp_path / "results.json"
+    replace(path, "old")
+    calls, real = 0, os.fsync
+
+    def fail(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing + 1:
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        replace(path, "new")
+    assert path.read_text() == ("old", "new")[failing]
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""

@@ -76,3 +76,23 @@ def test_the_wheel_runs_the_main_job_outside_the_checkout(installed: Path, tmp_p
         capture_output=True,
     )  # fmt: skip
     assert (tmp_path / "run" / "results.csv").is_file()
+
+
+def test_the_wheel_brings_its_data(installed: Path, tmp_path: Path) -> None:
+    """The page's template, the paper's numbers, the table of models, and the workers."""
+
+    def rediff_eval(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "rediff_eval", *arguments], cwd=tmp_path, check=True,
+            env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout
+
+    rediff_eval("run", "--task", "capture", "--limit", "1", "--model", "rediff", "--steps", "10",
+                "--out", "run")  # fmt: skip
+    rediff_eval("report", "run")
+    assert "trace-slider" in (tmp_path / "run" / "report.html").read_text()
+    assert "quoted from arXiv" in rediff_eval("leaderboard", "run", "--paper")
+    assert "ReDiff-8B" in rediff_eval("list", "models")
+    assert (installed / "rediff" / "models" / "workers" / "reference.py").is_file()
+    assert (installed / "rediff" / "models" / "workers" / "README.md").is_file()
