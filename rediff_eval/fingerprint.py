@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ import torch
 import rediff
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Traits
+from rediff.models.worker_process import WorkerSpec
 from rediff_eval.opening import locate
 from rediff_eval.registry import ModelChoice
 from rediff_eval.spec import RunSpec
@@ -85,16 +87,33 @@ def _kept(config: Any, kind: str) -> dict[str, Any]:
     return kept
 
 
-def model_identity(model: ModelChoice) -> dict[str, str]:
-    """What tells a model from every other: hashes of its files, or a server's name for it."""
-    place = locate(model)
+def model_identity(
+    model: ModelChoice, *, code: bool = False, base_url: str | None = None
+) -> dict[str, str]:
+    """What tells a model from every other: hashes of its files, or a server's name for it.
+
+    Of a worker its file, and all files and folders that its command names. `code`: see `locate`.
+    """
+    place = locate(model, code=code)
     if place is None:
-        return {"server": model.where}
-    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
-    return {
-        f"{model.kind}:{path.relative_to(place) if path != place else path.name}": _sha256(path)
-        for path in files
-    }
+        address = base_url or os.environ.get("OPENAI_BASE_URL", "")
+        return {"server": model.where, "address": address}
+    roots = [place, *(_named_by(place) if model.kind == "worker" else [])]
+    files = [path for root in roots for path in _files(root)]
+    base = place if place.is_dir() else place.parent
+    return {f"{model.kind}:{os.path.relpath(path, base)}": _sha256(path) for path in files}
+
+
+def _files(root: Path) -> list[Path]:
+    """A file itself, or all files in a folder, in the order of their names."""
+    return [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+
+
+def _named_by(worker: Path) -> list[Path]:
+    """What a worker's command names, but for the program itself."""
+    spec = WorkerSpec.load(worker)
+    assert spec.cwd is not None
+    return [path for part in spec.command[1:] if (path := spec.cwd / part).exists()]
 
 
 def _sha256(path: Path) -> str:

@@ -24,6 +24,9 @@ PAPER_DATA = {
 """What the published numbers were measured on."""
 PAPER_TABLES = ("main", "budgets")
 NO_BUDGET = "–"
+LOWER_IS_BETTER = frozenset(
+    {"hallucination", "repetition", "break_rate", "flips", "nfe", "seconds", "truncated"}
+)
 
 
 def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFrame:
@@ -51,7 +54,7 @@ def _load_one(folder: Path) -> pd.DataFrame:
     frame = pd.read_csv(table, dtype={"model": str, "sampler": str})
     return frame.assign(
         run=str(folder),
-        data=f"{data['name']}#{data['ids_sha256'][:8]}",
+        data=f"{data['name']}#{(data.get('sha256') or data['ids_sha256'])[:8]}",
         scorer=[scorers.get(metric, "") for metric in frame["metric"]],
         source="run",
     )
@@ -111,7 +114,8 @@ def rankings(
             str(part) for part in (scorer and f"by {scorer}", source != "run" and source) if part
         ]
         title = ", ".join([f"{metric} on {data}", *notes])
-        tables.append((title, _ranked(_spread(group, index, spread))))
+        table = _spread(group, index, spread)
+        tables.append((title, _ranked(table, ascending=metric in LOWER_IS_BETTER)))
     return tables
 
 
@@ -124,10 +128,10 @@ def _spread(rows: pd.DataFrame, index: list[str], spread: str | None) -> pd.Data
     )
 
 
-def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+def _ranked(table: pd.DataFrame, *, ascending: bool) -> pd.DataFrame:
     shared = table.dropna(axis=1)
     means = (shared if shared.shape[1] else table).mean(axis=1)
-    return table.loc[means.sort_values(ascending=False, kind="stable").index]
+    return table.loc[means.sort_values(ascending=ascending, kind="stable").index]
 
 
 def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -40,8 +41,8 @@ def describe_run(
         "data": {
             "name": samples.name,
             "samples": len(samples.samples),
-            "path": None if spec.data is None else str(spec.data),
-            "ids_sha256": _sha256("\n".join(s.id for s in samples.samples).encode()),
+            "path": None if spec.data is None else str(spec.data.resolve()),
+            "sha256": samples.digest,
         },
         "models": {
             model.name: {"from": f"{model.kind}:{model.where}", **_hashes(model)}
@@ -52,7 +53,7 @@ def describe_run(
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
         "seed": spec.seed,
-        "command": shlex.join(sys.argv[1:]),
+        "command": without_secrets(shlex.join(sys.argv[1:])),
         "versions": {"python": platform.python_version(), **versions(), **_scorers()},
         "hardware": {
             "machine": platform.machine(),
@@ -66,6 +67,11 @@ def describe_run(
             "batch_size": spec.batch_size,
         },
     }
+
+
+def without_secrets(command: str) -> str:
+    """A command without what stands before the @ of an address, or behind its question mark."""
+    return re.sub(r"(\w+://)[^/\s@]+@", r"\1", re.sub(r"(\w+://[^\s?']+)\?[^\s']*", r"\1", command))
 
 
 def describe_device(place: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Caption, Captioner, Decoding
+from rediff.models.openai_api import MAX_TOKENS
 from rediff.suggest import explain
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.opening import open_captioner
@@ -22,7 +23,7 @@ from rediff_eval.spec import RunSpec
 PROBE = 3
 """Samples that are captioned to see how long it takes."""
 PICTURE_TOKENS = 1105
-"""Tokens that a server counts for a picture, at most, at OpenAI's high detail."""
+"""Tokens that gpt-4o counts for a picture of six tiles; others count otherwise."""
 PRICES = Path(__file__).parent / "prices.yaml"
 
 
@@ -40,7 +41,7 @@ class PlannedCell:
     """What one cell takes; None where it cannot be told.
 
     `passes`: forward passes at most, where the model's steps are its own. `tokens`: written ones
-    at most. `dollars`: what a server charges at most. `seconds`: by the probe.
+    at most. `dollars`: about what a server charges. `seconds`: by the probe.
     """
 
     cell: Cell
@@ -61,10 +62,12 @@ def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
     samples = load_samples(spec.task, spec.limit, spec.data)
     planned: list[PlannedCell] = []
     for model in spec.models:
-        captioner = open_captioner(model, spec.loading, base_url=spec.base_url)
-        with closing(captioner):
+        if model.kind == "openai":
+            planned.append(_plan_server(spec, model, samples, table.get(model.where)))
+            continue
+        with closing(open_captioner(model, spec.loading)) as captioner:
             for cell in plan_cells(spec, model, captioner.traits):
-                planned.append(_plan_cell(spec, model, cell, captioner, samples, table))
+                planned.append(_plan_cell(spec, cell, captioner, samples))
     return planned
 
 
@@ -79,26 +82,33 @@ def load_prices(path: Path) -> dict[str, Price]:
         raise ValueError(f"{path}: {explain(error, Price.model_fields)}") from error
 
 
-def _plan_cell(
-    spec: RunSpec, model: ModelChoice, cell: Cell, captioner: Captioner, samples: SampleSet,
-    prices: Mapping[str, Price],
-) -> PlannedCell:  # fmt: skip
+def _plan_cell(spec: RunSpec, cell: Cell, captioner: Captioner, samples: SampleSet) -> PlannedCell:
     traits, count = captioner.traits, len(samples.samples)
     guided = 2 if spec.guidance and traits.takes_samplers else 1
-    tokens = None if traits.length is None else traits.length * count
-    dollars = (
-        _dollars(prices.get(model.where), spec, tokens, count) if model.kind == "openai" else 0
-    )
     return PlannedCell(
         cell=cell,
         samples=count,
         passes=None if cell.steps is None else cell.steps * guided * count,
+        tokens=None if traits.length is None else traits.length * count,
+        judge_calls=0,
+        dollars=0.0,
+        seconds=_probe(spec, cell, captioner, samples.samples[:PROBE]) * count,
+    )
+
+
+def _plan_server(
+    spec: RunSpec, model: ModelChoice, samples: SampleSet, price: Price | None
+) -> PlannedCell:
+    count = len(samples.samples)
+    tokens = (spec.loading.length or MAX_TOKENS) * count
+    return PlannedCell(
+        cell=Cell(model.name, "api", None, None),
+        samples=count,
+        passes=None,
         tokens=tokens,
         judge_calls=0,
-        dollars=dollars,
-        seconds=None
-        if model.kind == "openai"
-        else _probe(spec, cell, captioner, samples.samples[:PROBE]) * count,
+        dollars=_dollars(price, spec, tokens, count),
+        seconds=None,
     )
 
 
@@ -112,12 +122,22 @@ def _dollars(price: Price | None, spec: RunSpec, tokens: int | None, count: int)
 def _probe(
     spec: RunSpec, cell: Cell, captioner: Captioner, samples: tuple[Sample, ...]
 ) -> float:  # fmt: skip
-    """Seconds a caption."""
+    """Seconds a caption; a picture that cannot be opened takes none."""
     sampler = find_sampler(cell.sampler) if captioner.traits.takes_samplers else None
+    readable = {sample.id: image for sample in samples if (image := _opened(sample)) is not None}
+    if not readable:
+        return 0.0
     replies = captioner.caption(
-        [sample.open() for sample in samples],
+        list(readable.values()),
         Decoding(sampler=sampler, steps=cell.steps, guidance=spec.guidance),
         prompt=spec.task.prompt,
-        ids=[sample.id for sample in samples],
+        ids=list(readable),
     )
     return sum(r.seconds for r in replies if isinstance(r, Caption)) / len(replies)
+
+
+def _opened(sample: Sample) -> Image.Image | None:
+    try:
+        return sample.open()
+    except (ValueError, OSError):
+        return None

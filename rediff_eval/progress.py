@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,6 +20,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from rediff.training.reports import StageReport
+from rediff_eval.safe import plain
 
 Advance = Callable[[int], None]
 SPEAK_EVERY = 30.0
@@ -52,7 +54,9 @@ class Progress:
             seconds = time.perf_counter() - started
             rate = done / seconds if seconds else 0.0
             self.console.print(
-                f"{title}: {done} in {seconds:.1f} s ({rate:.1f}/s){end}", highlight=False
+                f"{plain(title)}: {done} in {seconds:.1f} s ({rate:.1f}/s){end}",
+                highlight=False,
+                markup=False,
             )
 
         def count(units: int) -> None:
@@ -74,7 +78,7 @@ class Progress:
             TaskProgressColumn(show_speed=True), TimeRemainingColumn(),
         )  # fmt: skip
         with Bars(*columns, console=self.console) as bars:
-            task = bars.add_task(title, total=total, completed=done)
+            task = bars.add_task(escape(plain(title)), total=total, completed=done)
             yield lambda units: bars.advance(task, units)
 
 

@@ -23,8 +23,8 @@ class Rank:
         Raises ValueError if they contradict each other.
         """
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        if "RANK" not in environment and int(environment.get("SLURM_NTASKS", "1")) > 1:
-            names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
+        if "RANK" not in environment and int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+            names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
         index, world, local = (
             int(environment.get(name, default))
             for name, default in zip(names, ("0", "1", "0"), strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -82,9 +84,21 @@ def find_model(text: str) -> ModelChoice:
     path = Path(name)
     if path.is_dir():
         return ModelChoice(_name_of(path.resolve()), "folder", name, sampler or None)
-    if _is_hub_id(name):
+    if HUB_ID.fullmatch(name):
         return ModelChoice(name.partition("@")[0].rpartition("/")[2], "hub", name, sampler or None)
     raise unknown("model", name, [*shipped_models(), *(m.name for m in known_models())])
+
+
+def distinct(models: Sequence[ModelChoice]) -> tuple[ModelChoice, ...]:
+    """The models without repetitions, each name standing for one model.
+
+    Models of the same name are called by where they are.
+    """
+    unique = list(dict.fromkeys(models))
+    places: dict[str, set[tuple[str, str]]] = {}
+    for model in unique:
+        places.setdefault(model.name, set()).add((model.kind, model.where))
+    return tuple(replace(m, name=m.where) if len(places[m.name]) > 1 else m for m in unique)
 
 
 def _name_of(folder: Path) -> str:
@@ -92,6 +106,5 @@ def _name_of(folder: Path) -> str:
     return folder.parent.name if folder.name == "model" else folder.name
 
 
-def _is_hub_id(text: str) -> bool:
-    owner, slash, name = text.partition("/")
-    return bool(slash and owner and name) and "/" not in name and owner not in {".", ".."}
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w.-]+)?")
+"""OWNER/NAME or OWNER/NAME@REVISION."""

@@ -68,7 +68,7 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     for cell in results.cells:
         for name, estimate in cell.metrics.items():
             yield (
-                cell.task, cell_text(cell.model), cell.sampler, cell.steps,
+                cell.task, cell_text(cell.model), cell_text(cell.sampler), cell.steps,
                 _number(cell.tokens_per_step), cell.seed, name, f"{estimate.value:.6g}",
                 _number(estimate.low), _number(estimate.high), estimate.n, len(cell.failures),
                 cell.captions - estimate.n, cell.truncated,
@@ -86,8 +86,8 @@ def to_samples_csv(results: Results) -> str:
         for row, sample_id in enumerate(cell.ids):
             numbers = (None if column is None else column[row] for column in columns)
             writer.writerow([
-                cell.task, cell.data, cell.model, cell.sampler, cell.steps,
-                _number(cell.tokens_per_step), cell_text(sample_id),
+                cell.task, cell_text(cell.data), cell_text(cell.model), cell_text(cell.sampler),
+                cell.steps, _number(cell.tokens_per_step), cell_text(sample_id),
                 *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
             ])  # fmt: skip
     return text.getvalue()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+import torch
 from PIL import Image
 
 from rediff.decoding.samplers import find_sampler
@@ -46,6 +47,7 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
             for model in spec.models
             for cell in _run_model(spec, model, samples, store, rank, progress)
         ]
+        cells = list(dict.fromkeys(cells))
         if not rank.leads:
             return None
         store.wait_for(
@@ -70,15 +72,15 @@ def _run_model(
     spec: RunSpec, model: ModelChoice, samples: SampleSet, store: Store, rank: Rank,
     progress: Progress,
 ) -> list[Cell]:  # fmt: skip
-    identity = model_identity(model)
+    identity = model_identity(model, code=spec.loading.trust_remote_code, base_url=spec.base_url)
     loading = spec.loading
     if loading.device is None and rank.world > 1 and loading.place == "cuda":
-        loading = replace(loading, device=f"cuda:{rank.local}")
+        loading = replace(loading, device=f"cuda:{rank.local % torch.cuda.device_count()}")
     with closing(open_captioner(model, loading, base_url=spec.base_url)) as captioner:
         traits = captioner.traits
         cells = [
             replace(cell, key=str(cell_key(spec, identity, traits, cell.sampler, cell.steps)))
-            for cell in plan_cells(spec, model, traits)
+            for cell in dict.fromkeys(plan_cells(spec, model, traits))
         ]
         for cell in cells:
             _run_cell(spec, cell, captioner, samples, store, rank, progress)
@@ -89,9 +91,9 @@ def _key(cell: Cell, sample: Sample) -> Key:
     return Key(cell.key, sample.id, sample.digest)
 
 
-def _is_done(store: Store, key: Key) -> bool:
+def _is_done(store: Store, key: Key, *, traced: bool) -> bool:
     line = store.get(key)
-    return line is not None and "error" not in line
+    return line is not None and "error" not in line and ("trace" in line or not traced)
 
 
 def _run_cell(
@@ -101,8 +103,11 @@ def _run_cell(
     """Captions what this rank has left to do, each sample on disk as soon as its batch is done."""
     traced = {sample.id for sample in samples.samples[: spec.traces]}
     own = [sample for sample in samples.samples if rank.owns(sample.id)]
-    todo = [sample for sample in own if not _is_done(store, _key(cell, sample))]
     sampled = captioner.traits.takes_samplers
+    todo = [
+        sample for sample in own
+        if not _is_done(store, _key(cell, sample), traced=sampled and sample.id in traced)
+    ]  # fmt: skip
     decoding = Decoding(
         sampler=find_sampler(cell.sampler) if sampled else None,
         steps=cell.steps,
@@ -126,14 +131,30 @@ def _caption(
     for sample in batch:
         try:
             images.append(sample.open())
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             yield sample, Failure(str(error))
         else:
             readable.append(sample)
     if images:
-        ids = [sample.id for sample in readable]
-        replies = captioner.caption(images, decoding, prompt=spec.task.prompt, ids=ids)
+        replies = _ask(spec, captioner, images, [sample.id for sample in readable], decoding)
         yield from zip(readable, replies, strict=True)
+
+
+def _ask(
+    spec: RunSpec, captioner: Captioner, images: list[Image.Image], ids: list[str],
+    decoding: Decoding,
+) -> list[Caption | Failure]:  # fmt: skip
+    """The captioner's replies; a picture that it refuses fails alone, not with its batch."""
+    try:
+        return captioner.caption(images, decoding, prompt=spec.task.prompt, ids=ids)
+    except ValueError as error:
+        if len(images) == 1:
+            return [Failure(str(error))]
+    return [
+        reply
+        for image, own in zip(images, ids, strict=True)
+        for reply in _ask(spec, captioner, [image], [own], decoding)
+    ]
 
 
 def _collect(cell: Cell, samples: SampleSet, store: Store) -> Outcome:

@@ -38,6 +38,17 @@ class SampleSet:
     name: str
     samples: tuple[Sample, ...]
 
+    @property
+    def digest(self) -> str:
+        """A hash of all ids, pictures and references."""
+        parts = [f"{s.id}\0{s.digest}\0" + "\0".join(s.references) for s in self.samples]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """The name with the digest's beginning: samples of one title are the same."""
+        return f"{self.name}#{self.digest[:8]}"
+
 
 def load_samples(task: Task, limit: int | None, data: Path | None) -> SampleSet:
     """The first `limit` samples of the task's data, or of the user's own folder or JSONL file."""

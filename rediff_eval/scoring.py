@@ -50,7 +50,7 @@ def score_cell(spec: RunSpec, samples: SampleSet, outcome: Outcome) -> CellResul
     cell = outcome.cell
     return CellResult(
         task=spec.task.name,
-        data=samples.name,
+        data=samples.title,
         model=cell.model,
         sampler=cell.sampler,
         steps=cell.steps,

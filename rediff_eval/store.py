@@ -2,9 +2,9 @@
 
 A run folder has a `parts/` folder with a file for each rank, one JSON line for each finished
 sample of a cell. A line is on disk (fsync) before the next begins, so that a crash costs at most
-the line that was being written; what is left of it is cut off at the next start. Lines are found
-by what made them (a cell's key and a sample's digest), not by where they stand: any number of
-processes may go on with a run, and a line made by other settings is simply not found.
+the batch that was being captioned; what is left of a line is cut off at the next start. Lines are
+found by what made them (a cell's key and a sample's digest), not by where they stand: any number
+of processes may go on with a run, and a line made by other settings is simply not found.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rediff_eval.files import sync_folder
 from rediff_eval.ranks import Rank
 
 PARTS = "parts"
+LOCK_TRIES, LOCK_PAUSE = 10, 0.05
 IDENTITY = {"cell_key", "id", "digest"}
 Record = dict[str, Any]
 
@@ -56,6 +57,7 @@ class Store:
         self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         sync_folder(self.folder)
         self.found = self._read_all()
+        self.own: set[Key] = set()
 
     def __enter__(self) -> Store:
         return self
@@ -81,6 +83,7 @@ class Store:
             os.ftruncate(self.file, start)
             raise
         self.found[key] = line
+        self.own.add(key)
 
     def refresh(self) -> None:
         """Reads what other ranks have done since."""
@@ -89,19 +92,28 @@ class Store:
     def wait_for(self, keys: Iterable[Key], *, grace: float, pause: float = 0.5) -> None:
         """Returns once every key is answered.
 
-        Raises RuntimeError if some are not and no other rank has been at work for `grace` seconds.
+        An error that another rank may just be trying again is no answer as long as one is at
+        work. Raises RuntimeError if some keys have no line and no other rank has been at work for
+        `grace` seconds.
         """
         wanted, idle_since = set(keys), time.monotonic()
-        while missing := wanted - self.found.keys():
+        while not all(self._is_settled(key) for key in wanted):
             if self._others_work():
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > grace:
+                missing = wanted - self.found.keys()
+                if not missing:
+                    return
                 raise RuntimeError(
                     f"{len(missing)} samples are not done and no other process works on them;"
                     " start the same command again"
                 )
             time.sleep(pause)
             self.refresh()
+
+    def _is_settled(self, key: Key) -> bool:
+        line = self.found.get(key)
+        return line is not None and ("error" not in line or key in self.own)
 
     def _others_work(self) -> bool:
         own = f"rank-{self.rank.index}.lock"
@@ -112,7 +124,7 @@ class Store:
         for path in sorted(self.folder.glob("rank-*.jsonl")):
             for line in read_lines(path):
                 key = Key(line["cell_key"], line["id"], line["digest"])
-                if key not in found or "error" in found[key]:
+                if key not in found or "error" in found[key] or "trace" in line:
                     found[key] = line
         return found
 
@@ -152,19 +164,20 @@ def repair(path: Path) -> None:
 
 def _lock(path: Path, folder: Path) -> IO[str]:
     """Holds the lock until closed or dead. Raises BusyError if another process holds it."""
-    file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise BusyError(
-            f"another run works in {folder}; wait for it or choose another --out"
-        ) from error
-    return file
+    file = path.open("a+")
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)  # a leader that only looks holds it for a moment
+        else:
+            return file
+    file.close()
+    raise BusyError(f"another run works in {folder}; wait for it or choose another --out")
 
 
 def _is_locked(path: Path) -> bool:
-    with path.open("a") as file:
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rediff_eval.results import CellResult, Results
+from rediff_eval.safe import markdown, plain
 
 SHOWN = (
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
@@ -50,7 +52,10 @@ def to_terminal(results: Results) -> Table:
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
-        table.add_row(*row, end_section=following is None or following[:2] != row[:2])
+        table.add_row(
+            *(Text(plain(part)) for part in row),
+            end_section=following is None or following[:2] != row[:2],
+        )
     return table
 
 
@@ -77,7 +82,12 @@ def to_markdown(results: Results) -> str:
         "",
         "| " + " | ".join(header) + " |",
         "|" + "---|" * len(header),
-        *("| " + " | ".join(row) + " |" for row in rows),
+        *(
+            "| "
+            + " | ".join(markdown(part) if i < 2 else part for i, part in enumerate(row))
+            + " |"
+            for row in rows
+        ),
         *_remarks(results),
     ]
     return "\n".join(lines) + "\n"
@@ -86,5 +96,5 @@ def to_markdown(results: Results) -> str:
 def _remarks(results: Results) -> list[str]:
     reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
     failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
-    lines = [f"- {text}" for text in (*sorted(reasons), *sorted(failures))]
+    lines = [f"- {markdown(text)}" for text in (*sorted(reasons), *sorted(failures))]
     return ["", *lines] if lines else []

@@ -43,12 +43,15 @@ def open_image(path: Path) -> Image.Image:
 def to_rgb(image: Image.Image) -> Image.Image:
     """A picture of any mode as RGB.
 
-    What is more than 8 bits deep is scaled by its own greatest value, where Pillow would cut it
-    off. Transparency is dropped, the colours behind it stay.
+    What is deeper than 8 bits is scaled, where Pillow would cut it off: 16 bits by their range,
+    whole and real numbers beyond 255 by the greatest, real numbers within 0 and 1 by that.
+    Transparency is dropped, the colours behind it stay.
     """
     if image.mode.startswith("I") or image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
         scale = 65_535 if image.mode.startswith("I;16") else values.max(initial=0)
-        grey = values.clip(min=0) / max(scale, 1) * 255 if scale > 255 else values.clip(0, 255)
+        if image.mode == "F" and scale <= 1:
+            values, scale = values * 255, 255
+        grey = values.clip(min=0) / scale * 255 if scale > 255 else values.clip(0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     return (image.convert("LA") if image.mode == "La" else image).convert("RGB")

@@ -64,8 +64,12 @@ TOWERS: Mapping[str, Mapping[str, int]] = {
 
 def is_official(folder: Path) -> bool:
     """Whether a folder holds a checkpoint in the official naming."""
-    config = folder / "config.json"
-    return config.is_file() and json.loads(config.read_text()).get("model_type") == MODEL_TYPE
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("model_type") == MODEL_TYPE
 
 
 def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:

@@ -7,8 +7,10 @@ import io
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openai
+from openai.types.chat import ChatCompletion
 from PIL import Image
 
 from rediff.models.captioner import Caption, Decoding, Failure, Traits
@@ -65,7 +67,7 @@ class OpenAICaptioner:
     def _ask(self, image: Image.Image, prompt: str) -> Caption | Failure:
         started = time.perf_counter()
         try:
-            reply = self.client.chat.completions.create(
+            reply: Any = self.client.chat.completions.create(
                 model=self.model,
                 max_completion_tokens=self.length,
                 temperature=0,
@@ -81,6 +83,8 @@ class OpenAICaptioner:
             )
         except (openai.OpenAIError, ValueError) as error:
             return Failure(f"{type(error).__name__}: {error}")
+        if not isinstance(reply, ChatCompletion):
+            return Failure("the server's reply is no chat completion; is its address right?")
         choice = reply.choices[0] if reply.choices else None
         if choice is None or not choice.message.content:
             return Failure("the server's reply has no text")

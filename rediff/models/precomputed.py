@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from rediff.data.images import SUFFIXES
 from rediff.models.captioner import Caption, Decoding, Failure, Traits
 
 ENDS = ("<|eot_id|>", "<|endoftext|>")
@@ -15,7 +16,7 @@ ENDS = ("<|eot_id|>", "<|endoftext|>")
 
 
 class PrecomputedCaptioner:
-    """Looks captions up by sample id, or by the id without a file suffix."""
+    """Looks captions up by sample id, or by the id without the suffix of a picture file."""
 
     def __init__(self, captions: Mapping[str, str]) -> None:
         self.captions = captions
@@ -49,7 +50,9 @@ class PrecomputedCaptioner:
         return [self._look_up(i) for i in ids]
 
     def _look_up(self, sample_id: str) -> Caption | Failure:
-        text = self.captions.get(sample_id, self.captions.get(Path(sample_id).stem))
+        path = PurePosixPath(sample_id)
+        bare = str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else sample_id
+        text = self.captions.get(sample_id, self.captions.get(bare))
         if text is None:
             return Failure("no caption in the file")
         return Caption(strip_ends(text), None, None, 0.0, truncated=False)
@@ -88,7 +91,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _from_lines(path: Path, text: str) -> dict[str, str]:
     captions: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

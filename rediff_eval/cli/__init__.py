@@ -17,6 +17,7 @@ from rediff_eval.cli.report import report
 from rediff_eval.cli.run import run
 from rediff_eval.cli.show import show
 from rediff_eval.cli.train import train
+from rediff_eval.safe import plain
 
 USAGE = 2
 INTERRUPTED = 130
@@ -58,8 +59,8 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(plain(f"Error: {error}"), err=True)
         sys.exit(USAGE)
     except RuntimeError as error:
-        click.echo(f"Failed: {error}", err=True)
+        click.echo(plain(f"Failed: {error}"), err=True)
         sys.exit(1)

@@ -54,6 +54,7 @@ def caption(
     from rediff_eval.opening import open_captioner
     from rediff_eval.play import play
     from rediff_eval.registry import find_model
+    from rediff_eval.safe import plain
 
     quiet_libraries()
     choice = find_model(model)
@@ -79,7 +80,7 @@ def caption(
     if result.trace is not None:
         truth = None if scene is None else true_words(result.trace.words[-1], scene)
         play(history(result.trace, truth), Console(), delay=delay)
-    click.echo(result.text)
+    click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]
     if result.tokens is None or result.nfe is None:
         counts = []

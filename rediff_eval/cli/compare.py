@@ -14,9 +14,11 @@ import click
 def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
     """Test every pair of cells of RUNS with the same data and budget, joined on sample id."""
     from rich.table import Table
+    from rich.text import Text
 
     from rediff_eval.compare import compare as compare_cells
     from rediff_eval.compare import load_values
+    from rediff_eval.safe import plain
     from rediff_eval.tables import print_wide
 
     table = Table(title=f"{metric}, a - b, paired by sample")
@@ -24,7 +26,7 @@ def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
         table.add_column(name, justify="left" if name in "ab" else "right", no_wrap=True)
     for row in compare_cells(load_values(runs, metric), seed=seed):
         table.add_row(
-            row.a, row.b, row.steps, str(row.n), f"{row.difference:+.4f}",
+            Text(plain(row.a)), Text(plain(row.b)), row.steps, str(row.n), f"{row.difference:+.4f}",
             f"{row.low:+.4f} to {row.high:+.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}",
             f"{row.detectable:.4f}",
         )  # fmt: skip

@@ -93,7 +93,7 @@ def _markdown(frame: pandas.DataFrame) -> str:
             if value != value
             else f"{value:.3f}"
             if isinstance(value, float)
-            else markdown(value)
+            else markdown(str(value))
             for value in row
         ]
         lines.append("| " + " | ".join(shown) + " |")

@@ -24,6 +24,9 @@ OPTIONS = (
         type=click.IntRange(min=1),
         help="Longest caption of models that leave it open.",
     ),
+    click.option(
+        "--model-seed", "seed", default=0, show_default=True, help="Seed of models that draw."
+    ),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model."),
     click.option("--base-url", help="Address of the server of openai: models."),
 )
@@ -36,9 +39,9 @@ def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     return verb
 
 
-def to_loading(options: dict[str, Any], *, seed: int = 0) -> tuple[Loading, str | None]:
+def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None]:
     """What the options of `loading_options` say, and the server's address."""
     from rediff.models.load import Loading
 
     base_url = options.pop("base_url")
-    return Loading(**options, seed=seed), base_url
+    return Loading(**options), base_url

@@ -78,7 +78,7 @@ def run(
     from rediff.quiet import quiet_libraries
     from rediff_eval.progress import Progress
     from rediff_eval.ranks import Rank
-    from rediff_eval.registry import find_model, shipped_models
+    from rediff_eval.registry import distinct, find_model, shipped_models
     from rediff_eval.runner import run as run_spec
     from rediff_eval.spec import RunSpec
     from rediff_eval.tables import print_table
@@ -86,11 +86,14 @@ def run(
 
     quiet_libraries()
     task = load_task(task_name)
-    options, base_url = to_loading(loading, seed=seed)
+    rank = Rank.from_environment()
+    if rank.world > 1 and out is None:
+        raise ValueError("several processes need a common --out")
+    options, base_url = to_loading(loading)
     spec = RunSpec(
         task=task,
-        models=tuple(find_model(name) for name in models or shipped_models()),
-        samplers=samplers,
+        models=distinct([find_model(name) for name in models or shipped_models()]),
+        samplers=tuple(dict.fromkeys(samplers)),
         steps=parse_steps(steps),
         limit=limit,
         seed=seed,
@@ -107,7 +110,6 @@ def run(
     if plan:
         print_plan(spec, prices)
         return
-    rank = Rank.from_environment()
     results = run_spec(spec, Progress(), rank)
     if results is not None:
         print_table(results)
@@ -117,8 +119,10 @@ def run(
 def print_plan(spec: RunSpec, prices: Path | None) -> None:
     """Prints what each cell takes, and the sum."""
     from rich.table import Table
+    from rich.text import Text
 
     from rediff_eval.plan import PROBE, plan
+    from rediff_eval.safe import plain
     from rediff_eval.tables import print_wide
 
     table = Table(title=f"plan, times by a probe of {PROBE} samples")
@@ -131,10 +135,11 @@ def print_plan(spec: RunSpec, prices: Path | None) -> None:
         for c in cells
     ]
     for row in rows:
-        table.add_row(*map(_planned, row))
+        table.add_row(*(Text(plain(_planned(part))) for part in row))
     table.add_section()
-    sums = [sum(n for n in column if n is not None) for column in list(zip(*rows, strict=True))[1:]]
-    table.add_row(f"{len(rows)} cells, at most", *map(_planned, sums))
+    columns = list(zip(*rows, strict=True))[1:]
+    sums = [None if None in column else sum(column) for column in columns]
+    table.add_row(f"{len(rows)} cells", *map(_planned, sums))
     print_wide(table)
 
 
@@ -155,4 +160,4 @@ def parse_steps(text: str | None) -> tuple[int, ...]:
         raise click.BadParameter(
             f"{text!r}: expected whole numbers like 80,40,20", param_hint="--steps"
         )
-    return tuple(int(part) for part in parts)
+    return tuple(dict.fromkeys(int(part) for part in parts))

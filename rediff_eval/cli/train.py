@@ -57,13 +57,13 @@ def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
 def evaluate(checkpoints: list[Path], out: Path, limit: int) -> None:
     """Runs the capture task on the new checkpoints and prints its table."""
     from rediff_eval.progress import Progress
-    from rediff_eval.registry import find_model
+    from rediff_eval.registry import distinct, find_model
     from rediff_eval.runner import run
     from rediff_eval.spec import RunSpec
     from rediff_eval.tables import print_table
     from rediff_eval.task import load_task
 
-    models = tuple(find_model(str(path)) for path in checkpoints)
+    models = distinct([find_model(str(path)) for path in checkpoints])
     spec = RunSpec(task=load_task("capture"), models=models, limit=limit, out=out)
     results = run(spec, Progress())
     assert results is not None

@@ -69,7 +69,10 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
 def _samples(manifest: Mapping[str, Any], count: int, ids: Sequence[str]) -> list[Sample]:
     task, data = Task.model_validate(manifest["task"]), manifest["data"]
     path = None if data.get("path") is None else Path(data["path"])
-    everything = load_samples(task, data["samples"], path).samples
+    loaded = load_samples(task, data["samples"], path)
+    if loaded.digest != data["sha256"]:
+        raise ValueError("the run's pictures or references have changed since it was made")
+    everything = loaded.samples
     unknown = set(ids) - {sample.id for sample in everything}
     if unknown:
         raise ValueError(f"no sample {sorted(unknown)[0]!r} in the run")

@@ -51,7 +51,8 @@ def to_script_json(value: Any) -> str:
 
 
 def _view(run: Run) -> dict[str, Any]:
-    metrics = [run.main_metric, *(m for m in TABLE if any(m in c["metrics"] for c in run.cells))]
+    others = [name for name in TABLE if name != run.main_metric]
+    metrics = [run.main_metric, *(m for m in others if any(m in c["metrics"] for c in run.cells))]
     return {
         "name": plain(str(run.folder)),
         "manifest": run.manifest,

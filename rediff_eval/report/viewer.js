@@ -122,7 +122,7 @@ function viewer() {
     const { revisions: r } = answer;
     counts.textContent = r
       ? `${r.revisions} words revised, ${r.flips} of them back to an earlier word`
-        + (r.fixed === undefined ? "" : `; ${r.fixed} made right, ${r.broken} made wrong`)
+        + (r.fixed === null || r.fixed === undefined ? "" : `; ${r.fixed} made right, ${r.broken} made wrong`)
       : "";
   }
 

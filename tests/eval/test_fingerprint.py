@@ -103,4 +103,20 @@ def test_every_file_of_a_model_counts(untrained: Path, tmp_path: Path) -> None:
     first = model_identity(ModelChoice("x", "captions", str(captions)))
     captions.write_text('{"a": "b"}')
     assert model_identity(ModelChoice("x", "captions", str(captions))) != first
-    assert model_identity(ModelChoice("x", "openai", "gpt-x")) == {"server": "gpt-x"}
+    server = ModelChoice("x", "openai", "gpt-x")
+    assert model_identity(server, base_url="http://a") != model_identity(
+        server, base_url="http://b"
+    )
+
+
+def test_what_a_worker_runs_counts(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text("command: [python, worker.py, --checkpoint, weights]")
+    (tmp_path / "worker.py").write_text("1")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "a").write_text("1")
+    choice = ModelChoice("w", "worker", str(tmp_path / "w.yaml"))
+    seen = [model_identity(choice)]
+    for file in ("worker.py", "weights/a"):
+        (tmp_path / file).write_text("2")
+        seen.append(model_identity(choice))
+    assert len({str(identity) for identity in seen}) == 3

@@ -12,11 +12,14 @@ from rediff_eval.ranks import Rank
     [
         ({}, Rank(0, 1, 0)),
         ({"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}, Rank(3, 8, 1)),
-        ({"SLURM_PROCID": "5", "SLURM_NTASKS": "6", "SLURM_LOCALID": "2"}, Rank(5, 6, 2)),
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}, Rank(0, 1, 0)),
-        ({"RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, Rank(1, 2, 0)),
+        ({"SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "2"}, Rank(5, 6, 2)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, Rank(0, 1, 0)),
+        (
+            {"RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"},
+            Rank(1, 2, 0),
+        ),
     ],
-    ids=["alone", "torchrun", "srun", "a single task", "torchrun within srun"],
+    ids=["alone", "torchrun", "srun", "in an allocation without srun", "torchrun within srun"],
 )
 def test_the_environment_says_who_one_is(environment: dict[str, str], rank: Rank) -> None:
     assert Rank.from_environment(environment) == rank
