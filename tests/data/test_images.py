@@ -44,6 +44,12 @@ def test_sixteen_bits_are_scaled_not_cut_off(kind: type, white: int, tmp_path: P
     assert np.abs(grey.astype(int) - np.arange(256)).max() <= 1
 
 
+def test_real_numbers_between_0_and_1_are_no_black_picture() -> None:
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    grey = np.asarray(to_rgb(Image.fromarray(ramp)))[0, :, 0]
+    assert np.abs(grey.astype(int) - np.arange(256)).max() <= 1
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_turned_upright(orientation: int, tmp_path: Path) -> None:
     exif = Image.Exif()
