@@ -123,9 +123,10 @@ def _spread(rows: pd.DataFrame, index: list[str], spread: str | None) -> pd.Data
     if spread is None:
         return rows.groupby(index, sort=False)[["value"]].mean()
     budget = rows[spread].astype(object)
-    return rows.assign(**{spread: budget.where(budget.notna(), NO_BUDGET)}).pivot_table(
+    table = rows.assign(**{spread: budget.where(budget.notna(), NO_BUDGET)}).pivot_table(
         index=index, columns=spread, values="value", sort=False
     )
+    return table[sorted(table.columns, key=lambda name: (name == NO_BUDGET, name))]
 
 
 def _ranked(table: pd.DataFrame, *, ascending: bool) -> pd.DataFrame:
