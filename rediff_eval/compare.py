@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import bootstrap, norm, permutation_test
 
 from rediff.suggest import unknown
+from rediff_eval.files import check_finished
 from rediff_eval.results import CELL_COLUMNS
 
 RESAMPLES = 9999
@@ -48,10 +49,8 @@ def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
     """
     frames = []
     for run in runs:
-        table = run / "samples.csv"
-        if not table.is_file():
-            raise FileNotFoundError(f"{run} is no finished run: it has no samples.csv")
-        frames.append(pd.read_csv(table, dtype={"id": str}).assign(run=str(run)))
+        check_finished(run, "samples.csv")
+        frames.append(pd.read_csv(run / "samples.csv", dtype={"id": str}).assign(run=str(run)))
     frame = pd.concat(frames, ignore_index=True)
     metrics = [name for name in frame.columns if name not in {*CELL_COLUMNS, "id", "run"}]
     if metric not in metrics:

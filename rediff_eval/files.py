@@ -21,6 +21,12 @@ def replace(path: Path, content: str | bytes) -> None:
     sync_folder(path.parent)
 
 
+def check_finished(folder: Path, *names: str) -> None:
+    """Raises FileNotFoundError if a run folder does not have all these files."""
+    if not all((folder / name).is_file() for name in names):
+        raise FileNotFoundError(f"{folder} is no finished run: it has no {' and '.join(names)}")
+
+
 def sync_folder(folder: Path) -> None:
     """Puts a folder's entries on disk, without which a new file may be lost with its name."""
     descriptor = os.open(folder, os.O_RDONLY)

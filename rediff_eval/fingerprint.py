@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import torch
 import rediff
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Traits
+from rediff.models.weights import files_hash
 from rediff.models.worker_process import WorkerSpec
 from rediff_eval.opening import locate
 from rediff_eval.registry import ModelChoice
@@ -45,31 +46,19 @@ and `samplers` name is hashed itself, `seed` is that of the bootstrap (`Loading.
 model), and samples are told by the digests of their pictures."""
 
 
-@dataclass(frozen=True, slots=True)
-class CellKey:
-    """The parts of a key, as plain JSON values; `str` of it is the key."""
-
-    parts: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        text = json.dumps(self.parts, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
 def cell_key(
     spec: RunSpec, model: Mapping[str, str], traits: Traits, sampler: str, steps: int | None
-) -> CellKey:
+) -> str:
     """The key of a cell. `model`: what `model_identity` says of its model."""
-    return CellKey(
-        {
-            "model": dict(model),
-            "sampler": repr(find_sampler(sampler)) if traits.takes_samplers else sampler,
-            "steps": steps,
-            "spec": _kept(spec, "RunSpec"),
-            "versions": versions(),
-            "code": code_hash(),
-        }
-    )
+    parts = {
+        "model": dict(model),
+        "sampler": repr(find_sampler(sampler)) if traits.takes_samplers else sampler,
+        "steps": steps,
+        "spec": _kept(spec, "RunSpec"),
+        "versions": versions(),
+        "code": code_hash(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _kept(config: Any, kind: str) -> dict[str, Any]:
@@ -101,7 +90,7 @@ def model_identity(
     roots = [place, *(_named_by(place) if model.kind == "worker" else [])]
     files = [path for root in roots for path in _files(root)]
     base = place if place.is_dir() else place.parent
-    return {f"{model.kind}:{os.path.relpath(path, base)}": _sha256(path) for path in files}
+    return {f"{model.kind}:{os.path.relpath(path, base)}": files_hash([path]) for path in files}
 
 
 def _files(root: Path) -> list[Path]:
@@ -116,21 +105,13 @@ def _named_by(worker: Path) -> list[Path]:
     return [path for part in spec.command[1:] if (path := spec.cwd / part).exists()]
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 24):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def code_hash() -> str:
     """SHA-256 over the source of models and decoding, which changes between versions too."""
     root = Path(rediff.__file__).parent
     sources = sorted(
         p for part in ("models", "decoding", "data") for p in (root / part).glob("*.py")
     )
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return files_hash(sources)
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from rediff.suggest import unknown
+from rediff_eval.files import check_finished
 
 BY = ("model", "sampler", "tokens_per_step")
 QUOTED = "quoted from arXiv 2510.19871"
@@ -45,10 +46,7 @@ def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFra
 
 def _load_one(folder: Path) -> pd.DataFrame:
     table, results = folder / "results.csv", folder / "results.json"
-    if not table.is_file() or not results.is_file():
-        raise FileNotFoundError(
-            f"{folder} is no finished run: it has no results.csv and results.json"
-        )
+    check_finished(folder, table.name, results.name)
     manifest = json.loads(results.read_text(encoding="utf-8"))["manifest"]
     data, scorers = manifest["data"], manifest.get("scorers", {})
     frame = pd.read_csv(table, dtype={"model": str, "sampler": str})

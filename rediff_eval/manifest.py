@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
@@ -14,7 +13,7 @@ from typing import Any
 
 import torch
 
-from rediff.models.weights import weights_hash
+from rediff.models.weights import files_hash, weights_hash
 from rediff_eval.fingerprint import versions
 from rediff_eval.opening import locate
 from rediff_eval.ranks import Rank
@@ -91,9 +90,5 @@ def _hashes(model: ModelChoice) -> dict[str, str]:
     if place is None:
         return {}
     if place.is_file():
-        return {"file_sha256": _sha256(place.read_bytes())}
+        return {"file_sha256": files_hash([place])}
     return {"weights_sha256": weights_hash(place)}
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

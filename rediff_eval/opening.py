@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rediff.models.captioner import Captioner
-from rediff.models.hub import fetch, is_hub_id
+from rediff.models.hub import fetch
 from rediff.models.load import Loading, load_captioner
 from rediff_eval.registry import ModelChoice
 
@@ -18,7 +18,6 @@ def locate(model: ModelChoice, *, code: bool = False) -> Path | None:
     if model.kind == "openai":
         return None
     if model.kind == "hub":
-        assert is_hub_id(model.where)
         return fetch(model.where, code=code)
     return Path(model.where)
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from rediff_eval.files import check_finished
 from rediff_eval.files import replace as write
 from rediff_eval.plots import plot_quality
 from rediff_eval.results import Results, to_csv, to_samples_csv
@@ -48,11 +49,7 @@ def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
 
 def read_captions(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of a finished run's captions. Raises FileNotFoundError for any other folder."""
-    path = folder / CAPTIONS
-    if not path.is_file() or not (folder / "results.json").is_file():
-        raise FileNotFoundError(
-            f"{folder} is no finished run: it has no results.json and {CAPTIONS}"
-        )
-    with path.open(encoding="utf-8") as file:
+    check_finished(folder, "results.json", CAPTIONS)
+    with (folder / CAPTIONS).open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 import rediff
+from rediff.models.hub import is_hub_id
 from rediff.suggest import unknown
 
 SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
@@ -84,7 +84,7 @@ def find_model(text: str) -> ModelChoice:
     path = Path(name)
     if path.is_dir():
         return ModelChoice(_name_of(path.resolve()), "folder", name, sampler or None)
-    if HUB_ID.fullmatch(name):
+    if is_hub_id(name):
         return ModelChoice(name.partition("@")[0].rpartition("/")[2], "hub", name, sampler or None)
     raise unknown("model", name, [*shipped_models(), *(m.name for m in known_models())])
 
@@ -104,7 +104,3 @@ def distinct(models: Sequence[ModelChoice]) -> tuple[ModelChoice, ...]:
 def _name_of(folder: Path) -> str:
     """A checkpoint is called by its folder; the `model` of a training stage, by the stage."""
     return folder.parent.name if folder.name == "model" else folder.name
-
-
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w.-]+)?")
-"""OWNER/NAME or OWNER/NAME@REVISION."""

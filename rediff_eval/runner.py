@@ -42,12 +42,11 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
     spec.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with Store(spec.out, rank) as store:
-        cells = [
+        cells = dict.fromkeys(
             cell
             for model in spec.models
             for cell in _run_model(spec, model, samples, store, rank, progress)
-        ]
-        cells = list(dict.fromkeys(cells))
+        )
         if not rank.leads:
             return None
         store.wait_for(
@@ -79,8 +78,8 @@ def _run_model(
     with closing(open_captioner(model, loading, base_url=spec.base_url)) as captioner:
         traits = captioner.traits
         cells = [
-            replace(cell, key=str(cell_key(spec, identity, traits, cell.sampler, cell.steps)))
-            for cell in dict.fromkeys(plan_cells(spec, model, traits))
+            replace(cell, key=cell_key(spec, identity, traits, cell.sampler, cell.steps))
+            for cell in plan_cells(spec, model, traits)
         ]
         for cell in cells:
             _run_cell(spec, cell, captioner, samples, store, rank, progress)

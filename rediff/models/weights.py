@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,8 +50,13 @@ def check_report(folder: Path, report: Mapping[str, Any]) -> None:
 
 def weights_hash(folder: Path) -> str:
     """SHA-256 over a model folder's weight files, in the order of their names."""
+    return files_hash(sorted(folder.glob("*.safetensors")))
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """SHA-256 over the contents of files, one after another, read piece by piece."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in paths:
         with path.open("rb") as file:
             while block := file.read(1 << 24):
                 digest.update(block)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from typing import Any
 
 from PIL import Image
 
-from rediff_eval.output import read_captions
+from rediff_eval.files import check_finished
+from rediff_eval.output import CAPTIONS, read_captions
 from rediff_eval.samples import Sample, load_samples
 from rediff_eval.task import Task
 
@@ -50,8 +50,7 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
 
     Raises FileNotFoundError if the folder is no finished run, ValueError for an unknown id.
     """
-    lines = read_captions(folder)
-    first = next(lines, None)
+    check_finished(folder, "results.json", CAPTIONS)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     manifest = results["manifest"]
     samples = _samples(manifest, count, ids)
@@ -59,7 +58,7 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
         sample.id: Shown(sample.id, thumbnail(sample), sample.references) for sample in samples
     }
     numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
-    for line in itertools.chain([first] if first else [], lines):
+    for line in read_captions(folder):
         if line["id"] in shown:
             number = numbers[tuple(line[k] for k in CELL)]
             shown[line["id"]].answers[number] = line
