@@ -11,6 +11,7 @@ import torch
 from official import write_checkpoint
 from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
+from tokenizers.processors import TemplateProcessing
 from transformers import (
     CLIPImageProcessorPil,
     DiffusionGemmaConfig,
@@ -22,11 +23,15 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
+    MPNetConfig,
+    MPNetModel,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2VLImageProcessorPil,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
 from rediff.models.checkpoint import CAPTION_PROMPT
@@ -253,3 +258,40 @@ def make_diffusion_gemma(folder: Path) -> Path:
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     return save(folder, model, tokenizer, images)
+
+
+def make_t5(folder: Path) -> Path:
+    """A T5 that writes something for any sentence, as FACTUAL's parser is one."""
+    words = ("Generate", "Scene", "Graph", ":", "a", "red", "square", ".", "(", ")", ",", "is")
+    backend = word_level(["<pad>", "</s>", *words])
+    backend.post_processor = TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", backend.token_to_id("</s>"))]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, unk_token="<unk>", pad_token="<pad>", eos_token="</s>"
+    )
+    torch.manual_seed(0)
+    model = T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2,
+            pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+        )
+    )  # fmt: skip
+    return save(folder, model, tokenizer)
+
+
+def make_mpnet(folder: Path) -> Path:
+    """A sentence encoder of the family of all-mpnet-base-v2."""
+    backend = word_level(["<s>", "<pad>", "</s>", "a", "red", "square", "[MASK]"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, unk_token="<unk>", pad_token="<pad>",
+        model_input_names=["input_ids", "attention_mask"],
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = MPNetModel(
+        MPNetConfig(
+            vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=16, max_position_embeddings=64,
+        )
+    )  # fmt: skip
+    return save(folder, model, tokenizer)

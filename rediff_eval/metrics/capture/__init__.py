@@ -1,0 +1,1 @@
+"""CAPTURE: captions compared by the objects, attributes and relations that they state."""

@@ -1,0 +1,18 @@
+"""What turns captions into graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rediff_eval.metrics.capture.graph import CaptionGraph
+
+
+class Parser(Protocol):
+    """Reads captions. `name` says what exactly reads them, and stands in every result."""
+
+    name: str
+
+    def parse(self, captions: Sequence[str]) -> list[CaptionGraph]:
+        """A graph for each caption."""
+        ...
