@@ -19,6 +19,7 @@ from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
 from rediff_eval.registry import KnownModel, known_models, shipped_folder, shipped_models
+from rediff_eval.sources.load import official_folder
 from rediff_eval.task import list_tasks, load_task
 
 State = Literal["ok", "missing", "note"]
@@ -136,7 +137,15 @@ def _known(model: KnownModel) -> Finding:
 
 def _task(name: str) -> Finding:
     task = load_task(name)
-    return Finding(f"task {name}", "ok", f"can run on {task.data}, {task.limit} samples by default")
+    folder = official_folder(task)
+    places = [
+        *(["the embedded scenes"] if task.scenes else []),
+        *([f"{task.official.name} in {folder}"] if folder and task.official else []),
+    ]
+    needs = "your own pictures, by --data" if not places else ""
+    return Finding(
+        f"task {name}", "note" if needs else "ok", f"can run on {needs or ', '.join(places)}"
+    )
 
 
 def _gib(count: float) -> str:

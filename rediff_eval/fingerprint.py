@@ -31,11 +31,11 @@ PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "pillow", 
 
 RUNTIME_ONLY: Mapping[str, frozenset[str]] = {
     "RunSpec": frozenset(
-        {"models", "samplers", "steps", "limit", "batch_size", "data", "out", "max_failures",
-         "traces", "grace", "seed"}
+        {"models", "samplers", "steps", "limit", "batch_size", "data", "data_dir", "out",
+         "max_failures", "traces", "grace", "seed", "scoring", "judge"}
     ),
     "Task": frozenset(
-        {"name", "summary", "data", "split", "captions", "limit", "tokens_per_step", "metrics",
+        {"name", "summary", "scenes", "official", "limit", "tokens_per_step", "metrics",
          "main_metric"}
     ),
     "Loading": frozenset({"device_map"}),
@@ -43,7 +43,8 @@ RUNTIME_ONLY: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """Fields that change no caption, or that stand in the key in another form: what `models`, `where`
 and `samplers` name is hashed itself, `seed` is that of the bootstrap (`Loading.seed` that of a
-model), and samples are told by the digests of their pictures."""
+model), samples are told by the digests of their pictures, and scores are made anew each time
+(a judge's replies have keys of their own, see `rediff_eval.judge.cache`)."""
 
 
 def cell_key(

@@ -7,17 +7,21 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from rediff.models.weights import files_hash, weights_hash
 from rediff_eval.fingerprint import versions
+from rediff_eval.judge.judge import Judge
 from rediff_eval.opening import locate
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
+from rediff_eval.results import CellResult
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
 
@@ -26,21 +30,24 @@ def describe_run(
     spec: RunSpec,
     samples: SampleSet,
     keys: Mapping[str, str],
-    scorers: Mapping[str, str],
+    scored: Sequence[CellResult],
+    judge: Judge | None,
     rank: Rank,
     seconds: float,
 ) -> dict[str, Any]:
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-    `keys`: of the cells, by their titles. `scorers`: the group of each metric. What may differ
-    between two runs of the same results stands under `timing`.
+    `keys`: of the cells, by their titles. What may differ between two runs of the same results
+    stands under `timing`.
     """
     return {
         "task": spec.task.model_dump(mode="json"),
         "data": {
             "name": samples.name,
             "samples": len(samples.samples),
-            "path": None if spec.data is None else str(spec.data.resolve()),
+            "kind": samples.kind,
+            "path": None if spec.data is None else str(spec.data),
+            "folder": None if spec.data_dir is None else str(spec.data_dir.resolve()),
             "sha256": samples.digest,
         },
         "models": {
@@ -48,7 +55,9 @@ def describe_run(
             for model in spec.models
         },
         "cells": dict(keys),
-        "scorers": dict(scorers),
+        "scorers": {name: made for cell in scored for name, made in cell.scorers.items()},
+        "scoring": {name: _plain(value) for name, value in asdict(spec.scoring).items()},
+        "judge": None if judge is None else describe_judge(judge),
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
         "seed": spec.seed,
@@ -64,8 +73,23 @@ def describe_run(
             "processes": rank.world,
             "threads": torch.get_num_threads(),
             "batch_size": spec.batch_size,
+            "judge": None if judge is None else judge.bill.to_record(),
         },
     }
+
+
+def describe_judge(judge: Judge) -> dict[str, Any]:
+    """The judge, where it is, and the tokens of the replies that verdicts were read from."""
+    return {
+        "model": judge.spec.model,
+        "endpoint": without_secrets(judge.spec.endpoint),
+        "tokens_in": judge.bill.used_in,
+        "tokens_out": judge.bill.used_out,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def without_secrets(command: str) -> str:

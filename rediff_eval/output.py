@@ -1,7 +1,8 @@
 """The files of a finished run.
 
 `results.json` (all numbers and what made them), `results.csv` (long form), `samples.csv` (each
-sample's values), `captions.jsonl`, `leaderboard.md`, `quality.png`.
+sample's values), `captions.jsonl`, `judgements.jsonl` (what a judge said, or why it did not),
+`leaderboard.md`, `quality.png`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ from rediff_eval.scoring import Outcome
 from rediff_eval.tables import to_markdown
 
 CAPTIONS = "captions.jsonl"
+JUDGEMENTS = "judgements.jsonl"
 
 
 def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -> None:
     """Writes all files, each whole or not at all; the picture only where budgets differ."""
-    slim = replace(results, cells=[replace(cell, ids=(), values={}) for cell in results.cells])
+    slim = replace(
+        results,
+        cells=[replace(cell, ids=(), values={}, judgements={}) for cell in results.cells],
+    )
     lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
     write(folder / CAPTIONS, "".join(lines))
+    if judged := "".join(json.dumps(row) + "\n" for row in judgement_rows(results)):
+        write(folder / JUDGEMENTS, judged)
     write(folder / "samples.csv", to_samples_csv(results))
     write(folder / "results.csv", to_csv(results))
     write(folder / "leaderboard.md", to_markdown(results))
@@ -45,6 +52,19 @@ def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
         yield {**cell, "id": sample.id, **answer.to_record()}
     for sample_id, error in outcome.failures.items():
         yield {**cell, "id": sample_id, "error": error}
+
+
+def judgement_rows(results: Results) -> Iterator[dict[str, Any]]:
+    """The lines of `judgements.jsonl`: a cell's sample, a metric, and the verdict or the reason why
+    there is none."""
+    for cell in results.cells:
+        place = {name: getattr(cell, name) for name in ("model", "sampler", "steps")}
+        for metric, said in cell.judgements.items():
+            for sample_id, verdict in said.items():
+                yield {**place, "id": sample_id, "metric": metric, **verdict}
+        for metric, failures in cell.unjudged.items():
+            for sample_id, reason in failures.items():
+                yield {**place, "id": sample_id, "metric": metric, "failed": reason}
 
 
 def read_captions(folder: Path) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,8 @@ from rediff.suggest import explain
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.opening import open_captioner
 from rediff_eval.registry import ModelChoice
-from rediff_eval.samples import Sample, SampleSet, load_samples
+from rediff_eval.samples import Sample, SampleSet
+from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
 
 PROBE = 3
@@ -59,7 +60,7 @@ def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
     Raises what `run` raises for bad names and data, and ValueError for a broken file of prices.
     """
     table = load_prices(prices or PRICES)
-    samples = load_samples(spec.task, spec.limit, spec.data)
+    samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
     planned: list[PlannedCell] = []
     for model in spec.models:
         if model.kind == "openai":

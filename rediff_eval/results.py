@@ -26,8 +26,9 @@ class CellResult:
     """The metrics of one model with one sampler at one budget.
 
     `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
-    sample id. `scorers`: the group that made each metric. `values`: each metric of each sample of
-    `ids`, nan where it has none.
+    sample id. `scorers`: what made each metric. `values`: each metric of each sample of `ids`, nan
+    where it has none. `unjudged`: by judged metric and sample id, why there is no verdict;
+    `judgements`: what the judge said.
     """
 
     task: str
@@ -45,6 +46,8 @@ class CellResult:
     scorers: Mapping[str, str] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    unjudged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    judgements: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,15 @@ from rediff.models.captioner import Caption, Captioner, Decoding, Failure
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.fingerprint import cell_key, model_identity
-from rediff_eval.manifest import describe_run
+from rediff_eval.finish import finish
 from rediff_eval.opening import open_captioner
-from rediff_eval.output import write_results
 from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import Results
-from rediff_eval.samples import Sample, SampleSet, load_samples
-from rediff_eval.scoring import Outcome, check_failures, main_metric, score_cell
+from rediff_eval.samples import Sample, SampleSet
+from rediff_eval.scoring import Outcome, check_failures
+from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
 from rediff_eval.store import Key, Store
 
@@ -38,7 +38,7 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
     """
     for name in (*spec.samplers, *(m.sampler for m in spec.models if m.sampler)):
         find_sampler(name)
-    samples = load_samples(spec.task, spec.limit, spec.data)
+    samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
     spec.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with Store(spec.out, rank) as store:
@@ -54,16 +54,8 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
         )
         outcomes = [_collect(cell, samples, store) for cell in cells]
         keys = {cell.title: cell.key for cell in cells}
-        scored = [score_cell(spec, samples, outcome) for outcome in outcomes]
-        scorers = {name: group for cell in scored for name, group in cell.scorers.items()}
-        seconds = time.perf_counter() - started
-        results = Results(
-            manifest=describe_run(spec, samples, keys, scorers, rank, seconds),
-            cells=scored,
-            main_metric=main_metric(spec.task, outcomes),
-        )
-        write_results(results, outcomes, spec.out)
-    check_failures(outcomes, spec.max_failures)
+        results = finish(spec, samples, outcomes, progress, keys=keys, rank=rank, started=started)
+    check_failures(results.cells, spec.max_failures)
     return results
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rediff.models.load import Loading
+from rediff_eval.judge.spec import JudgeSpec
+from rediff_eval.metrics.spec import ScoringSpec
 from rediff_eval.registry import ModelChoice
 from rediff_eval.task import Task
 
@@ -17,7 +19,9 @@ class RunSpec:
     `base_url`: of the server of `openai:` models. `guidance`: scale of classifier-free guidance.
     `traces`: samples, the first ones, whose denoising steps are kept. `grace`: seconds that the
     leading process waits for others once none is at work. `max_failures`: share of the samples
-    that may fail before the run counts as failed.
+    that may fail before the run counts as failed, of captions and of verdicts alike. `data`: the
+    user's own; `data_dir`: the folder of the task's official data. `judge`: None for the oracle
+    where it can judge, which is on scenes.
     """
 
     task: Task
@@ -28,6 +32,9 @@ class RunSpec:
     seed: int = 0
     batch_size: int = 16
     data: Path | None = None
+    data_dir: Path | None = None
+    scoring: ScoringSpec = field(default_factory=ScoringSpec)
+    judge: JudgeSpec | None = None
     loading: Loading = field(default_factory=Loading)
     base_url: str | None = None
     guidance: float = 0.0

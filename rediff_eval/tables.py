@@ -8,15 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rediff_eval.metrics.judged import WORST
 from rediff_eval.results import CellResult, Results
 from rediff_eval.safe import markdown, plain
 
 SHOWN = (
-    "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
-    "repetition", "fluency", "bleu4", "rouge_l", "cider", "nfe", "seconds",
+    "clair", "clair_worst", "capture", "object_f1", "attribute_f1", "relation_f1",
+    "hallucination", "coverage", "coverage_worst", "factuality", "factuality_worst", "caparena",
+    "caparena_worst", "capture_lite", "repetition", "fluency", "bleu4", "meteor", "rouge_l",
+    "cider", "nfe", "seconds",
 )  # fmt: skip
 WIDE = 220
-DECIMALS = {"nfe": 1, "seconds": 3}
+DECIMALS = {"nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1}
 
 
 def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
@@ -48,7 +51,7 @@ def _format(cell: CellResult, name: str, *, interval: bool) -> str:
 def to_terminal(results: Results) -> Table:
     """A rich table, a rule between models."""
     header, rows = table_rows(results)
-    table = Table(title=f"{results.manifest['task']['name']} on {results.manifest['data']['name']}")
+    table = Table(title=describe(results))
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
@@ -59,9 +62,21 @@ def to_terminal(results: Results) -> Table:
     return table
 
 
+def describe(results: Results) -> str:
+    """What was measured on what, and who judged."""
+    manifest = results.manifest
+    title = f"{manifest['task']['name']} on {manifest['data']['name']}"
+    judge = manifest.get("judge")
+    preset = manifest.get("scoring", {}).get("preset")
+    return title if judge is None else f"{title}, judge {plain(judge['model'])} ({preset})"
+
+
 def print_table(results: Results) -> None:
-    """Prints the table on standard output, at full width where that is no terminal."""
+    """Prints the table and what was not run or judged, at full width without a terminal."""
     print_wide(to_terminal(results))
+    console = Console()
+    for line in _remarks(results)[1:]:
+        console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_wide(table: Table) -> None:
@@ -75,7 +90,7 @@ def to_markdown(results: Results) -> str:
     header, rows = table_rows(results)
     manifest = results.manifest
     lines = [
-        f"# {manifest['task']['name']} on {manifest['data']['name']}",
+        f"# {describe(results)}",
         "",
         f"{manifest['data']['samples']} samples, seed {manifest['seed']}; mean with 95% bootstrap"
         f" interval. Made by `rediff-eval {manifest['command']}`.",
@@ -96,5 +111,16 @@ def to_markdown(results: Results) -> str:
 def _remarks(results: Results) -> list[str]:
     reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
     failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
-    lines = [f"- {markdown(text)}" for text in (*sorted(reasons), *sorted(failures))]
-    return ["", *lines] if lines else []
+    lines = [*sorted(reasons), *unjudged_remarks(results), *sorted(failures)]
+    return ["", *(f"- {markdown(text)}" for text in lines)] if lines else []
+
+
+def unjudged_remarks(results: Results) -> list[str]:
+    """A line for each cell and metric with captions that a judge gave no verdict on."""
+    return [
+        f"{metric} of {cell.model} ({cell.sampler}, {cell.steps} steps): {len(failures)} of"
+        f" {cell.captions} captions have no verdict and are left out; {metric}{WORST} counts them"
+        f" as the worst; the first, {next(iter(failures))}: {next(iter(failures.values()))}"
+        for cell in results.cells
+        for metric, failures in cell.unjudged.items()
+    ]

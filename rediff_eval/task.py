@@ -9,27 +9,62 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rediff.suggest import explain, unknown
+from rediff_eval.samples import DataKind
+
+
+class SceneData(BaseModel):
+    """Embedded scenes: a split, with `captions` references each, and questions or the captions of
+    reference models where the metrics need them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str
+    captions: int = Field(gt=0)
+    questions: bool = False
+    rivals: bool = False
+
+
+class OfficialData(BaseModel):
+    """The benchmark's own data. `name` stands in results; `loader` reads it from a folder;
+    `metrics` and `main_metric` are measured on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    loader: Literal["detailcaps", "capmas", "caparena"]
+    metrics: tuple[str, ...]
+    main_metric: str
 
 
 class Task(BaseModel):
     """What is measured on what.
 
-    `limit`: samples by default. `captions`: references a sample. `tokens_per_step`: the budgets.
-    `metrics`: names of `rediff_eval.metrics.METRICS`; `main_metric` is what tables rank by.
+    `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own.
+    `limit`: scenes by default. `tokens_per_step`: the budgets. `metrics`: names of
+    `rediff_eval.metrics.METRICS`, on scenes and on the user's own data; `main_metric` is what
+    tables rank by.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     summary: str
-    data: Literal["scenes"]
-    split: str
-    captions: int = Field(gt=0)
-    limit: int = Field(gt=0)
+    scenes: SceneData | None = None
+    official: OfficialData | None = None
+    limit: int = Field(default=32, gt=0)
     prompt: str
     tokens_per_step: tuple[int, ...]
     metrics: tuple[str, ...]
     main_metric: str
+
+    def metrics_on(self, kind: DataKind) -> tuple[str, ...]:
+        """The groups of metrics for data of a kind."""
+        return self.official.metrics if kind == "official" and self.official else self.metrics
+
+    def main_metric_on(self, kind: DataKind) -> str:
+        """What tables of data of a kind rank by."""
+        official = self.official if kind == "official" else None
+        return official.main_metric if official else self.main_metric
 
 
 def tasks_folder() -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -27,17 +29,26 @@ def open_image(path: Path) -> Image.Image:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no image file {path}")
+    return _open(path, str(path))
+
+
+def open_bytes(content: bytes, name: str) -> Image.Image:
+    """The same from a file's bytes; errors call it by `name`."""
+    return _open(io.BytesIO(content), name)
+
+
+def _open(source: Path | IO[bytes], name: str) -> Image.Image:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(source, formats=FORMATS) as image:
             pixels = image.width * image.height
             if pixels <= MAX_PIXELS:
                 image.load()
                 return to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise ValueError(f"{path}: no picture in a known format ({', '.join(FORMATS)})") from error
+        raise ValueError(f"{name}: no picture in a known format ({', '.join(FORMATS)})") from error
     except BROKEN as error:
-        raise ValueError(f"{path}: not a readable image: {error}") from error
-    raise ValueError(f"{path}: {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
+        raise ValueError(f"{name}: not a readable image: {error}") from error
+    raise ValueError(f"{name}: {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

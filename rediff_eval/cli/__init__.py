@@ -11,10 +11,13 @@ from rediff_eval.cli.caption import caption
 from rediff_eval.cli.compare import compare
 from rediff_eval.cli.convert import convert
 from rediff_eval.cli.doctor import doctor
+from rediff_eval.cli.judge_server import judge_server
 from rediff_eval.cli.leaderboard import leaderboard
 from rediff_eval.cli.listing import list_
+from rediff_eval.cli.paper_table import paper_table
 from rediff_eval.cli.report import report
 from rediff_eval.cli.run import run
+from rediff_eval.cli.score import score
 from rediff_eval.cli.show import show
 from rediff_eval.cli.train import train
 from rediff_eval.safe import plain
@@ -40,7 +43,10 @@ def cli() -> None:
     """Detailed captioning with masked-diffusion models: run, train, compare."""
 
 
-for command in (run, train, compare, leaderboard, report, show, caption, convert, list_, doctor):
+for command in (
+    run, score, train, compare, leaderboard, paper_table, report, show, caption, convert, list_,
+    doctor, judge_server,
+):  # fmt: skip
     cli.add_command(command)
 
 

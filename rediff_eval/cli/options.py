@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rediff.models.load import Loading
+    from rediff_eval.judge.spec import JudgeSpec
+    from rediff_eval.metrics.spec import ScoringSpec
 
 OPTIONS = (
     click.option("--device", help="Device, e.g. cuda:1; default: the first GPU, else the CPU."),
@@ -30,6 +33,81 @@ OPTIONS = (
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model."),
     click.option("--base-url", help="Address of the server of openai: models."),
 )
+
+
+SCORING = (
+    click.option("--judge", help="Judge model; oracle or oracle:ERROR-RATE on scenes."),
+    click.option("--judge-url", help="Address of the judge's server; default: OpenAI's."),
+    click.option(
+        "--judge-concurrency", default=8, show_default=True, type=click.IntRange(min=1),
+        help="Calls to the judge at once.",
+    ),
+    click.option(
+        "--judge-rate", type=click.FloatRange(min=0, min_open=True),
+        help="Calls to the judge a minute, at most.",
+    ),
+    click.option(
+        "--judge-timeout", default=120.0, show_default=True, type=click.FloatRange(min=0.1),
+        help="Seconds for one call.",
+    ),
+    click.option(
+        "--judge-retries", default=6, show_default=True, type=click.IntRange(min=0),
+        help="Retries of a call that failed.",
+    ),
+    click.option("--judge-batch", is_flag=True, help="Ask by the batch API, at half the price."),
+    click.option(
+        "--judge-cache", type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of paid replies; default: ~/.cache/rediff-eval/judge.",
+    ),
+    click.option(
+        "--preset", default="sound", show_default=True, type=click.Choice(["sound", "official"]),
+        help="Read replies and match graphs soundly, or exactly as the official programs do.",
+    ),
+    click.option(
+        "--capmas-prompts", type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Checkout of CapMAS whose prompts to use instead of our own.",
+    ),
+    click.option(
+        "--caparena-prompts", type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Checkout of CapArena whose prompts to use instead of our own.",
+    ),
+    click.option("--factual", help="FACTUAL's parser for CAPTURE: a folder or hub id."),
+    click.option("--encoder", help="CAPTURE's sentence encoder: a folder or hub id."),
+)  # fmt: skip
+
+
+def scoring_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say how captions are scored, and by whom."""
+    for option in reversed(SCORING):
+        verb = option(verb)
+    return verb
+
+
+def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, JudgeSpec | None]:
+    """What the options of `scoring_options` say; they are taken out of `options`.
+
+    Raises ValueError for options of a judge that was not named.
+    """
+    from rediff_eval.judge.spec import JudgeSpec, default_cache
+    from rediff_eval.metrics.spec import ScoringSpec
+
+    asked = {
+        name.removeprefix("judge_"): options.pop(name)
+        for name in list(options)
+        if name.startswith("judge_")
+    }
+    model, url, cache = options.pop("judge"), asked.pop("url"), asked.pop("cache")
+    names = ("preset", "capmas_prompts", "caparena_prompts", "factual", "encoder")
+    scoring = ScoringSpec(**{name: options.pop(name) for name in names})
+    if model is None:
+        if url is not None:
+            raise ValueError("--judge-url needs --judge, the model that the server has")
+        return scoring, None
+    return scoring, JudgeSpec(
+        model=model, base_url=url, concurrency=asked["concurrency"], per_minute=asked["rate"],
+        timeout=asked["timeout"], retries=asked["retries"], batch=asked["batch"],
+        cache=cache or default_cache(),
+    )  # fmt: skip
 
 
 def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rediff_eval.cli.options import loading_options, to_loading
+from rediff_eval.cli.options import loading_options, scoring_options, to_loading, to_scoring
 
 if TYPE_CHECKING:
     from rediff_eval.spec import RunSpec
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--data", type=click.Path(path_type=Path),
-    help="Your own images: a folder, or JSONL with 'image' and 'references'.",
+    help="Your own images: a folder, JSON lines, parquet, or a hub data set; with references.",
+)  # fmt: skip
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the benchmark's own data; default: $REDIFF_EVAL_DATA/TASK if it is there.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False),
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     "--grace", default=60.0, show_default=True, type=click.FloatRange(min=0),
     help="Seconds that the leading process waits once no other is at work.",
 )  # fmt: skip
+@scoring_options
 @loading_options
 def run(
     task_name: str,
@@ -65,6 +70,7 @@ def run(
     seed: int,
     batch_size: int,
     data: Path | None,
+    data_dir: Path | None,
     out: Path | None,
     max_failures: float,
     plan: bool,
@@ -72,7 +78,7 @@ def run(
     guidance: float,
     traces: int,
     grace: float,
-    **loading: Any,
+    **options: Any,
 ) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
     from rediff.quiet import quiet_libraries
@@ -89,7 +95,8 @@ def run(
     rank = Rank.from_environment()
     if rank.world > 1 and out is None:
         raise ValueError("several processes need a common --out")
-    options, base_url = to_loading(loading)
+    scoring, judge = to_scoring(options)
+    loading, base_url = to_loading(options)
     spec = RunSpec(
         task=task,
         models=distinct([find_model(name) for name in models or shipped_models()]),
@@ -99,9 +106,12 @@ def run(
         seed=seed,
         batch_size=batch_size,
         data=data,
+        data_dir=data_dir,
+        scoring=scoring,
+        judge=judge,
         out=out or Path("runs") / f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
         max_failures=max_failures,
-        loading=options,
+        loading=loading,
         base_url=base_url,
         guidance=guidance,
         traces=traces,

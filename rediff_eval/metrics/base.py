@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,8 +24,9 @@ def mean(statistics: np.ndarray) -> np.ndarray:
 class Scores:
     """One metric on one cell.
 
-    `statistics` float64 [n, k]: what `aggregate` needs of each sample; for most metrics k is 1,
-    the sample's value itself. `values` float64 [n]: the metric of each sample alone.
+    `statistics` float64 [n, k]: what `aggregate` needs of each sample that has a value; for most
+    metrics k is 1, the sample's value itself. `values` float64 [N]: the metric of each sample
+    alone, nan where it has none.
     """
 
     statistics: np.ndarray
@@ -39,13 +40,49 @@ class Scores:
         return cls(array[:, None], array)
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a group of metrics gives.
+
+    `failures`: why there is no verdict, by sample id. `details`: what a judge said, by sample id,
+    as plain JSON values.
+    """
+
+    scores: Mapping[str, Scores]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
 class Metric(Protocol):
-    """A group of metrics that share work."""
+    """A group of metrics that share work.
+
+    `scorer`: what makes the numbers, with all that changes them: only numbers of one scorer can be
+    ranked together.
+    """
+
+    @property
+    def scorer(self) -> str: ...
 
     def applies(self, samples: Sequence[Sample]) -> str | None:
         """None, or one clause that says why these samples cannot be scored."""
         ...
 
-    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         """Scores by metric name, for answers in the order of the samples."""
         ...
+
+
+def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Scores:
+    """Scores whose aggregate is the sum of `parts` over that of `wholes`; nan for 0 of 0."""
+    statistics = np.stack([parts, wholes], axis=1).astype(np.float64)
+    return Scores(statistics, _quotient(statistics), ratio_of_sums)
+
+
+def ratio_of_sums(statistics: np.ndarray) -> np.ndarray:
+    """The sum of the first statistic over that of the second, nan for 0 of 0."""
+    return _quotient(statistics.sum(axis=-2))
+
+
+def _quotient(statistics: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return statistics[..., 0] / statistics[..., 1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rediff_eval.answers import Answer
-from rediff_eval.metrics.base import Scores
+from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.resources import Resources
 from rediff_eval.samples import Sample
 
 
@@ -14,12 +15,19 @@ class CostMetric:
     (written, the stop left out), `truncated` (share without a stop). What a captioner does not
     say is left out."""
 
+    scorer = "cost"
+
+    def __init__(self, resources: Resources) -> None:
+        pass
+
     def applies(self, samples: Sequence[Sample]) -> str | None:
         return None
 
-    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
-        return {
-            name: Scores.of([float(value) for value in values if value is not None])
-            for name in ("nfe", "seconds", "tokens", "truncated")
-            if None not in (values := [getattr(answer, name) for answer in answers])
-        }
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        return Scored(
+            {
+                name: Scores.of([float(value) for value in values if value is not None])
+                for name in ("nfe", "seconds", "tokens", "truncated")
+                if None not in (values := [getattr(answer, name) for answer in answers])
+            }
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from rediff.scenes.reader import fluency, read_caption, tokenize
 from rediff.scenes.world import Scene
 from rediff_eval.answers import Answer
-from rediff_eval.metrics.base import Scores
+from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.resources import Resources
 from rediff_eval.samples import Sample
 
 WEIGHTS = {"object_f1": 5, "attribute_f1": 5, "relation_f1": 2}
@@ -26,16 +27,21 @@ class SceneGraphMetric:
     `fluency`: share of the sentences that the grammar accepts.
     """
 
+    scorer = "scene-graph"
+
+    def __init__(self, resources: Resources) -> None:
+        pass
+
     def applies(self, samples: Sequence[Sample]) -> str | None:
         return None if all(s.scene for s in samples) else "needs scene graphs"
 
-    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Mapping[str, Scores]:
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         columns: defaultdict[str, list[float]] = defaultdict(list)
         for sample, answer in zip(samples, answers, strict=True):
             assert sample.scene is not None
             for name, value in score_caption(answer.text, sample.scene).items():
                 columns[name].append(value)
-        return {name: Scores.of(values) for name, values in columns.items()}
+        return Scored({name: Scores.of(values) for name, values in columns.items()})
 
 
 def score_caption(text: str, scene: Scene) -> dict[str, float]:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydantic import ValidationError
 
 from rediff_eval.files import check_finished
 from rediff_eval.output import CAPTIONS, read_captions
-from rediff_eval.samples import Sample, load_samples
+from rediff_eval.samples import Sample
+from rediff_eval.sources.load import load_samples
 from rediff_eval.task import Task
 
 THUMBNAIL = 192
@@ -66,9 +68,13 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
 
 
 def _samples(manifest: Mapping[str, Any], count: int, ids: Sequence[str]) -> list[Sample]:
-    task, data = Task.model_validate(manifest["task"]), manifest["data"]
-    path = None if data.get("path") is None else Path(data["path"])
-    loaded = load_samples(task, data["samples"], path)
+    data = manifest["data"]
+    try:
+        task = Task.model_validate(manifest["task"])
+    except ValidationError as error:
+        raise ValueError("the run was made by an older version; make it anew") from error
+    path, folder = (data[name] and Path(data[name]) for name in ("path", "folder"))
+    loaded = load_samples(task, data["samples"], path, folder)
     if loaded.digest != data["sha256"]:
         raise ValueError("the run's pictures or references have changed since it was made")
     everything = loaded.samples

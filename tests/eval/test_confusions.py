@@ -19,7 +19,7 @@ from rediff_eval.manifest import without_secrets
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice, distinct, find_model
 from rediff_eval.runner import _ask
-from rediff_eval.samples import load_samples
+from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
 from rediff_eval.store import Key, Store
 from rediff_eval.task import load_task

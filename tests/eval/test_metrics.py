@@ -10,7 +10,8 @@ from rediff.scenes.grammar import write_caption
 from rediff.scenes.world import Scene, Thing, sample_scene
 from rediff_eval.answers import Answer
 from rediff_eval.metrics.base import Scores
-from rediff_eval.metrics.ngram import NgramMetric, _words
+from rediff_eval.metrics.ngram.lite import NgramLiteMetric, words
+from rediff_eval.metrics.resources import Resources
 from rediff_eval.metrics.scene_graph import repetition, score_caption
 from rediff_eval.samples import Sample
 from rediff_eval.stats import estimate
@@ -83,10 +84,10 @@ def test_bleu_is_pycocoevalcap_s() -> None:
         for i, s in enumerate(scenes)
     ]
     captions = [caption(write_caption(s, rng)) for s in scenes]
-    scores = NgramMetric().score(samples, captions)
+    scores = NgramLiteMetric(Resources()).score(samples, captions).scores
     reference, _ = Bleu(4).compute_score(
-        {i: [_words(r) for r in s.references] for i, s in enumerate(samples)},
-        {i: [_words(c.text)] for i, c in enumerate(captions)},
+        {i: [words(r) for r in s.references] for i, s in enumerate(samples)},
+        {i: [words(c.text)] for i, c in enumerate(captions)},
         verbose=0,
     )
     assert estimate(scores["bleu4"]).value == pytest.approx(reference[3])

@@ -18,7 +18,8 @@ from rediff_eval.results import COLUMNS
 
 METRICS = {
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
-    "repetition", "fluency", "bleu4", "rouge_l", "cider", "nfe", "seconds", "tokens", "truncated",
+    "capture_lite", "lite_object_f1", "lite_attribute_f1", "lite_relation_f1", "repetition",
+    "fluency", "bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider", "nfe", "seconds", "tokens", "truncated",
     "revisions", "flips",
 }  # fmt: skip
 
@@ -167,7 +168,7 @@ class TestOwnData:
         assert [json.loads(line)["id"] for line in lines] == ["0.png", "1.png", "2.png"]
         page = (folder.parent / "out" / "leaderboard.md").read_text()
         assert "scene-graph: not run, needs scene graphs" in page
-        assert "ngram: not run, needs references" in page
+        assert "ngram-lite: not run, needs references" in page
 
     def test_references_are_scored(self, untrained: Path, folder: Path) -> None:
         lines = [{"image": f"{i}.png", "references": ["a red circle ."]} for i in range(3)]

@@ -12,7 +12,6 @@ from transformers import AutoModel, AutoTokenizer
 
 from rediff.models.weights import weights_hash
 
-HUB_ID = "sentence-transformers/all-mpnet-base-v2"
 MAX_LENGTH = 384
 BATCH = 64
 

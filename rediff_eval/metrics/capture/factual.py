@@ -18,7 +18,6 @@ from rediff_eval.metrics.capture.graph_text import TASK, clean, parse
 from rediff_eval.metrics.capture.nouns import NltkNouns
 from rediff_eval.metrics.capture.reading import keep_supported, merge, noun_lemmas, stop_words
 
-HUB_ID = "lizhuang144/flan-t5-base-VG-factual-sg"
 MAX_INPUT, MAX_OUTPUT, BEAMS = 64, 128, 5
 BATCH = 32
 

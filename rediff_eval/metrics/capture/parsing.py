@@ -7,6 +7,11 @@ from typing import Protocol
 
 from rediff_eval.metrics.capture.graph import CaptionGraph
 
+FACTUAL_ID = "lizhuang144/flan-t5-base-VG-factual-sg"
+"""FACTUAL's parser on the hub."""
+ENCODER_ID = "sentence-transformers/all-mpnet-base-v2"
+"""CAPTURE's sentence encoder on the hub."""
+
 
 class Parser(Protocol):
     """Reads captions. `name` says what exactly reads them, and stands in every result."""

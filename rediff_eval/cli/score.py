@@ -1,0 +1,82 @@
+"""`rediff-eval score`: captions made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rediff_eval.cli.options import scoring_options, to_scoring
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--task", "task_name", required=True, help="Benchmark that the captions are for.")
+@click.option("--limit", type=click.IntRange(min=1), help="Number of samples; default: the task's.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Your own images, as for `run`."
+)  # fmt: skip
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the benchmark's own data, as for `run`.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the results; default: runs/FILE-TASK.",
+)  # fmt: skip
+@click.option(
+    "--max-missing", default=0.05, show_default=True, type=click.FloatRange(0, 1),
+    help="Share of samples without a caption, or captions without a verdict, that is no failure.",
+)  # fmt: skip
+@scoring_options
+def score(
+    file: Path,
+    task_name: str,
+    limit: int | None,
+    seed: int,
+    data: Path | None,
+    data_dir: Path | None,
+    out: Path | None,
+    max_missing: float,
+    **options: Any,
+) -> None:
+    """Score the captions of FILE: JSON by id, JSON lines, or a finished run.
+
+    They are joined with the task's samples by id; ids on one side only are listed.
+    """
+    from rediff.quiet import quiet_libraries
+    from rediff_eval.external import name_some
+    from rediff_eval.registry import ModelChoice
+    from rediff_eval.rescore import score_file
+    from rediff_eval.safe import plain
+    from rediff_eval.scoring import check_failures
+    from rediff_eval.spec import RunSpec
+    from rediff_eval.tables import print_table
+    from rediff_eval.task import load_task
+
+    quiet_libraries()
+    task = load_task(task_name)
+    scoring, judge = to_scoring(options)
+    spec = RunSpec(
+        task=task,
+        models=(ModelChoice(file.stem, "captions", str(file)),),
+        limit=limit,
+        seed=seed,
+        data=data,
+        data_dir=data_dir,
+        scoring=scoring,
+        judge=judge,
+        out=out or Path("runs") / f"{file.stem}-{task.name}",
+        max_failures=max_missing,
+    )
+    results, joined = score_file(spec, file)
+    print_table(results)
+    for one in joined:
+        for what, ids in (("unknown, not scored", one.unknown), ("missing", one.missing)):
+            if ids:
+                title = one.outcome.cell.title
+                click.echo(plain(f"{title}: {len(ids)} ids {what}: {name_some(ids)}"))
+    click.echo(f"Results in {spec.out}")
+    check_failures(results.cells, max_missing)

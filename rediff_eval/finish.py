@@ -1,0 +1,65 @@
+"""From the answers of a run to its results and their files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from rediff_eval.judge.opening import is_oracle, opened
+from rediff_eval.judge.spec import ORACLE, JudgeSpec
+from rediff_eval.manifest import describe_run
+from rediff_eval.metrics.registry import JUDGED
+from rediff_eval.metrics.resources import Resources
+from rediff_eval.output import write_results
+from rediff_eval.progress import Progress
+from rediff_eval.ranks import Rank
+from rediff_eval.results import Results
+from rediff_eval.samples import SampleSet
+from rediff_eval.scoring import Outcome, main_metric, score_cell
+from rediff_eval.spec import RunSpec
+
+REPLIES = "judge"
+"""Folder of the oracle's replies in a run folder; a real judge's are kept for all runs."""
+
+
+def finish(
+    spec: RunSpec, samples: SampleSet, outcomes: Sequence[Outcome], progress: Progress,
+    *, keys: Mapping[str, str], rank: Rank, started: float,
+) -> Results:  # fmt: skip
+    """Scores all cells and writes every file of the run folder.
+
+    `keys`: of the cells, by their titles. `started`: by `time.perf_counter`.
+    """
+    with opened(choose_judge(spec, samples)) as judge:
+        resources = Resources(
+            spec=replace(spec.scoring, seed=spec.seed), judge=judge, progress=progress,
+            cache=spec.judge.cache if spec.judge else None, device=spec.loading.place,
+        )  # fmt: skip
+        cells = [score_cell(spec.task, samples, outcome, resources) for outcome in outcomes]
+        results = Results(
+            manifest=describe_run(
+                spec, samples, keys, cells, judge, rank, time.perf_counter() - started
+            ),
+            cells=cells,
+            main_metric=main_metric(spec.task, samples, cells),
+        )
+    write_results(results, outcomes, spec.out)
+    return results
+
+
+def choose_judge(spec: RunSpec, samples: SampleSet) -> JudgeSpec | None:
+    """The judge that was named; on scenes the oracle, where a metric needs one.
+
+    Raises ValueError if the oracle was named for pictures that it knows nothing of.
+    """
+    if not set(spec.task.metrics_on(samples.kind)) & JUDGED:
+        return None
+    named = spec.judge
+    if named is None and samples.kind == "scenes":
+        named = JudgeSpec(model=ORACLE)
+    if named is None or not is_oracle(named):
+        return named
+    if samples.kind != "scenes":
+        raise ValueError("the oracle knows the embedded scenes only; name another --judge")
+    return replace(named, cache=spec.out / REPLIES)

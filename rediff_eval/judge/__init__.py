@@ -1,0 +1,1 @@
+"""Models that judge captions: what they are asked, how they answer, and what is paid."""

@@ -1,0 +1,142 @@
+"""One call to a judge, until it is answered or given up."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import openai
+
+from rediff_eval.judge.spec import JudgeSpec
+from rediff_eval.judge.talk import Reply
+
+TEMPORARY = frozenset({408, 409, 425, 429})
+"""Statuses that may pass, beside those from 500 on."""
+FILTERED = "content_filter"
+NO_KEY = "none"
+"""Sent to servers at an address of one's own where no key is set."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: whoever asked has gone
+    """Nobody waits for the reply any more, and no call is under way."""
+
+
+class Caller:
+    """Calls one server from several threads, within its limits."""
+
+    def __init__(self, spec: JudgeSpec) -> None:
+        self.spec = spec
+        self.stopping = threading.Event()
+        self.turn = threading.Lock()
+        self.next_turn = 0.0
+        self.client = open_client(spec)
+
+    def call(self, body: Mapping[str, Any]) -> Reply:
+        """The reply, or the last error once all retries are spent.
+
+        Server errors, rate limits, time-outs and broken replies are tried again; a request that is
+        refused as such (a wrong key or model) is not. Raises Stopped between two tries.
+        """
+        for tried in range(self.spec.retries + 1):
+            self._wait_for_turn()
+            try:
+                return read_completion(self.client.chat.completions.create(**body))
+            except openai.APIStatusError as error:
+                if filtered(error):
+                    return Reply(finish=FILTERED)
+                if error.status_code not in TEMPORARY and error.status_code < 500:
+                    return Reply(error=describe(error), code=error.code)
+                last, pause = describe(error), asked_pause(error.response.headers)
+                code = error.code
+            except (openai.OpenAIError, ValueError) as error:
+                last, pause, code = describe(error), None, None
+            if tried < self.spec.retries:
+                self._sleep(self._pause(tried) if pause is None else pause)
+        return Reply(error=f"{last} ({self.spec.retries + 1} tries)", code=code)
+
+    def _pause(self, tried: int) -> float:
+        longest = min(self.spec.pause * 2**tried, self.spec.longest_pause)
+        return longest * random.uniform(0.5, 1.0)
+
+    def _wait_for_turn(self) -> None:
+        if self.spec.per_minute is not None:
+            with self.turn:
+                now = time.monotonic()
+                start = max(now, self.next_turn)
+                self.next_turn = start + 60.0 / self.spec.per_minute
+            self._sleep(start - now)
+        if self.stopping.is_set():
+            raise Stopped
+
+    def _sleep(self, seconds: float) -> None:
+        if self.stopping.wait(min(max(seconds, 0.0), 600.0)):
+            raise Stopped
+
+
+def open_client(spec: JudgeSpec) -> openai.OpenAI:
+    """The client of the judge's server. Raises ValueError if a key is wanted and none is set."""
+    key = NO_KEY if spec.base_url and "OPENAI_API_KEY" not in os.environ else None
+    try:
+        return openai.OpenAI(
+            base_url=spec.base_url, api_key=key, timeout=spec.timeout, max_retries=0
+        )
+    except openai.OpenAIError as error:
+        raise ValueError(
+            "a judge of OpenAI's needs a key: set OPENAI_API_KEY, or name a server of your own with"
+            " --judge-url"
+        ) from error
+
+
+def read_completion(completion: Any) -> Reply:
+    """A reply from the API's answer. Raises ValueError if it is none."""
+    choices = getattr(completion, "choices", None)
+    if not isinstance(choices, list) or not choices or choices[0].message is None:
+        raise ValueError("the server's answer holds no choice")
+    choice, usage = choices[0], completion.usage
+    if not isinstance(choice.message.content, str | None):
+        raise ValueError("the server's answer holds no text")
+    refusal = getattr(choice.message, "refusal", None)
+    return Reply(
+        text=choice.message.content,
+        finish="refusal" if refusal else choice.finish_reason or "stop",
+        tokens_in=getattr(usage, "prompt_tokens", None) or 0,
+        tokens_out=getattr(usage, "completion_tokens", None) or 0,
+    )
+
+
+def filtered(error: openai.APIStatusError) -> bool:
+    """Whether a filter before the model refused the request."""
+    return error.status_code == 400 and error.code in (FILTERED, "content_policy_violation")
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait for, by Retry-After as a number or a date."""
+    asked = headers.get("retry-after")
+    if asked is None:
+        return None
+    try:
+        return max(0.0, float(asked))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def describe(error: Exception) -> str:
+    """One clause about an error, its first line at most."""
+    if isinstance(error, openai.APITimeoutError):
+        return "the server did not answer in time"
+    if isinstance(error, openai.APIStatusError):
+        message = str(getattr(error, "message", "")).strip().split("\n")[0][:200]
+        return f"the server answered {error.status_code}: {message}"
+    if isinstance(error, openai.APIConnectionError):
+        return f"no whole answer from the server: {error.__cause__ or error}"[:200]
+    first = next(iter(str(error).splitlines()), type(error).__name__)
+    return f"the server's answer cannot be read: {first[:160]}"

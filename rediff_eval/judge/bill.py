@@ -1,0 +1,42 @@
+"""What a judge cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rediff_eval.judge.talk import Reply
+
+
+@dataclass(slots=True)
+class Bill:
+    """Counts of a run. `calls` were sent now, `kept` had been answered before, `failed` gave no
+    reply. Tokens are those of calls now and of all replies used."""
+
+    calls: int = 0
+    kept: int = 0
+    failed: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    used_in: int = 0
+    used_out: int = 0
+
+    def add(self, reply: Reply, *, kept: bool) -> None:
+        """Counts one reply that a verdict was read from, or was not."""
+        self.used_in += reply.tokens_in
+        self.used_out += reply.tokens_out
+        if kept:
+            self.kept += 1
+            return
+        self.calls += 1
+        self.failed += reply.error is not None
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+
+    def dollars(self, price_in: float, price_out: float) -> float:
+        """What the calls of now cost, at dollars for a million tokens."""
+        return (self.tokens_in * price_in + self.tokens_out * price_out) / 1e6
+
+    def to_record(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {name: getattr(self, name) for name in self.__slots__}

@@ -1,0 +1,94 @@
+"""Replies that were paid for, by what exactly was asked.
+
+A reply is a file of its own, named by a hash of the request; it is whole or not there. While a call
+is under way its file is locked, so two processes never pay for the same one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rediff_eval.files import replace
+from rediff_eval.judge.spec import JudgeSpec
+from rediff_eval.judge.talk import Reply, Request
+
+
+def body_of(spec: JudgeSpec, request: Request) -> dict[str, Any]:
+    """The request as OpenAI's chat protocol has it."""
+    body = {
+        "model": spec.model,
+        "messages": list(request.messages),
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+    }
+    return body if request.top_p is None else {**body, "top_p": request.top_p}
+
+
+def key_of(spec: JudgeSpec, request: Request) -> str:
+    """A hash of all that may change the reply: server, model, messages with their pictures,
+    every decoding field, the prompt's hash, and which attempt it is."""
+    parts = {
+        "endpoint": spec.endpoint,
+        "body": body_of(spec, request),
+        "prompt": request.prompt,
+        "attempt": request.attempt,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+class ReplyCache:
+    """A folder of replies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> Reply | None:
+        """The reply to a request, if it was ever given.
+
+        Raises ValueError naming the file if it is damaged.
+        """
+        path = self._path(key)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            return Reply(**json.loads(text)["reply"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: damaged; delete it and start again") from error
+
+    def put(self, key: str, body: dict[str, Any], reply: Reply) -> None:
+        """Keeps a reply, with what was asked but for its pictures."""
+        entry = {"model": body["model"], "asked": _texts(body), "reply": asdict(reply)}
+        replace(self._path(key), json.dumps(entry) + "\n")
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[None]:
+        """Waits until no other process has this request under way, and keeps others waiting."""
+        path = self._path(key).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key[2:]}.json"
+
+
+def _texts(body: dict[str, Any]) -> list[str]:
+    return [
+        part["text"]
+        for message in body["messages"]
+        for part in message["content"]
+        if part["type"] == "text"
+    ]

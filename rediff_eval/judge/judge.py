@@ -1,0 +1,143 @@
+"""A judge: holds conversations, many at once, and gives their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from rediff_eval.judge.batch import answer_batch
+from rediff_eval.judge.bill import Bill
+from rediff_eval.judge.cache import ReplyCache, body_of, key_of
+from rediff_eval.judge.post import Post
+from rediff_eval.judge.spec import JudgeSpec
+from rediff_eval.judge.talk import Failed, Reply, Request, Talk
+from rediff_eval.metrics.official import OfficialCrashError
+
+Verdict = TypeVar("Verdict")
+Advance = Callable[[int], None]
+AT_ONCE = 4
+"""Open conversations for each call at once, so that no call waits for the next conversation."""
+
+
+class Judge:
+    """Replies come from the cache where they were paid for, else from the courier or a batch.
+
+    Close it at the end of its work.
+    """
+
+    def __init__(self, spec: JudgeSpec) -> None:
+        self.spec = spec
+        self.cache = ReplyCache(spec.cache)
+        self.bill = Bill()
+        self.post: Post | None = None
+
+    @property
+    def name(self) -> str:
+        """The model, as results call it."""
+        return self.spec.model
+
+    def hold(
+        self, talks: Sequence[Talk[Verdict]], advance: Advance = lambda units: None
+    ) -> list[Verdict | Failed]:
+        """The verdict of each conversation, in order. `advance` is told of each that has ended.
+
+        Where the official program would die the verdict is a failure that says so.
+        """
+        table = _Table(talks, advance)
+        if self.spec.batch:
+            while table.step(range(len(talks)), self._kept):
+                self._answer_all(table)
+        else:
+            self._answer_in_turn(table)
+        return table.verdicts
+
+    def close(self) -> None:
+        if self.post is not None:
+            self.post.close()
+
+    def _answer_in_turn(self, table: _Table) -> None:
+        waiting = iter(range(len(table.talks)))
+        sent: dict[str, list[int]] = {}
+        limit = AT_ONCE * self.spec.concurrency
+        exhausted = False
+        while True:
+            while not exhausted and len(sent) < limit:
+                fresh = next(waiting, None)
+                exhausted = fresh is None
+                if fresh is not None:
+                    self._send(table, table.step([fresh], self._kept), sent)
+            if not sent:
+                return
+            assert self.post is not None
+            key, reply = self.post.receive()
+            numbers = sent.pop(key)
+            self.bill.add(reply, kept=False)
+            for number in numbers:
+                table.tell(number, reply)
+            self._send(table, table.step(numbers, self._kept), sent)
+
+    def _send(self, table: _Table, numbers: Iterable[int], sent: dict[str, list[int]]) -> None:
+        for number in numbers:
+            request = table.asked[number]
+            key = key_of(self.spec, request)
+            if key not in sent:
+                if self.post is None:
+                    self.post = Post(self.spec)
+                self.post.send(key, body_of(self.spec, request))
+            sent.setdefault(key, []).append(number)
+
+    def _answer_all(self, table: _Table) -> None:
+        asked = {key_of(self.spec, request): request for request in table.asked.values()}
+        bodies = {key: body_of(self.spec, request) for key, request in asked.items()}
+        replies = answer_batch(self.spec, self.cache, bodies)
+        for reply in replies.values():
+            self.bill.add(reply, kept=False)
+        for number, request in list(table.asked.items()):
+            table.tell(number, replies[key_of(self.spec, request)])
+
+    def _kept(self, request: Request) -> Reply | None:
+        reply = self.cache.get(key_of(self.spec, request))
+        if reply is not None:
+            self.bill.add(reply, kept=True)
+        return reply
+
+
+class _Table:
+    """Conversations by number: what each asks for now, what it was told, how it ended."""
+
+    def __init__(self, talks: Sequence[Talk[Any]], advance: Advance) -> None:
+        self.talks = talks
+        self.advance = advance
+        self.verdicts: list[Any] = [Failed("not judged")] * len(talks)
+        self.asked: dict[int, Request] = {}
+        self.told: dict[int, Reply] = {}
+        self.ended: set[int] = set()
+
+    def tell(self, number: int, reply: Reply) -> None:
+        del self.asked[number]
+        self.told[number] = reply
+
+    def step(self, numbers: Iterable[int], kept: Callable[[Request], Reply | None]) -> list[int]:
+        """Goes on with conversations as far as replies are there; those that wait for one."""
+        return [n for n in numbers if n not in self.ended and self._go_on(n, kept)]
+
+    def _go_on(self, number: int, kept: Callable[[Request], Reply | None]) -> bool:
+        talk = self.talks[number]
+        try:
+            while number not in self.asked:
+                reply = self.told.pop(number, None)
+                request = next(talk) if reply is None else talk.send(reply)
+                known = kept(request)
+                if known is None:
+                    self.asked[number] = request
+                else:
+                    self.told[number] = known
+        except StopIteration as end:
+            self.verdicts[number] = end.value
+        except OfficialCrashError as error:
+            self.verdicts[number] = Failed(str(error))
+        else:
+            return True
+        self.ended.add(number)
+        self.advance(1)
+        return False

@@ -1,0 +1,34 @@
+"""From a judge's spec to the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+
+from rediff_eval.judge.judge import Judge
+from rediff_eval.judge.oracle.oracle import VERSION, error_rate
+from rediff_eval.judge.oracle.server import serving_oracle
+from rediff_eval.judge.spec import ORACLE, JudgeSpec
+
+
+@contextmanager
+def opened(spec: JudgeSpec | None) -> Iterator[Judge | None]:
+    """The judge; the oracle's server is started on loopback where no other was named.
+
+    Raises ValueError for an oracle that there is not.
+    """
+    with ExitStack() as stack:
+        if spec is None:
+            yield None
+            return
+        if is_oracle(spec):
+            error_rate(spec.model)
+            url = stack.enter_context(serving_oracle())
+            spec = replace(spec, base_url=url, address=f"{ORACLE} {VERSION}")
+        yield stack.enter_context(closing(Judge(spec)))
+
+
+def is_oracle(spec: JudgeSpec) -> bool:
+    """Whether the spec names the embedded oracle, and no server that speaks for it."""
+    return spec.base_url is None and spec.model.partition(":")[0] == ORACLE

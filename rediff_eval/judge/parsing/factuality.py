@@ -1,0 +1,67 @@
+"""Factuality: a caption's propositions, and which of them are true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from rediff_eval.judge.parsing.coverage import pair_pieces
+from rediff_eval.metrics.official import OfficialCrashError
+
+LONGEST_LINE = 245
+"""Words of a line above which the official program skips the picture."""
+IN_A_ROW = 3
+"""Equal propositions in a row at which it does so too."""
+_PROPOSITION = re.compile(r"^[ \t>*_#-]*\d+[ \t]*[.)][ \t*_]*(\S.*?)[ \t*_]*$", re.MULTILINE)
+_VERDICT = re.compile(
+    r"""(?<![\w.])(\d+)\s*[.):]\s*["'(*]*(true|false)\b(?![/\w])""", re.IGNORECASE
+)
+
+
+def decompose_official(text: str | None) -> list[str]:
+    """The lines that the official program keeps, with their numbers; none: it skips the picture."""
+    if text is None:
+        raise OfficialCrashError("AttributeError")
+    if text == "":
+        return []
+    lines = text.replace("\n\n", "\n").split("\n")
+    if not all(lines):
+        raise OfficialCrashError("IndexError")
+    kept = [line for line in lines if line[0].isdigit() and ". " in line]
+    stated = [line.split(". ")[1] for line in kept]
+    runs = zip(*(stated[start:] for start in range(IN_A_ROW)), strict=False)
+    looping = any(len(set(run)) == 1 for run in runs)
+    too_long = any(len(line.split()) > LONGEST_LINE for line in kept)
+    return [] if looping or too_long else kept
+
+
+def decompose_sound(text: str) -> list[str]:
+    """The propositions of a numbered list, without their numbers, each once."""
+    found = {line.lower().rstrip("."): line for line in reversed(_PROPOSITION.findall(text))}
+    return list(reversed(found.values()))
+
+
+def judge_official(text: str | None) -> list[str]:
+    """The official program's verdicts: first words, of which exactly `True` counts."""
+    if text is None:
+        raise OfficialCrashError("AttributeError")
+    pieces = text.replace("\n\n", "\n").strip().replace(". ", "\n").split("\n")
+    if not all(piece.split(")")[0].split() for piece in pieces):
+        raise OfficialCrashError("IndexError")
+    return [piece.split()[0] for piece in pair_pieces(text)]
+
+
+def judge_sound(text: str, propositions: int) -> Mapping[int, bool] | None:
+    """Verdicts by the number of a proposition, from 1.
+
+    What is judged twice, in two ways, is left out; None if a number lies outside.
+    """
+    found: dict[int, bool] = {}
+    contested: set[int] = set()
+    for match in _VERDICT.finditer(text):
+        number, verdict = int(match[1]), match[2].lower() == "true"
+        if not 1 <= number <= propositions:
+            return None
+        if found.setdefault(number, verdict) != verdict:
+            contested.add(number)
+    return {n: verdict for n, verdict in found.items() if n not in contested}

@@ -1,0 +1,1 @@
+"""What is asked about one caption, and how often, a module a metric."""

@@ -1,0 +1,47 @@
+"""Which judge, and how it is reached."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ORACLE = "oracle"
+CACHE = "REDIFF_EVAL_CACHE"
+"""Environment variable for the folder of what was paid for once."""
+
+
+def default_cache() -> Path:
+    """Where replies are kept, for all runs of a user."""
+    place = os.environ.get(CACHE)
+    return (Path(place) if place else Path.home() / ".cache" / "rediff-eval") / "judge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSpec:
+    """A judge on a server that speaks OpenAI's chat protocol.
+
+    `base_url`: of the server, None for OpenAI's. `concurrency`: calls at once. `per_minute`: calls
+    at most, None for no limit. `timeout`: seconds for one call. `retries`: of a call that failed;
+    waits double from `pause` seconds up to `longest_pause`, or as long as the server asks for.
+    `batch`: by the batch API, half as dear and up to a day late. `cache`: folder of the replies.
+    `address`: what stands for the server in the keys of replies, its base URL unless given.
+    """
+
+    model: str
+    base_url: str | None = None
+    concurrency: int = 8
+    per_minute: float | None = None
+    timeout: float = 120.0
+    retries: int = 6
+    pause: float = 1.0
+    longest_pause: float = 60.0
+    batch: bool = False
+    cache: Path = field(default_factory=default_cache)
+    address: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The kind of endpoint with its address."""
+        base = self.base_url or os.environ.get("OPENAI_BASE_URL", "")
+        return f"chat.completions {self.address if self.address is not None else base}".strip()

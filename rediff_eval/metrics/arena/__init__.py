@@ -1,0 +1,1 @@
+"""CapArena-Auto: captions against those of reference models, pair by pair."""

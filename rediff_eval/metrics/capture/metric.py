@@ -1,0 +1,88 @@
+"""CAPTURE as a metric, by FACTUAL's parser or by the reader that needs no download."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rediff_eval.answers import Answer
+from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.capture.lite import LiteParser
+from rediff_eval.metrics.capture.parsing import ENCODER_ID, FACTUAL_ID, Parser
+from rediff_eval.metrics.capture.score import Capture
+from rediff_eval.metrics.resources import Resources
+from rediff_eval.samples import Sample
+
+F1S = ("object_f1", "attribute_f1", "relation_f1")
+
+
+class CaptureMetric:
+    """`capture` and its F1s of objects, attributes, relations: means over references, samples."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+
+    @property
+    def scorer(self) -> str:
+        parser, encoder = self.resources.parser, self.resources.sentence_encoder
+        names = [part.name for part in (parser, encoder) if part is not None]
+        return f"capture {self.resources.preset}, {' '.join(names)}"
+
+    def applies(self, samples: Sequence[Sample]) -> str | None:
+        if not all(sample.references for sample in samples):
+            return "needs references"
+        if self.resources.spec.factual is None or self.resources.spec.encoder is None:
+            return (
+                f"needs its models: --factual {FACTUAL_ID} --encoder {ENCODER_ID}, or their folders"
+            )
+        return None
+
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        assert self.resources.parser is not None
+        return _score(
+            self.resources, self.resources.parser, self.resources.capture, samples, answers
+        )
+
+
+class CaptureLiteMetric:
+    """`capture_lite` and its parts: CAPTURE's formula on what a simple reader finds.
+
+    Its numbers are not CAPTURE's. Nothing is downloaded; matching is exact or by WordNet.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+
+    @property
+    def scorer(self) -> str:
+        return f"capture-lite {self.resources.preset}"
+
+    def applies(self, samples: Sequence[Sample]) -> str | None:
+        return None if all(sample.references for sample in samples) else "needs references"
+
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        found = _score(self.resources, LiteParser(), self.resources.capture_lite, samples, answers)
+        return Scored(
+            {
+                "capture_lite" if name == "capture" else f"lite_{name}": scores
+                for name, scores in found.scores.items()
+            }
+        )
+
+
+def _score(
+    resources: Resources, parser: Parser, capture: Capture, samples: Sequence[Sample],
+    answers: Sequence[Answer],
+) -> Scored:  # fmt: skip
+    texts = [ref for sample in samples for ref in sample.references]
+    graphs = iter(resources.read(parser, [*(answer.text for answer in answers), *texts]))
+    candidates = [next(graphs) for _ in answers]
+    references = [[next(graphs) for _ in sample.references] for sample in samples]
+    capture.encode_ahead([*candidates, *(graph for some in references for graph in some)])
+    columns: defaultdict[str, list[float]] = defaultdict(list)
+    for candidate, some in zip(candidates, references, strict=True):
+        score = asdict(capture.score(candidate, some))
+        for name in ("capture", *F1S):
+            columns[name].append(score[name])
+    return Scored({name: Scores.of(values) for name, values in columns.items()})

@@ -1,0 +1,61 @@
+"""Scores from a judge's verdicts, whose failures are neither zeros nor left unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rediff_eval.judge.talk import Failed
+from rediff_eval.metrics.base import Aggregate, Scored, Scores, ratio_of_sums
+from rediff_eval.samples import Sample
+
+Verdict = TypeVar("Verdict")
+Row = Sequence[float]
+WORST = "_worst"
+"""Ends the name of a metric in which failures count as the worst verdict."""
+
+
+def score_verdicts(
+    name: str,
+    samples: Sequence[Sample],
+    verdicts: Sequence[Verdict | Failed],
+    *,
+    row: Callable[[Verdict], Row],
+    worst: Callable[[Sample, Sequence[Row]], Row],
+    detail: Callable[[Verdict], Mapping[str, Any]],
+    aggregate: Aggregate = ratio_of_sums,
+) -> Scored:
+    """The metric over the samples that have a verdict, and its failures.
+
+    Where there are failures, a second metric counts each as the worst: `worst` is given its sample
+    and the rows of all verdicts. `row`: a verdict's statistics, as `aggregate` takes them.
+    """
+    rows = {
+        number: row(verdict)
+        for number, verdict in enumerate(verdicts)
+        if not isinstance(verdict, Failed)
+    }
+    judged = list(rows.values())
+    scores: dict[str, Scores] = {}
+    if judged:
+        scores[name] = _scores(rows, len(samples), aggregate)
+        if len(judged) < len(samples):
+            everything = {
+                i: rows[i] if i in rows else worst(s, judged) for i, s in enumerate(samples)
+            }
+            scores[f"{name}{WORST}"] = _scores(everything, len(samples), aggregate)
+    pairs = list(zip(samples, verdicts, strict=True))
+    return Scored(
+        scores,
+        {s.id: verdict.reason for s, verdict in pairs if isinstance(verdict, Failed)},
+        {s.id: detail(verdict) for s, verdict in pairs if not isinstance(verdict, Failed)},
+    )
+
+
+def _scores(rows: Mapping[int, Row], count: int, aggregate: Aggregate) -> Scores:
+    statistics = np.array(list(rows.values()), dtype=np.float64)
+    values = np.full(count, np.nan)
+    values[list(rows)] = aggregate(statistics[:, None, :])
+    return Scores(statistics, values, aggregate)

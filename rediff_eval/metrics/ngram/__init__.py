@@ -1,0 +1,1 @@
+"""BLEU, METEOR, ROUGE-L and CIDEr by pycocoevalcap."""

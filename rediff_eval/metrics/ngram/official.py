@@ -1,0 +1,55 @@
+"""The official n-gram metrics, with Java."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import numpy as np
+
+from rediff_eval.answers import Answer
+from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.ngram.corpus import score_tokens
+from rediff_eval.metrics.ngram.java import run_java
+from rediff_eval.metrics.ngram.meteor import corpus_meteor
+from rediff_eval.metrics.resources import Resources
+from rediff_eval.samples import Sample
+
+LINE_ENDS = "\r\v\f\u2028\u2029"
+"""What ends a line for Java beside the line feed."""
+
+
+class NgramMetric:
+    """`bleu1` to `bleu4`, `meteor`, `rouge_l`, `cider`, by pycocoevalcap's tokenizer and METEOR.
+
+    `sound`: characters that end a line for Java are turned into spaces first. `official`: they are
+    not, so such a caption loses its tail and all later ones get their neighbour's text.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+
+    @property
+    def scorer(self) -> str:
+        return f"ngram {self.resources.preset}"
+
+    def applies(self, samples: Sequence[Sample]) -> str | None:
+        if not all(sample.references for sample in samples):
+            return "needs references"
+        return None if shutil.which("java") else "needs Java"
+
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        """Raises JavaError if Java fails or takes longer than it may."""
+        repair = one_line if self.resources.preset == "sound" else str
+        found = run_java(
+            [repair(answer.text) for answer in answers],
+            [[repair(text) for text in sample.references] for sample in samples],
+            seconds=self.resources.spec.metric_seconds,
+        )
+        meteor = Scores(np.array(found.counts), np.array(found.scores), corpus_meteor)
+        return Scored({**score_tokens(found.candidates, found.references), "meteor": meteor})
+
+
+def one_line(text: str) -> str:
+    """`text` with spaces for all that ends a line."""
+    return text.translate({ord(character): " " for character in LINE_ENDS})

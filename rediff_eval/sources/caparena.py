@@ -1,0 +1,48 @@
+"""CapArena-Auto: 600 pictures, each with a human caption and one of a reference model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from rediff_eval.samples import Rival, Sample
+from rediff_eval.sources.capmas import find_pictures
+from rediff_eval.sources.own import of_file
+
+LISTING = "caparena_auto_600.json"
+PICTURES = ("images", "all_images")
+HUMAN = "human"
+HOW = (
+    f"put {LISTING} of https://github.com/njucckevin/CapArena (its readme links it) there, and the"
+    f" pictures into its folder {PICTURES[0]}"
+)
+
+
+def load_caparena(folder: Path) -> list[Sample]:
+    """The samples of CapArena-Auto. Raises as `load_capmas` does."""
+    path = folder / LISTING
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}; {HOW}")
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(table, dict):
+        raise ValueError(f"{path}: expected an object of pictures")
+    pictures = find_pictures(folder, PICTURES, HOW)
+    return [_sample(pictures / name, row, f"{path}: {name}") for name, row in table.items()]
+
+
+def _sample(picture: Path, row: Any, where: str) -> Sample:
+    captions = row.get("captions") if isinstance(row, dict) else None
+    if not isinstance(captions, dict) or not isinstance(captions.get(HUMAN), str):
+        raise ValueError(f"{where}: expected 'captions' with one by {HUMAN!r}")
+    model = row.get("ref_model")
+    if model == HUMAN or not isinstance(captions.get(model), str):
+        raise ValueError(f"{where}: no caption by the reference model {model!r}")
+    if not picture.is_file():
+        raise FileNotFoundError(f"no {picture}; {HOW}")
+    sample = of_file(picture.name, picture, (captions[HUMAN],))
+    return dataclasses.replace(sample, rival=Rival(model, captions[model]))

@@ -1,0 +1,102 @@
+"""The embedded scenes as samples, with questions and rivals where a task wants them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from rediff.scenes.dataset import WORLD_VERSION, load_scenes
+from rediff.scenes.grammar import write_caption
+from rediff.scenes.world import (
+    COLOURS,
+    COLUMNS,
+    ROWS,
+    SHAPES,
+    SIZES,
+    TEXTURES,
+    Scene,
+    Thing,
+)
+from rediff_eval.samples import Rival, Sample, digest_of
+from rediff_eval.sources.questions import ask_about
+from rediff_eval.task import SceneData
+
+RIVALS = {"scenes-careful": 0.02, "scenes-casual": 0.1, "scenes-careless": 0.3}
+"""Reference captioners of the scenes, and the share of the facts that each gets wrong."""
+
+
+def scenes_name(data: SceneData) -> str:
+    """The name of the data, by which rankings are kept apart."""
+    extras = [name for name in ("questions", "rivals") if getattr(data, name)]
+    return "-".join([f"scenes-{WORLD_VERSION}-{data.split}", *extras])
+
+
+def scene_samples(data: SceneData, count: int) -> tuple[Sample, ...]:
+    """The first scenes of a split; a sample is the same whatever the count."""
+    return tuple(
+        _sample(data, row["id"], row["image"], tuple(row["captions"]), row["scene"])
+        for row in load_scenes(data.split, count, captions=data.captions)
+    )
+
+
+def _sample(
+    data: SceneData, sample_id: str, image: Image.Image, captions: tuple[str, ...], text: str
+) -> Sample:
+    scene = Scene.from_json(text)
+    return Sample(
+        sample_id,
+        _holding(image),
+        digest_of(f"{WORLD_VERSION} {text}".encode()),
+        captions,
+        scene,
+        tuple(ask_about(scene, _generator("questions", sample_id))) if data.questions else (),
+        write_as_rival(scene, _generator("rival", sample_id)) if data.rivals else None,
+    )
+
+
+def write_as_rival(scene: Scene, rng: np.random.Generator) -> Rival:
+    """A caption by one of `RIVALS`: a grammatical one of a scene that was misremembered."""
+    model = list(RIVALS)[rng.integers(len(RIVALS))]
+    return Rival(model, write_caption(misremember(scene, RIVALS[model], rng), rng))
+
+
+def misremember(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
+    """The scene with each shape, colour, size, texture and place wrong with probability `rate`.
+
+    It stays a scene: no shape and no cell is taken twice.
+    """
+    things = list(scene.things)
+    for number in range(len(things)):
+        others = things[:number] + things[number + 1 :]
+        things[number] = _misremember_thing(things[number], others, rate, rng)
+    return Scene(tuple(things), scene.background)
+
+
+def _misremember_thing(
+    thing: Thing, others: list[Thing], rate: float, rng: np.random.Generator
+) -> Thing:
+    def recall(value: str, values: tuple[str, ...]) -> str:
+        wrong = [other for other in values if other != value]
+        return wrong[rng.integers(len(wrong))] if wrong and rng.random() < rate else value
+
+    taken = {other.place for other in others}
+    cells = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
+    row, column = recall(thing.place, tuple(c for c in cells if c not in taken)).split()
+    free = tuple(shape for shape in SHAPES if shape not in {other.shape for other in others})
+    return Thing(
+        shape=recall(thing.shape, free), colour=recall(thing.colour, COLOURS),
+        size=recall(thing.size, SIZES), texture=recall(thing.texture, TEXTURES),
+        row=row, column=column,
+    )  # fmt: skip
+
+
+def _generator(purpose: str, sample_id: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{purpose} {sample_id}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def _holding(image: Image.Image) -> Callable[[], Image.Image]:
+    return lambda: image

@@ -1,0 +1,31 @@
+"""Samples, and conversations with a judge whose replies are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from rediff_eval.judge.talk import Reply, Request, Talk
+from rediff_eval.samples import Sample
+
+Given = str | None | Reply
+
+
+def hold(talk: Talk[Any], replies: Sequence[Given]) -> tuple[Any, list[Request]]:
+    """The verdict and what was asked: try number i gets reply i, then the last one again."""
+    asked: list[Request] = []
+    try:
+        request = next(talk)
+        while True:
+            reply = replies[min(len(asked), len(replies) - 1)]
+            asked.append(request)
+            request = talk.send(reply if isinstance(reply, Reply) else Reply(text=reply))
+    except StopIteration as end:
+        return end.value, asked
+
+
+def sample(sample_id: str, *, references: Sequence[str] = (), **more: Any) -> Sample:
+    """A sample with a picture of one colour."""
+    return Sample(sample_id, lambda: Image.new("RGB", (8, 8)), sample_id, tuple(references), **more)

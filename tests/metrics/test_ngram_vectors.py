@@ -1,0 +1,129 @@
+"""The n-gram metrics against pycocoevalcap as it comes."""
+
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from talks import sample
+
+from rediff_eval.answers import Answer
+from rediff_eval.metrics.ngram.corpus import score_tokens
+from rediff_eval.metrics.ngram.java import (
+    JavaError,
+    measure_meteor,
+    run_java,
+    tokenize,
+    tokenize_lists,
+)
+from rediff_eval.metrics.ngram.meteor import corpus_meteor
+from rediff_eval.metrics.ngram.official import NgramMetric, one_line
+from rediff_eval.metrics.resources import Resources, ScoringSpec
+
+EXACT, PRINTED = 1e-9, 1e-6
+needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
+
+
+def texts(case: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    groups = case["groups"]
+    return [g["candidate"] for g in groups], [g["references"] for g in groups]
+
+
+@needs_java
+@pytest.mark.vectors("ngram", "corpora")
+def test_tokens_and_scores(case: dict[str, Any]) -> None:
+    expected, ids = case["expected"], [group["id"] for group in case["groups"]]
+    candidates, references = texts(case)
+    if isinstance(expected["bleu"], dict):
+        samples = [sample(i, references=r) for i, r in zip(ids, references, strict=True)]
+        assert NgramMetric(Resources()).applies(samples) == "needs references"
+        return
+    written = tokenize(candidates)
+    read = tokenize_lists(references)
+    assert dict(zip(ids, written, strict=True)) == tokens_of(expected)
+    assert dict(zip(ids, read, strict=True)) == expected["tokenized_references"]
+    scores = score_tokens(written, read)
+    for order, value in enumerate(expected["bleu"], 1):
+        bleu = scores[f"bleu{order}"]
+        assert bleu.aggregate(bleu.statistics) == pytest.approx(value, abs=EXACT)
+    for name in ("rouge_l", "cider"):
+        assert scores[name].values.mean() == pytest.approx(expected[name], abs=EXACT)
+    for number, sample_id in enumerate(ids):
+        one = expected["per_image"][sample_id]
+        assert [scores[f"bleu{order}"].values[number] for order in range(1, 5)] == pytest.approx(
+            one["bleu"], abs=EXACT
+        )
+        assert scores["rouge_l"].values[number] == pytest.approx(one["rouge_l"], abs=EXACT)
+        assert scores["cider"].values[number] == pytest.approx(one["cider"], abs=EXACT)
+
+
+def tokens_of(expected: dict[str, Any]) -> dict[str, str]:
+    return {i: tokens[0] for i, tokens in expected["tokenized_candidates"].items()}
+
+
+@needs_java
+def test_meteor(vectors: dict[str, Any]) -> None:
+    """All corpora in one go, since its tables take long to load."""
+    corpora = [c["expected"] for c in vectors["ngram"]["corpora"] if c["expected"]["per_image"]]
+    written = [text for one in corpora for text in tokens_of(one).values()]
+    read = [some for one in corpora for some in one["tokenized_references"].values()]
+    counts, scores = measure_meteor(written, read)
+    place = 0
+    for one in corpora:
+        end = place + len(one["per_image"])
+        for found, expected in zip(scores[place:end], one["per_image"].values(), strict=True):
+            assert found == pytest.approx(expected["meteor"], abs=PRINTED)
+        meteor = corpus_meteor(np.array(counts[place:end]))
+        assert meteor == pytest.approx(one["meteor"], abs=PRINTED)
+        place = end
+    alone = [float(corpus_meteor(np.array([row]))) for row in counts]
+    assert alone == pytest.approx(scores, abs=PRINTED)
+
+
+@needs_java
+@pytest.mark.vectors("ngram", "corpora")
+def test_sound_keeps_each_caption_its_own_tokens(case: dict[str, Any]) -> None:
+    """Where official tokens belong to another caption, those of the caption alone; where they stop
+    at a character, those of the text with a space there."""
+    wanted = {(c["id"], c["which"]): c["alone"][0] for c in case["misaligned"]}
+    for cut in case.get("truncated", []):
+        wanted[cut["id"], cut["which"]] = cut["with_separators_as_spaces"]
+    if not wanted:
+        return
+    ids = [group["id"] for group in case["groups"]]
+    candidates, references = texts(case)
+    written = tokenize([one_line(text) for text in candidates])
+    read = tokenize_lists([list(map(one_line, some)) for some in references])
+    for (sample_id, which), tokens in wanted.items():
+        place = ids.index(sample_id)
+        found = written[place] if which == "candidate" else read[place][int(which.split()[1])]
+        assert found == tokens
+
+
+@needs_java
+def test_java_cannot_hang_a_run() -> None:
+    started = time.monotonic()
+    with pytest.raises(JavaError, match="longer than"):
+        run_java(["a dog"], [["a cat"]], seconds=0.3)
+    assert time.monotonic() - started < 30
+
+
+@needs_java
+def test_line_ends_make_no_difference_when_sound() -> None:
+    samples = [sample(str(i), references=["a dog runs on the grass"]) for i in range(3)]
+    answers = [Answer("a dog\u2028runs on the grass"), Answer("a cat"), Answer("a dog runs")]
+    plain = [Answer("a dog runs on the grass"), *answers[1:]]
+    sound = NgramMetric(Resources())
+    first, second = (sound.score(samples, some).scores for some in (answers, plain))
+    assert list(first["bleu1"].values) == list(second["bleu1"].values)
+    official = NgramMetric(Resources(spec=ScoringSpec(preset="official")))
+    assert list(official.score(samples, answers).scores["bleu1"].values) != list(
+        first["bleu1"].values
+    )
+
+
+def test_without_java_it_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    samples = [sample("a", references=["a dog"])]
+    assert NgramMetric(Resources()).applies(samples) == "needs Java"
