@@ -119,8 +119,14 @@ def unjudged_remarks(results: Results) -> list[str]:
     """A line for each cell and metric with captions that a judge gave no verdict on."""
     return [
         f"{metric} of {cell.model} ({cell.sampler}, {cell.steps} steps): {len(failures)} of"
-        f" {cell.captions} captions have no verdict and are left out; {metric}{WORST} counts them"
-        f" as the worst; the first, {next(iter(failures))}: {next(iter(failures.values()))}"
+        f" {cell.captions} captions have no verdict{_left(metric, len(failures) < cell.captions)};"
+        f" the first, {next(iter(failures))}: {next(iter(failures.values()))}"
         for cell in results.cells
         for metric, failures in cell.unjudged.items()
     ]
+
+
+def _left(metric: str, any_judged: bool) -> str:
+    if not any_judged:
+        return ", so there is no number"
+    return f" and are left out; {metric}{WORST} counts them as the worst"

@@ -67,7 +67,9 @@ class ReplyCache:
     def put(self, key: str, body: dict[str, Any], reply: Reply) -> None:
         """Keeps a reply, with what was asked but for its pictures."""
         entry = {"model": body["model"], "asked": _texts(body), "reply": asdict(reply)}
-        replace(self._path(key), json.dumps(entry) + "\n")
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, json.dumps(entry) + "\n")
 
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:

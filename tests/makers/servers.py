@@ -22,6 +22,15 @@ class Server:
     url: str = ""
 
 
+def _body(kind: str, content: bytes) -> Any:
+    """A request's JSON, or the file of a form."""
+    if kind.startswith("multipart/form-data"):
+        parts = content.split(b"--" + kind.partition("boundary=")[2].encode())
+        (file,) = (part for part in parts if b"filename=" in part)
+        return file.partition(b"\r\n\r\n")[2].rstrip(b"\r\n")
+    return json.loads(content) if content else None
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     """A server that answers as its `answer` says."""
@@ -30,7 +39,7 @@ def serving() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def reply(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            body = _body(self.headers.get("Content-Type") or "", self.rfile.read(length))
             state.seen.append((self.command, self.path, body))
             status, headers, content = state.answer(self.command, self.path, body)
             self.send_response(status)
@@ -46,6 +55,7 @@ def serving() -> Iterator[Server]:
             """Says nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.handle_error = lambda *given: None  # type: ignore[method-assign]
     state.url = f"http://127.0.0.1:{listening.server_port}"
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     yield state
