@@ -19,6 +19,7 @@ from rediff.models.weights import files_hash, weights_hash
 from rediff_eval.fingerprint import versions
 from rediff_eval.judge.judge import Judge
 from rediff_eval.opening import locate
+from rediff_eval.prices import PRICES, dollars, load_prices
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import CellResult
@@ -73,7 +74,7 @@ def describe_run(
             "processes": rank.world,
             "threads": torch.get_num_threads(),
             "batch_size": spec.batch_size,
-            "judge": None if judge is None else judge.bill.to_record(),
+            "judge": None if judge is None else describe_bill(spec, judge),
         },
     }
 
@@ -86,6 +87,12 @@ def describe_judge(judge: Judge) -> dict[str, Any]:
         "tokens_in": judge.bill.used_in,
         "tokens_out": judge.bill.used_out,
     }
+
+
+def describe_bill(spec: RunSpec, judge: Judge) -> dict[str, Any]:
+    """What was asked and paid now, and what had been answered before."""
+    paid = None if spec.judge is None else dollars(judge.bill, spec.judge, load_prices(PRICES))
+    return {**judge.bill.to_record(), "dollars": 0.0 if spec.judge is None else paid}
 
 
 def _plain(value: Any) -> Any:

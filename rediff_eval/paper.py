@@ -19,6 +19,9 @@ BENCHMARKS = frozenset({"CapMAS", "CapArena-Auto", "DetailCaps-4870"})
 ABSOLUTE = frozenset({"caparena"})
 """Metrics that are no shares; all others are shown in percent."""
 EMPTY = "–"
+MARK = "*"
+NAMES = frozenset({"metric", "model", "from"})
+"""Columns that hold no numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +58,81 @@ class PaperTable:
 
 
 def lay_out(number: str, runs: Iterable[Path]) -> PaperTable:
-    """Table `number` of `LAYOUTS`: the quoted rows, then a row for each model of the runs.
+    """Table `number` of `LAYOUTS`: the quoted rows, then those of the runs.
 
     Shares are in percent, with half their 95% interval where there is one. A model without steps
-    stands at one token per step. Raises what `load` raises.
+    stands at one token per step. Runs of one model stand in one row unless they measured the same.
+    Raises what `load` raises.
     """
     layout = LAYOUTS[number]
-    header = [
-        "" if len(layout.budgets) == 1 else f"{budget:g}"
-        for _ in layout.metrics
-        for budget in layout.budgets
-    ]
-    header = [f"{m} {b}".strip() for m, b in zip(_spread(layout), header, strict=True)]
-    rows = [
-        [str(model), "quoted", *_cells(layout, group)]
-        for model, group in _quoted(layout).groupby("model", sort=False)
-    ]
+    groups = [(str(m), "quoted", rows) for m, rows in _quoted(layout).groupby("model", sort=False)]
     notes: list[str] = []
     folders = list(runs)
     if folders:
         frame = load(folders)
-        frame = frame[frame["metric"].isin(layout.metrics)]
-        for (model, sampler, run), group in frame.groupby(["model", "sampler", "run"], sort=False):
-            cells = _cells(layout, group)
-            if any(cell != EMPTY for cell in cells):
-                rows.append([f"{model} ({sampler})", str(run), *cells])
+        frame = frame[frame["metric"].isin(layout.metrics) & ~_is_another(frame)]
+        groups += _own(frame)
         notes = sorted(set(_notes(frame)))
     title = f"Table {number}: {layout.title}; percent, caparena in points"
-    return PaperTable(title, ["model", "from", *header], rows, notes)
+    if len(layout.budgets) > 2:
+        return PaperTable(title, *_metric_by_metric(layout, groups), notes)
+    return PaperTable(title, *_side_by_side(layout, groups), notes)
 
 
-def _spread(layout: Layout) -> list[str]:
-    return [metric for metric in layout.metrics for _ in layout.budgets]
+Group = tuple[str, str, pd.DataFrame]
+"""A model, where its numbers are from, and its rows."""
+
+
+def _own(frame: pd.DataFrame) -> list[Group]:
+    groups: list[Group] = []
+    for (model, sampler), rows in frame.groupby(["model", "sampler"], sort=False):
+        name = f"{model} ({sampler})"
+        if rows.duplicated(["metric", "tokens_per_step"]).any():
+            groups += [
+                (name, f"{run}{_origin(some).removeprefix('runs')}", some)
+                for run, some in rows.groupby("run", sort=False)
+            ]
+        else:
+            groups.append((name, _origin(rows), rows))
+    return groups
+
+
+def _origin(rows: pd.DataFrame) -> str:
+    """`runs`, with a mark where the data are not the paper's."""
+    return "runs" if all(map(_is_official, rows["data"])) else f"runs {MARK}"
+
+
+def _is_another(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Exact coverage of scenes has the name of CapMAS' metric, and is another."""
+    return (frame["metric"] == "coverage") & (frame["scorer"] == "scene-graph")
+
+
+def _is_official(data: str) -> bool:
+    return data.partition("#")[0] in BENCHMARKS
+
+
+def _side_by_side(layout: Layout, groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
+    """A row a model, a column for each metric at each budget."""
+    places = [(metric, budget) for metric in layout.metrics for budget in layout.budgets]
+    several = len(layout.budgets) > 1
+    header = [f"{m} at {b:g}" if several else m for m, b in places]
+    rows = [
+        [model, origin, *cells]
+        for model, origin, some in groups
+        if set(cells := [_cell(some, *place) for place in places]) != {EMPTY}
+    ]
+    return ["model", "from", *header], rows
+
+
+def _metric_by_metric(layout: Layout, groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
+    """A row for each model of each metric, a column a budget."""
+    rows = [
+        [metric, model, origin, *cells]
+        for metric in layout.metrics
+        for model, origin, some in groups
+        if set(cells := [_cell(some, metric, budget) for budget in layout.budgets]) != {EMPTY}
+    ]
+    return ["metric", "model", "from", *(f"{budget:g}" for budget in layout.budgets)], rows
 
 
 def _quoted(layout: Layout) -> pd.DataFrame:
@@ -100,19 +146,11 @@ def _quoted(layout: Layout) -> pd.DataFrame:
     )
 
 
-def _cells(layout: Layout, rows: pd.DataFrame) -> list[str]:
-    budgets = rows["tokens_per_step"].fillna(1.0)
-    return [
-        _text(rows[(rows["metric"] == metric) & (budgets == budget)], metric)
-        for metric in layout.metrics
-        for budget in layout.budgets
-    ]
-
-
-def _text(rows: pd.DataFrame, metric: str) -> str:
-    if rows.empty:
+def _cell(rows: pd.DataFrame, metric: str, budget: float) -> str:
+    found = rows[(rows["metric"] == metric) & (rows["tokens_per_step"].fillna(1.0) == budget)]
+    if found.empty:
         return EMPTY
-    row, scale = rows.iloc[0], 1.0 if metric in ABSOLUTE else 100.0
+    row, scale = found.iloc[0], 1.0 if metric in ABSOLUTE else 100.0
     text = f"{scale * row['value']:.2f}"
     if pd.notna(row["low"]) and pd.notna(row["high"]):
         text += f" ± {scale * (row['high'] - row['low']) / 2:.2f}"
@@ -122,18 +160,15 @@ def _text(rows: pd.DataFrame, metric: str) -> str:
 def _notes(frame: pd.DataFrame) -> Iterable[str]:
     """What the numbers of runs were measured on, and by what."""
     for (metric, data, scorer), _ in frame.groupby(["metric", "data", "scorer"]):
-        name = str(data).partition("#")[0]
-        other = (
-            "" if name in BENCHMARKS else ", not the paper's data: never compare with its numbers"
-        )
-        yield f"{metric} of runs: on {data}{other}; by {scorer}"
+        other = "" if _is_official(str(data)) else f"{MARK} not the paper's data, not comparable: "
+        yield f"{other}{metric} on {data} by {scorer}"
 
 
 def to_table(table: PaperTable) -> Table:
     """For a terminal."""
     shown = Table(title=table.title, caption="\n".join(map(plain, table.notes)))
-    for index, name in enumerate(table.header):
-        shown.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
+    for name in table.header:
+        shown.add_column(name, justify="left" if name in NAMES else "right", no_wrap=True)
     for row in table.rows:
         shown.add_row(*(Text(plain(part)) for part in row))
     return shown

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Caption, Captioner, Decoding
 from rediff.models.openai_api import MAX_TOKENS
-from rediff.suggest import explain
 from rediff_eval.cells import Cell, plan_cells
-from rediff_eval.judge.opening import is_oracle
 from rediff_eval.opening import open_captioner
+from rediff_eval.prices import PRICES, Price, judge_cost, load_prices
 from rediff_eval.registry import ModelChoice
 from rediff_eval.samples import Sample, SampleSet
 from rediff_eval.sources.load import load_samples
@@ -27,34 +23,6 @@ PROBE = 3
 """Samples that are captioned to see how long it takes."""
 PICTURE_TOKENS = 1105
 """Tokens that gpt-4o counts for a picture of six tiles; others count otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeLoad:
-    """What a judge is asked about one caption: calls at least, tokens about."""
-
-    calls: int
-    tokens_in: int
-    tokens_out: int
-
-
-JUDGE_LOADS: Mapping[str, JudgeLoad] = {
-    "clair": JudgeLoad(1, 500, 100),
-    "coverage": JudgeLoad(1, 1350, 300),
-    "factuality": JudgeLoad(2, 2000, 400),
-    "caparena": JudgeLoad(1, 2100, 150),
-}
-"""For captions of 200 tokens, 36 questions and 25 propositions."""
-PRICES = Path(__file__).parent / "prices.yaml"
-
-
-class Price(BaseModel):
-    """US dollars for a million tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input: float
-    output: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +48,8 @@ def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
     Raises what `run` raises for bad names and data, and ValueError for a broken file of prices.
     """
     table = load_prices(prices or PRICES)
-    judged = _plan_judge(spec, table)
     samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
+    judged = judge_cost(spec, samples, table)
     planned: list[PlannedCell] = []
     for model in spec.models:
         if model.kind == "openai":
@@ -94,41 +62,11 @@ def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
     return planned
 
 
-def _plan_judge(spec: RunSpec, prices: Mapping[str, Price]) -> tuple[int, float | None]:
-    """Calls to the judge for one caption, and their dollars; None where a price is not known."""
-    metrics = spec.task.metrics_on("official" if spec.data_dir else "scenes")
-    orders = {"caparena": 2} if spec.scoring.preset == "sound" else {}
-    loads = [(JUDGE_LOADS[m], orders.get(m, 1)) for m in metrics if m in JUDGE_LOADS]
-    calls = sum(load.calls * times for load, times in loads)
-    if spec.judge is None or is_oracle(spec.judge) or not calls:
-        return calls, 0.0
-    price = prices.get(spec.judge.model)
-    if price is None:
-        return calls, None
-    half = 0.5 if spec.judge.batch else 1.0
-    tokens_in, tokens_out = (
-        sum(getattr(load, name) * times for load, times in loads)
-        for name in ("tokens_in", "tokens_out")
-    )
-    return calls, half * (tokens_in * price.input + tokens_out * price.output) / 1e6
-
-
 def _with_judge(cell: PlannedCell, judged: tuple[int, float | None]) -> PlannedCell:
     calls, dollars = judged
     known = dollars is not None and cell.dollars is not None
     total = cell.dollars + dollars * cell.samples if known else None  # type: ignore[operator]
     return replace(cell, judge_calls=calls * cell.samples, dollars=total)
-
-
-def load_prices(path: Path) -> dict[str, Price]:
-    """Prices by model. Raises ValueError naming the file and what is wrong with it."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(dict[str, Price]).validate_python(raw)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        raise ValueError(f"{path}: {explain(error, Price.model_fields)}") from error
 
 
 def _plan_cell(spec: RunSpec, cell: Cell, captioner: Captioner, samples: SampleSet) -> PlannedCell:

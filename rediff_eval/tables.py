@@ -18,13 +18,16 @@ SHOWN = (
     "caparena_worst", "capture_lite", "repetition", "fluency", "bleu4", "meteor", "rouge_l",
     "cider", "nfe", "seconds",
 )  # fmt: skip
+INSTEAD = {"capture_lite": "capture"}
+"""Metrics that are left out where a better one is shown."""
 WIDE = 220
 DECIMALS = {"nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1}
 
 
 def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a row a cell, the main metric with its interval."""
-    metrics = [name for name in SHOWN if any(name in cell.metrics for cell in results.cells)]
+    there = {name for cell in results.cells for name in cell.metrics}
+    metrics = [name for name in SHOWN if name in there and INSTEAD.get(name, "") not in there]
     header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
     return header, [_row(cell, metrics, results.main_metric) for cell in results.cells]
 
@@ -75,7 +78,7 @@ def print_table(results: Results) -> None:
     """Prints the table and what was not run or judged, at full width without a terminal."""
     print_wide(to_terminal(results))
     console = Console()
-    for line in _remarks(results)[1:]:
+    for line in [*_remarks(results)[1:], *_bill(results)]:
         console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -123,6 +126,17 @@ def unjudged_remarks(results: Results) -> list[str]:
         f" the first, {next(iter(failures))}: {next(iter(failures.values()))}"
         for cell in results.cells
         for metric, failures in cell.unjudged.items()
+    ]
+
+
+def _bill(results: Results) -> list[str]:
+    bill = results.manifest["timing"].get("judge")
+    if not bill:
+        return []
+    paid = "price not known" if bill["dollars"] is None else f"${bill['dollars']:.2f}"
+    return [
+        f"Judge: {bill['calls']} calls ({bill['failed']} failed), {bill['kept']} replies kept from"
+        f" before, {bill['tokens_in']:,} tokens in, {bill['tokens_out']:,} out, {paid}"
     ]
 
 

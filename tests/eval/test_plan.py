@@ -6,7 +6,8 @@ import pytest
 from programs import inside, program
 from servers import Server, serving
 
-from rediff_eval.plan import PICTURE_TOKENS, Price, load_prices, plan
+from rediff_eval.plan import PICTURE_TOKENS, plan
+from rediff_eval.prices import PRICES, Price, load_prices
 from rediff_eval.registry import find_model
 from rediff_eval.spec import RunSpec
 from rediff_eval.task import load_task
@@ -66,7 +67,6 @@ def test_broken_prices_are_named(tmp_path: Path) -> None:
 
 
 def test_shipped_prices_are_read() -> None:
-    from rediff_eval.plan import PRICES
 
     assert all(isinstance(price, Price) for price in load_prices(PRICES).values())
 

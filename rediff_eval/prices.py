@@ -1,0 +1,89 @@
+"""What servers charge, and what judges are asked about a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from rediff.suggest import explain
+from rediff_eval.judge.bill import Bill
+from rediff_eval.judge.opening import is_oracle
+from rediff_eval.judge.spec import JudgeSpec
+from rediff_eval.samples import SampleSet
+from rediff_eval.spec import RunSpec
+
+PRICES = Path(__file__).parent / "prices.yaml"
+BATCH = 0.5
+"""What the batch API charges of the price."""
+
+
+class Price(BaseModel):
+    """US dollars for a million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeLoad:
+    """What a judge is asked about one caption: calls at least, tokens about."""
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+
+
+LOADS: Mapping[str, JudgeLoad] = {
+    "clair": JudgeLoad(1, 500, 100),
+    "coverage": JudgeLoad(1, 1350, 300),
+    "factuality": JudgeLoad(2, 2000, 400),
+    "caparena": JudgeLoad(1, 2100, 150),
+}
+"""For captions of 200 tokens, 36 questions and 25 propositions; CapArena once for each order."""
+
+
+def load_prices(path: Path) -> dict[str, Price]:
+    """Prices by model. Raises ValueError naming the file and what is wrong with it."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, Price]).validate_python(raw)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        raise ValueError(f"{path}: {explain(error, Price.model_fields)}") from error
+
+
+def judge_cost(
+    spec: RunSpec, samples: SampleSet, prices: Mapping[str, Price]
+) -> tuple[int, float | None]:
+    """Calls to the judge for one caption, and their dollars; None where its price is not known."""
+    times = {"caparena": 2} if spec.scoring.preset == "sound" else {}
+    loads = [
+        (LOADS[metric], times.get(metric, 1))
+        for metric in spec.task.metrics_on(samples.kind)
+        if metric in LOADS
+    ]
+    calls = sum(load.calls * count for load, count in loads)
+    if spec.judge is None or is_oracle(spec.judge) or not calls:
+        return calls, 0.0
+    bill = Bill(
+        tokens_in=sum(load.tokens_in * count for load, count in loads),
+        tokens_out=sum(load.tokens_out * count for load, count in loads),
+    )
+    return calls, dollars(bill, spec.judge, prices)
+
+
+def dollars(bill: Bill, judge: JudgeSpec, prices: Mapping[str, Price]) -> float | None:
+    """What the calls of a bill cost; nothing for the oracle, None where the price is not known."""
+    if is_oracle(judge):
+        return 0.0
+    price = prices.get(judge.model)
+    if price is None:
+        return None
+    return bill.dollars(price.input, price.output) * (BATCH if judge.batch else 1.0)
