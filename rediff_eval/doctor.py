@@ -25,6 +25,7 @@ from rediff_eval.task import list_tasks, load_task
 State = Literal["ok", "missing", "note"]
 PYTHON = (3, 11)
 EXTRAS = {
+    "nltk": "CAPTURE by its own parser: pip install 'rediff[capture]'",
     "torchvision": "faster pictures for image-text-to-text models: pip install torchvision",
     "peft": "LoRA training: pip install peft",
     "deepspeed": "ZeRO-3 training: pip install deepspeed",
