@@ -11,7 +11,7 @@ from rediff_eval.judge.cache import ReplyCache, body_of, key_of
 from rediff_eval.judge.post import Post
 from rediff_eval.judge.spec import JudgeSpec
 from rediff_eval.judge.talk import Failed, Reply, Request, Talk
-from rediff_eval.metrics.official import OfficialCrashError
+from rediff_eval.presets import OfficialCrashError
 
 Verdict = TypeVar("Verdict")
 Advance = Callable[[int], None]

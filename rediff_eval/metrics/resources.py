@@ -15,8 +15,8 @@ from rediff_eval.metrics.capture.graph import CaptionGraph
 from rediff_eval.metrics.capture.matching import Encoder
 from rediff_eval.metrics.capture.parsing import Parser
 from rediff_eval.metrics.capture.score import Capture, CaptureConfig
-from rediff_eval.metrics.official import Preset
 from rediff_eval.metrics.spec import ScoringSpec
+from rediff_eval.presets import Preset
 from rediff_eval.progress import Progress
 
 Verdict = TypeVar("Verdict")

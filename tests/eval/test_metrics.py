@@ -9,10 +9,10 @@ from pycocoevalcap.bleu.bleu import Bleu
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.world import Scene, Thing, sample_scene
 from rediff_eval.answers import Answer
+from rediff_eval.exact import repetition, score_caption
 from rediff_eval.metrics.base import Scores
 from rediff_eval.metrics.ngram.lite import NgramLiteMetric, words
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.metrics.scene_graph import repetition, score_caption
 from rediff_eval.samples import Sample
 from rediff_eval.stats import estimate
 

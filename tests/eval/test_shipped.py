@@ -14,8 +14,8 @@ from rediff.models.load import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.world import Scene
 from rediff.training.recipe import Recipe, find_recipe
+from rediff_eval.exact import score_caption
 from rediff_eval.manifest import weights_hash
-from rediff_eval.metrics.scene_graph import score_caption
 from rediff_eval.registry import SHIPPED_ORDER, shipped_folder, shipped_models
 
 RESULTS = Path(__file__).parents[2] / "results" / "scenes"

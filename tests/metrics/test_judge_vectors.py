@@ -19,7 +19,7 @@ from rediff_eval.metrics.arena.battles import (
     official_scores,
 )
 from rediff_eval.metrics.clair import official_row
-from rediff_eval.metrics.official import OfficialCrashError, Preset
+from rediff_eval.presets import OfficialCrashError, Preset
 
 PROMPTS = own_prompts()
 EXACT = 1e-9

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from rediff_eval.exact import score_caption
 from rediff_eval.judge.oracle.truth import holds, scene_of, statements
 from rediff_eval.judge.parsing.coverage import UNKNOWN
 from rediff_eval.judge.prompts import Prompts, own_prompts
 from rediff_eval.judge.spec import ORACLE
-from rediff_eval.metrics.scene_graph import score_caption
 from rediff_eval.sources.questions import LETTERS, answer_from
 
 VERSION = 1

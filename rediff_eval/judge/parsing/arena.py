@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rediff_eval.metrics.official import OfficialCrashError
+from rediff_eval.presets import OfficialCrashError
 
 FIRST, SECOND, TIE = 1, 2, 0
 VERDICTS: Mapping[str, int] = {

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from rediff_eval.metrics.official import OfficialCrashError
+from rediff_eval.presets import OfficialCrashError
 
 Scored = tuple[float, Any]
 """A score, 0 to 1 by intention, and the reason, officially of any JSON type."""

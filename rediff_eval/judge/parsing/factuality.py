@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from rediff_eval.judge.parsing.coverage import pair_pieces
-from rediff_eval.metrics.official import OfficialCrashError
+from rediff_eval.presets import OfficialCrashError
 
 LONGEST_LINE = 245
 """Words of a line above which the official program skips the picture."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rediff_eval.judge.parsing.arena import VERDICTS, read_official, read_sound
 from rediff_eval.judge.prompts import ArenaPrompt
 from rediff_eval.judge.talk import Request, Talk, picture, system, text, user, why_unread
-from rediff_eval.metrics.official import Preset
+from rediff_eval.presets import Preset
 
 TRIES = 5
 SOUND_TRIES = 3

@@ -8,7 +8,7 @@ from typing import Any
 from rediff_eval.judge.parsing.clair import read_official, read_sound
 from rediff_eval.judge.prompts import ClairPrompt
 from rediff_eval.judge.talk import Request, Talk, system, why_unread
-from rediff_eval.metrics.official import Preset
+from rediff_eval.presets import Preset
 
 TRIES = 3
 MAX_TOKENS = 4096

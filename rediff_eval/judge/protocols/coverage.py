@@ -10,7 +10,7 @@ import numpy as np
 from rediff_eval.judge.parsing.coverage import read_official, read_sound
 from rediff_eval.judge.prompts import CoveragePrompt
 from rediff_eval.judge.talk import Failed, Reply, Request, Talk, system, text, user, why_unread
-from rediff_eval.metrics.official import OfficialCrashError, Preset
+from rediff_eval.presets import OfficialCrashError, Preset
 
 TRIES = 3
 MAX_TOKENS = 4096

@@ -23,7 +23,7 @@ from rediff_eval.judge.talk import (
     user,
     why_unread,
 )
-from rediff_eval.metrics.official import OfficialCrashError, Preset
+from rediff_eval.presets import OfficialCrashError, Preset
 
 TRIES = 3
 MAX_TOKENS = 4096

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rediff_eval.judge.parsing.arena import FIRST, TIE, VERDICTS
-from rediff_eval.metrics.official import OfficialCrashError
+from rediff_eval.presets import OfficialCrashError
 
 OFFICIAL_REFERENCES = ("GPT-4o-0806", "CogVLM2-llama3-chat-19B", "MiniCPM-V2.6-8B")
 EQUAL = frozenset({"tie", "tie (bothbad)", "equal"})
