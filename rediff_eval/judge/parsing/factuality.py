@@ -12,7 +12,7 @@ LONGEST_LINE = 245
 """Words of a line above which the official program skips the picture."""
 IN_A_ROW = 3
 """Equal propositions in a row at which it does so too."""
-_PROPOSITION = re.compile(r"^[ \t>*_#-]*\d+[ \t]*[.)][ \t*_]*(\S.*?)[ \t*_]*$", re.MULTILINE)
+_PROPOSITION = re.compile(r"^[ \t>*_#-]*\d+[ \t]*[.)][ \t*_]*(\S.*?)[ \t\r*_]*$", re.MULTILINE)
 _VERDICT = re.compile(
     r"""(?<![\w.])(\d+)\s*[.):]\s*["'(*]*(true|false)\b(?![/\w])""", re.IGNORECASE
 )
