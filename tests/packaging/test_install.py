@@ -79,7 +79,7 @@ def test_the_wheel_runs_the_main_job_outside_the_checkout(installed: Path, tmp_p
 
 
 def test_the_wheel_brings_its_data(installed: Path, tmp_path: Path) -> None:
-    """The page's template, the paper's numbers, the table of models, and the workers."""
+    """The page's template, judges' prompts, the paper's numbers, the table of models, workers."""
 
     def rediff_eval(*arguments: str) -> str:
         done = subprocess.run(
@@ -88,11 +88,11 @@ def test_the_wheel_brings_its_data(installed: Path, tmp_path: Path) -> None:
         )  # fmt: skip
         return done.stdout
 
-    rediff_eval("run", "--task", "capture", "--limit", "1", "--model", "rediff", "--steps", "10",
+    rediff_eval("run", "--task", "capmas", "--limit", "1", "--model", "rediff", "--steps", "10",
                 "--out", "run")  # fmt: skip
     rediff_eval("report", "run")
     assert "trace-slider" in (tmp_path / "run" / "report.html").read_text()
-    assert "quoted from arXiv" in rediff_eval("leaderboard", "run", "--paper")
+    assert "quoted from arXiv" in rediff_eval("leaderboard", "run", "--paper", "--metric", "clair")
     assert "ReDiff-8B" in rediff_eval("list", "models")
     assert (installed / "rediff" / "models" / "workers" / "reference.py").is_file()
     assert (installed / "rediff" / "models" / "workers" / "README.md").is_file()
