@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import defaultdict
@@ -162,7 +163,8 @@ def fit(
 ) -> None:
     """Trains `model` in place; goes on from the last state saved in `folder`.
 
-    Writes `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `kwargs`
+    A run that was broken off and goes on ends with the very weights of an unbroken one (one
+    process, CPU): what a batch is corrupted by is drawn by `FixedDraws`. Writes `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `kwargs`
     go to the trainer.
     """
     arguments = TrainingArguments(
@@ -190,8 +192,8 @@ def fit(
     runner = trainer(
         model,
         args=arguments,
-        data_collator=collate,
-        train_dataset=rows,
+        data_collator=FixedDraws(collate, seed),
+        train_dataset=Numbered(rows),
         callbacks=[JsonLog(folder / LOG)],
         optimisation=settings,
         **kwargs,
@@ -200,6 +202,38 @@ def fit(
     model.train()
     runner.train(resume_from_checkpoint=_last_state(folder / STATE))
     model.eval()
+
+
+class Numbered(torch.utils.data.Dataset[tuple[int, Any]]):
+    """The rows of a data set, each with its number."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[int, Any]:
+        return index, self.rows[index]
+
+
+class FixedDraws:
+    """A collate function whose draws are a function of the seed and of the batch's rows alone.
+
+    The loader fetches ahead, so draws from the global generator would depend on where a run was
+    broken off: the generator's saved state is already that of the next batch.
+    """
+
+    def __init__(self, collate: Callable[[Sequence[Any]], dict[str, Any]], seed: int) -> None:
+        self.collate = collate
+        self.seed = seed
+
+    def __call__(self, numbered: Sequence[tuple[int, Any]]) -> dict[str, Any]:
+        numbers = [number for number, _ in numbered]
+        digest = hashlib.sha256(f"{self.seed} {numbers}".encode()).digest()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int.from_bytes(digest[:7], "little"))
+            return self.collate([row for _, row in numbered])
 
 
 def _last_state(folder: Path) -> str | None:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,43 @@ def test_a_killed_stage_goes_on_where_it_was(trained: Path, tmp_path: Path) -> N
     assert sum(line["step"] == 1 for line in lines) == 1
     assert read_log(folder / "log.jsonl")[-1]["step"] >= 20
     assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(
+    trained: Path, tmp_path: Path, stage: str
+) -> None:
+    """Killed twice at random moments behind a saved state, then finished: equal bit by bit."""
+    raw = toy().model_dump(mode="json")
+    raw["stages"][stage]["optimisation"] |= {"steps": 30, "save_every": 3}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    recipe = Recipe.load(tmp_path / "recipe.yaml")
+    for root in ("whole", "broken"):
+        for need in ("base", "stage1", "drafts", "oracle"):
+            if need != stage:
+                shutil.copytree(trained / need, tmp_path / root / need)
+    assert train(recipe, tmp_path / "whole", only=[stage]) == [stage]
+    folder, rng = tmp_path / "broken" / stage, random.Random(time.time_ns())
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
+             "--out", tmp_path / "broken", "--stage", stage],
+            start_new_session=True,
+        )  # fmt: skip
+        before = states(folder)
+        while not states(folder) - before and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.random() * 0.2)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    train(recipe, tmp_path / "broken", only=[stage])
+    first, second = (weights(tmp_path / root / stage) for root in ("whole", "broken"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def states(folder: Path) -> set[str]:
+    return {path.parent.name for path in folder.glob(f"{STATE}/checkpoint-*/trainer_state.json")}
 
 
 def test_drafts_and_corrections_fit_each_other(trained: Path) -> None:
