@@ -39,8 +39,8 @@ class Answer:
     text: str = ""
     tokens: int | None = None
     nfe: int | None = None
-    seconds: float = 0.0
-    truncated: bool = False
+    seconds: float | None = 0.0
+    truncated: bool | None = False
     revisions: Revisions | None = None
     trace: dict[str, Any] | None = None
     error: str | None = None

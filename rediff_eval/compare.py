@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,31 +43,36 @@ class Comparison:
 
 
 def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
-    """Every sample's value of one metric: the cells' columns, `id`, `run`, `value`.
+    """Every sample's value of one metric: the cells' columns, `id`, `run`, `scorer`, `value`.
 
     Raises FileNotFoundError for a folder that is no finished run, ValueError for a metric that no
     run has.
     """
     frames = []
     for run in runs:
-        check_finished(run, "samples.csv")
-        frames.append(pd.read_csv(run / "samples.csv", dtype={"id": str}).assign(run=str(run)))
+        check_finished(run, "samples.csv", "results.json")
+        manifest = json.loads((run / "results.json").read_text(encoding="utf-8"))["manifest"]
+        scorer = manifest.get("scorers", {}).get(metric, "")
+        frame = pd.read_csv(run / "samples.csv", dtype={"id": str})
+        frames.append(frame.assign(run=str(run), scorer=scorer))
     frame = pd.concat(frames, ignore_index=True)
-    metrics = [name for name in frame.columns if name not in {*CELL_COLUMNS, "id", "run"}]
+    metrics = [name for name in frame.columns if name not in {*CELL_COLUMNS, "id", "run", "scorer"}]
     if metric not in metrics:
         raise unknown("metric", metric, metrics)
     frame = frame.rename(columns={metric: "value"}).dropna(subset=["value"])
-    return frame[[*CELL_COLUMNS, "run", "id", "value"]]
+    return frame[[*CELL_COLUMNS, "run", "scorer", "id", "value"]]
 
 
 def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:
-    """Every pair of cells of one task, data set and budget, corrected for their number.
+    """Every pair of cells of one task, data set, scorer and budget, corrected for their number.
 
+    Means of the samples' own values are compared, also of metrics whose aggregate is a ratio of
+    sums.
     `frame` as `load_values` makes it. Raises ValueError if no two cells share samples.
     """
     pairs = list(_pairs(frame))
     if not pairs:
-        raise ValueError("no two cells have the same task, data, budget and samples")
+        raise ValueError("no two cells have the same task, data, scorer, budget and samples")
     found = [_test(*pair, seed=seed) for pair in pairs]
     corrected = holm([comparison.p for comparison in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
@@ -75,7 +81,8 @@ def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:
 def _pairs(frame: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
     budget = frame["steps"].map(lambda steps: "–" if pd.isna(steps) else f"{steps:g}")
     frame = frame.assign(budget=budget)
-    for (_, _, steps), group in frame.groupby(["task", "data", "budget"], sort=False):
+    same = ["task", "data", "scorer", "budget"]
+    for (_, _, _, steps), group in frame.groupby(same, sort=False):
         cells = dict(list(group.groupby(["run", "model", "sampler"], sort=False)))
         several = group["run"].nunique() > 1
         for (first, one), (second, two) in itertools.combinations(cells.items(), 2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -49,28 +49,41 @@ def read_caption_sets(path: Path) -> list[CaptionSet]:
     end a response are cut off with all behind them. Raises FileNotFoundError or ValueError naming
     what is no caption.
     """
-    file = path / CAPTIONS if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(f"no captions file {file}")
+    file = captions_file(path)
     if file.suffix == ".jsonl":
         cells = list(_cells_of_run(file))
         if cells:
             return cells
     captions = PrecomputedCaptioner.load(file).captions
-    answers = {i: Answer(text=strip_ends(text)) for i, text in captions.items()}
+    answers = {
+        i: Answer(text=strip_ends(text), seconds=None, truncated=None)
+        for i, text in captions.items()
+    }
     return [CaptionSet(Cell(path.stem, GIVEN, None, None), answers)]
+
+
+def captions_file(path: Path) -> Path:
+    """The file itself, or that of a run folder. Raises FileNotFoundError where there is none."""
+    file = path / CAPTIONS if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"no captions file {file}")
+    return file
 
 
 def _cells_of_run(file: Path) -> Iterator[CaptionSet]:
     cells: dict[tuple[Any, ...], dict[str, Answer]] = {}
     with file.open(encoding="utf-8") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             record = _record(line)
             if record is None:
                 return
-            place = tuple(record[name] for name in CELL)
-            answer = Answer.from_record(record)
-            cells.setdefault(place, {})[str(record["id"])] = answer
+            cell = cells.setdefault(tuple(record[name] for name in CELL), {})
+            sample_id = str(record["id"])
+            if sample_id in cell:
+                raise ValueError(f"{file}:{number}: id {sample_id!r} stands twice")
+            cell[sample_id] = Answer.from_record(record)
     for place, answers in cells.items():
         yield CaptionSet(Cell(*place), answers)
 
@@ -88,14 +101,17 @@ def _record(line: str) -> dict[str, Any] | None:
 def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> Joined:
     """The captions in the order of the samples.
 
-    Ids match with or without the suffix of a picture file. Raises ValueError naming ids if more
-    than the share `allowed` of the samples has no caption.
+    Ids match with or without the suffix of a picture file, where that is clear. Raises ValueError
+    naming ids if more than the share `allowed` of the samples has no caption.
     """
-    by_bare = {_bare(i): i for i in captions.answers}
+    by_bare = _unique_by_bare(i for i in captions.answers)
+    bare_samples = _unique_by_bare(sample.id for sample in samples)
     found: dict[str, Answer] = {}
     used: set[str] = set()
     for sample in samples:
-        own = sample.id if sample.id in captions.answers else by_bare.get(_bare(sample.id))
+        bare = _bare(sample.id)
+        own = by_bare.get(bare) if bare in bare_samples else None
+        own = sample.id if sample.id in captions.answers else own
         if own is not None:
             used.add(own)
         answer = None if own is None else captions.answers[own]
@@ -113,6 +129,14 @@ def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> 
         failures={i: a.error for i, a in found.items() if a.error is not None},
     )
     return Joined(outcome, sorted(set(captions.answers) - used), missing)
+
+
+def _unique_by_bare(ids: Iterable[str]) -> dict[str, str]:
+    """Ids by what is left without a suffix, where that tells one from all others."""
+    found: dict[str, list[str]] = {}
+    for one in ids:
+        found.setdefault(_bare(one), []).append(one)
+    return {bare: some[0] for bare, some in found.items() if len(some) == 1}
 
 
 def _bare(sample_id: str) -> str:

@@ -84,11 +84,13 @@ def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric, a row for each data set, model and sampler, a column for each budget.
 
-    Where a model has no budget its column is "–". Runs of the same cell are averaged.
-    Raises ValueError for a metric that no run has.
+    Where a model has no budget its column is "–". Runs of the same cell are averaged; numbers by
+    several scorers (judges, parsers, presets) stand in rows of their own. Raises ValueError for a
+    metric that no run has.
     """
     rows = select(frame, metric)
-    return _spread(rows, ["data", "model", "sampler"], "tokens_per_step")
+    scorer = ["scorer"] if rows["scorer"].nunique() > 1 else []
+    return _spread(rows, ["data", *scorer, "model", "sampler"], "tokens_per_step")
 
 
 def rankings(

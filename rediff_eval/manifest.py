@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from rediff_eval.prices import PRICES, dollars, load_prices
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import CellResult
+from rediff_eval.safe import without_secrets
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
 
@@ -47,8 +47,7 @@ def describe_run(
             "name": samples.name,
             "samples": len(samples.samples),
             "kind": samples.kind,
-            "path": None if spec.data is None else str(spec.data),
-            "folder": None if spec.data_dir is None else str(spec.data_dir.resolve()),
+            "path": None if samples.place is None else str(samples.place),
             "sha256": samples.digest,
         },
         "models": {
@@ -97,11 +96,6 @@ def describe_bill(spec: RunSpec, judge: Judge) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
-
-
-def without_secrets(command: str) -> str:
-    """A command without what stands before the @ of an address, or behind its question mark."""
-    return re.sub(r"(\w+://)[^/\s@]+@", r"\1", re.sub(r"(\w+://[^\s?']+)\?[^\s']*", r"\1", command))
 
 
 def describe_device(place: str) -> str:

@@ -23,6 +23,7 @@ from rediff_eval.tables import to_markdown
 
 CAPTIONS = "captions.jsonl"
 JUDGEMENTS = "judgements.jsonl"
+QUALITY = "quality.png"
 
 
 def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -> None:
@@ -33,15 +34,18 @@ def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -
     )
     lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
     write(folder / CAPTIONS, "".join(lines))
+    for stale in (JUDGEMENTS, QUALITY):
+        (folder / stale).unlink(missing_ok=True)
     if judged := "".join(json.dumps(row) + "\n" for row in judgement_rows(results)):
         write(folder / JUDGEMENTS, judged)
     write(folder / "samples.csv", to_samples_csv(results))
     write(folder / "results.csv", to_csv(results))
     write(folder / "leaderboard.md", to_markdown(results))
-    if len({cell.tokens_per_step for cell in results.cells} - {None}) > 1:
+    ranked = [cell for cell in results.cells if results.main_metric in cell.metrics]
+    if len({cell.tokens_per_step for cell in ranked} - {None}) > 1:
         picture = io.BytesIO()
         plot_quality(results, picture)
-        write(folder / "quality.png", picture.getvalue())
+        write(folder / QUALITY, picture.getvalue())
     write(folder / "results.json", json.dumps(asdict(slim), indent=2) + "\n")
 
 

@@ -104,7 +104,8 @@ def _origin(rows: pd.DataFrame) -> str:
 
 def _is_another(frame: pd.DataFrame) -> pd.Series[bool]:
     """Exact coverage of scenes has the name of CapMAS' metric, and is another."""
-    return (frame["metric"] == "coverage") & (frame["scorer"] == "scene-graph")
+    exact = frame["scorer"].isin(["scene-graph", ""]) & frame["data"].str.startswith("scenes-")
+    return (frame["metric"] == "coverage") & exact
 
 
 def _is_official(data: str) -> bool:
@@ -161,7 +162,7 @@ def _notes(frame: pd.DataFrame) -> Iterable[str]:
     """What the numbers of runs were measured on, and by what."""
     for (metric, data, scorer), _ in frame.groupby(["metric", "data", "scorer"]):
         other = "" if _is_official(str(data)) else f"{MARK} not the paper's data, not comparable: "
-        yield f"{other}{metric} on {data} by {scorer}"
+        yield f"{other}{metric} on {data}" + (f" by {scorer}" if scorer else "")
 
 
 def to_table(table: PaperTable) -> Table:

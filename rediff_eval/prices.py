@@ -63,6 +63,8 @@ def judge_cost(
     spec: RunSpec, samples: SampleSet, prices: Mapping[str, Price]
 ) -> tuple[int, float | None]:
     """Calls to the judge for one caption, and their dollars; None where its price is not known."""
+    if spec.judge is None and samples.kind != "scenes":
+        return 0, 0.0  # judged metrics will not be run
     times = {"caparena": 2} if spec.scoring.preset == "sound" else {}
     loads = [
         (LOADS[metric], times.get(metric, 1))

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 from rediff_eval.external import Joined, join, read_caption_sets
-from rediff_eval.finish import finish
+from rediff_eval.finish import check, finish
 from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
 from rediff_eval.results import Results
+from rediff_eval.samples import SampleSet
 from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
+
+
+def check_folder(spec: RunSpec, samples: SampleSet) -> None:
+    """Raises ValueError if the folder holds the results of something else."""
+    path = spec.out / "results.json"
+    if not path.is_file():
+        return
+    manifest = json.loads(path.read_text(encoding="utf-8"))["manifest"]
+    own = (spec.task.name, samples.digest, spec.models[0].where)
+    there = (
+        manifest["task"]["name"], manifest["data"]["sha256"],
+        next((m["from"].partition(":")[2] for m in manifest["models"].values()), None),
+    )  # fmt: skip
+    if own != there:
+        raise ValueError(f"{spec.out} holds other results; choose another --out")
 
 
 def score_file(spec: RunSpec, file: Path) -> tuple[Results, list[Joined]]:
@@ -20,11 +37,15 @@ def score_file(spec: RunSpec, file: Path) -> tuple[Results, list[Joined]]:
     Raises what `read_caption_sets`, `join` and `load_samples` raise, before anything is written.
     """
     started = time.perf_counter()
+    if file.resolve() == spec.out.resolve():
+        raise ValueError(f"{file} is the run itself; choose another --out")
     samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
     joined = [
         join(captions, samples.samples, allowed=spec.max_failures)
         for captions in read_caption_sets(file)
     ]
+    check(spec, samples)
+    check_folder(spec, samples)
     spec.out.mkdir(parents=True, exist_ok=True)
     results = finish(
         spec, samples, [one.outcome for one in joined], Progress(), keys={}, rank=Rank(),

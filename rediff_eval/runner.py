@@ -15,7 +15,7 @@ from rediff.models.captioner import Caption, Captioner, Decoding, Failure
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.fingerprint import cell_key, model_identity
-from rediff_eval.finish import finish
+from rediff_eval.finish import check, finish
 from rediff_eval.opening import open_captioner
 from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
@@ -39,6 +39,7 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
     for name in (*spec.samplers, *(m.sampler for m in spec.models if m.sampler)):
         find_sampler(name)
     samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
+    check(spec, samples)
     spec.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with Store(spec.out, rank) as store:

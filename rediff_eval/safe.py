@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -29,3 +30,8 @@ def markdown(text: str) -> str:
     for character in "\\`*_[]<>|":
         text = text.replace(character, f"\\{character}")
     return plain(text)
+
+
+def without_secrets(command: str) -> str:
+    """A command without what stands before the @ of an address, or behind its question mark."""
+    return re.sub(r"(\w+://)[^/\s@]+@", r"\1", re.sub(r"(\w+://[^\s?']+)\?[^\s']*", r"\1", command))

@@ -66,11 +66,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """Samples and the name that tells them from others; runs of other names are not comparable."""
+    """Samples and the name that tells them from others; runs of other names are not comparable.
+
+    `place`: the folder or file that they were read from, None for scenes.
+    """
 
     name: str
     samples: tuple[Sample, ...]
     kind: DataKind
+    place: Path | None = None
 
     @property
     def digest(self) -> str:

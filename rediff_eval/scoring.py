@@ -74,7 +74,7 @@ def score_cell(
         failures=outcome.failures,
         unjudged=unjudged,
         captions=len(outcome.answers),
-        truncated=sum(answer.truncated for answer in outcome.answers),
+        truncated=sum(bool(answer.truncated) for answer in outcome.answers),
         scorers=scorers,
         ids=tuple(sample.id for sample in outcome.samples),
         values={name: tuple(map(float, some.values)) for name, some in scores.items()},

@@ -14,7 +14,10 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """An aggregate with its 95% interval over n samples; a single sample has no interval."""
+    """An aggregate with its 95% interval over n samples.
+
+    There is no interval for a single sample, or where resamples may have no value at all.
+    """
 
     value: float
     low: float | None
@@ -37,5 +40,6 @@ def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
         batch=200,
         rng=np.random.default_rng(seed),
     )
-    low, high = result.confidence_interval
-    return Estimate(value, float(low), float(high), n)
+    low, high = map(float, result.confidence_interval)
+    known = np.isfinite([low, high]).all()
+    return Estimate(value, low if known else None, high if known else None, n)

@@ -16,12 +16,12 @@ SHOWN = (
     "clair", "clair_worst", "capture", "object_f1", "attribute_f1", "relation_f1",
     "hallucination", "coverage", "coverage_worst", "factuality", "factuality_worst", "caparena",
     "caparena_worst", "capture_lite", "repetition", "fluency", "bleu4", "meteor", "rouge_l",
-    "cider", "nfe", "seconds",
+    "cider", "words", "nfe", "seconds",
 )  # fmt: skip
 INSTEAD = {"capture_lite": "capture"}
 """Metrics that are left out where a better one is shown."""
 WIDE = 220
-DECIMALS = {"nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1}
+DECIMALS = {"nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1, "words": 1}
 
 
 def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:

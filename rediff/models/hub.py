@@ -29,10 +29,11 @@ def fetch(text: str, *, code: bool = False) -> Path:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         raise FileNotFoundError(
-            f"cannot fetch {text} from the hub ({_first_line(error)});"
+            f"cannot fetch {text} from the hub ({first_line(error)});"
             " download it where there is a network and give its folder"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without a full stop."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -164,8 +164,8 @@ def fit(
     """Trains `model` in place; goes on from the last state saved in `folder`.
 
     A run that was broken off and goes on ends with the very weights of an unbroken one (one
-    process, CPU): what a batch is corrupted by is drawn by `FixedDraws`. Writes `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `kwargs`
-    go to the trainer.
+    process, CPU): what a batch is corrupted by is drawn by `FixedDraws`. Writes `log.jsonl` (a
+    line every ten steps, each loss part by its kind) to `folder`. `kwargs` go to the trainer.
     """
     arguments = TrainingArguments(
         output_dir=str(folder / STATE),

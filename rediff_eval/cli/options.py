@@ -37,24 +37,29 @@ OPTIONS = (
 
 SCORING = (
     click.option("--judge", help="Judge model; oracle or oracle:ERROR-RATE on scenes."),
-    click.option("--judge-url", help="Address of the judge's server; default: OpenAI's."),
     click.option(
-        "--judge-concurrency", default=8, show_default=True, type=click.IntRange(min=1),
-        help="Calls to the judge at once.",
+        "--judge-url", "judge_base_url", help="Address of the judge's server; default: OpenAI's."
     ),
     click.option(
-        "--judge-rate", type=click.FloatRange(min=0, min_open=True),
+        "--judge-concurrency", type=click.IntRange(min=1),
+        help="Calls to the judge at once; default: 8.",
+    ),
+    click.option(
+        "--judge-rate", "judge_per_minute", type=click.FloatRange(min=0, min_open=True),
         help="Calls to the judge a minute, at most.",
     ),
     click.option(
-        "--judge-timeout", default=120.0, show_default=True, type=click.FloatRange(min=0.1),
-        help="Seconds for one call.",
+        "--judge-timeout", type=click.FloatRange(min=0.1),
+        help="Seconds for one call; default: 120.",
     ),
     click.option(
-        "--judge-retries", default=6, show_default=True, type=click.IntRange(min=0),
-        help="Retries of a call that failed.",
+        "--judge-retries", type=click.IntRange(min=0),
+        help="Retries of a call that failed; default: 6.",
     ),
-    click.option("--judge-batch", is_flag=True, help="Ask by the batch API, at half the price."),
+    click.option(
+        "--judge-batch", is_flag=True, default=None,
+        help="Ask by the batch API, at half the price.",
+    ),
     click.option(
         "--judge-cache", type=click.Path(path_type=Path, file_okay=False),
         help="Folder of paid replies; default: ~/.cache/rediff-eval/judge.",
@@ -88,26 +93,27 @@ def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, JudgeSpec | None]:
 
     Raises ValueError for options of a judge that was not named.
     """
-    from rediff_eval.judge.spec import JudgeSpec, default_cache
+    from rediff_eval.judge.spec import JudgeSpec
     from rediff_eval.metrics.spec import ScoringSpec
 
     asked = {
-        name.removeprefix("judge_"): options.pop(name)
+        name.removeprefix("judge_"): value
         for name in list(options)
-        if name.startswith("judge_")
+        if name.startswith("judge_") and (value := options.pop(name)) is not None
     }
-    model, url, cache = options.pop("judge"), asked.pop("url"), asked.pop("cache")
     names = ("preset", "capmas_prompts", "caparena_prompts", "factual", "encoder")
     scoring = ScoringSpec(**{name: options.pop(name) for name in names})
-    if model is None:
-        if url is not None:
-            raise ValueError("--judge-url needs --judge, the model that the server has")
-        return scoring, None
-    return scoring, JudgeSpec(
-        model=model, base_url=url, concurrency=asked["concurrency"], per_minute=asked["rate"],
-        timeout=asked["timeout"], retries=asked["retries"], batch=asked["batch"],
-        cache=cache or default_cache(),
-    )  # fmt: skip
+    model = options.pop("judge")
+    if model is not None:
+        return scoring, JudgeSpec(model=model, **asked)
+    if asked:
+        name = FLAGS.get(next(iter(asked)), next(iter(asked)))
+        raise ValueError(f"--judge-{name} needs --judge, the model that judges")
+    return scoring, None
+
+
+FLAGS = {"base_url": "url", "per_minute": "rate"}
+"""Fields of a judge's spec whose options are called otherwise."""
 
 
 def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rediff_eval.cli.options import scoring_options, to_scoring
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the results; default: runs/FILE-TASK.",
+    help="Folder of the results; default: runs/FILE-TASK-TIME.",
 )  # fmt: skip
 @click.option(
     "--max-missing", default=0.05, show_default=True, type=click.FloatRange(0, 1),
@@ -47,7 +48,7 @@ def score(
     They are joined with the task's samples by id; ids on one side only are listed.
     """
     from rediff.quiet import quiet_libraries
-    from rediff_eval.external import name_some
+    from rediff_eval.external import captions_file, name_some
     from rediff_eval.registry import ModelChoice
     from rediff_eval.rescore import score_file
     from rediff_eval.safe import plain
@@ -61,20 +62,23 @@ def score(
     scoring, judge = to_scoring(options)
     spec = RunSpec(
         task=task,
-        models=(ModelChoice(file.stem, "captions", str(file)),),
+        models=(ModelChoice(file.stem, "captions", str(captions_file(file))),),
         limit=limit,
         seed=seed,
         data=data,
         data_dir=data_dir,
         scoring=scoring,
         judge=judge,
-        out=out or Path("runs") / f"{file.stem}-{task.name}",
+        out=out or Path("runs") / f"{file.stem}-{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
         max_failures=max_missing,
     )
     results, joined = score_file(spec, file)
     print_table(results)
     for one in joined:
-        for what, ids in (("unknown, not scored", one.unknown), ("missing", one.missing)):
+        for what, ids in (
+            ("without a sample here, not scored", one.unknown),
+            ("missing", one.missing),
+        ):
             if ids:
                 title = one.outcome.cell.title
                 click.echo(plain(f"{title}: {len(ids)} ids {what}: {name_some(ids)}"))

@@ -9,9 +9,12 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rediff.suggest import explain
 from rediff_eval.judge.spec import JudgeSpec
 from rediff_eval.judge.talk import Reply
 
@@ -19,7 +22,10 @@ TEMPORARY = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside those from 500 on."""
 FILTERED = "content_filter"
 NO_KEY = "none"
-"""Sent to servers at an address of one's own where no key is set."""
+"""Sent to servers that want no key."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LONGEST_ASKED = 600.0
+"""Seconds that a server is waited for at most when it asks to be."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: whoever asked has gone
@@ -56,7 +62,7 @@ class Caller:
             except (openai.OpenAIError, ValueError) as error:
                 last, pause, code = describe(error), None, None
             if tried < self.spec.retries:
-                self._sleep(self._pause(tried) if pause is None else pause)
+                self._sleep(self._pause(tried) if pause is None else min(pause, LONGEST_ASKED))
         return Reply(error=f"{last} ({self.spec.retries + 1} tries)", code=code)
 
     def _pause(self, tried: int) -> float:
@@ -74,38 +80,74 @@ class Caller:
             raise Stopped
 
     def _sleep(self, seconds: float) -> None:
-        if self.stopping.wait(min(max(seconds, 0.0), 600.0)):
+        if self.stopping.wait(max(seconds, 0.0)):
             raise Stopped
 
 
-def open_client(spec: JudgeSpec) -> openai.OpenAI:
-    """The client of the judge's server. Raises ValueError if a key is wanted and none is set."""
-    key = NO_KEY if spec.base_url and "OPENAI_API_KEY" not in os.environ else None
-    try:
-        return openai.OpenAI(
-            base_url=spec.base_url, api_key=key, timeout=spec.timeout, max_retries=0
-        )
-    except openai.OpenAIError as error:
+def open_client(spec: JudgeSpec, *, retries: int = 0) -> openai.OpenAI:
+    """The client of the judge's server, of which a call is tried again `retries` times by itself.
+
+    A server on this machine gets neither the key nor a proxy between. Raises ValueError if a key
+    is wanted and none is set.
+    """
+    near = spec.base_url is not None and urlsplit(spec.base_url).hostname in LOOPBACK
+    key = os.environ.get("OPENAI_API_KEY")
+    if not key and spec.base_url is None:
         raise ValueError(
             "a judge of OpenAI's needs a key: set OPENAI_API_KEY, or name a server of your own with"
             " --judge-url"
-        ) from error
+        )
+    return openai.OpenAI(
+        base_url=spec.base_url,
+        api_key=NO_KEY if near or not key else key,
+        timeout=spec.timeout,
+        max_retries=retries,
+        http_client=openai.DefaultHttpxClient(trust_env=False) if near else None,
+    )
 
 
-def read_completion(completion: Any) -> Reply:
-    """A reply from the API's answer. Raises ValueError if it is none."""
-    choices = getattr(completion, "choices", None)
-    if not isinstance(choices, list) or not choices or choices[0].message is None:
-        raise ValueError("the server's answer holds no choice")
-    choice, usage = choices[0], completion.usage
-    if not isinstance(choice.message.content, str | None):
-        raise ValueError("the server's answer holds no text")
-    refusal = getattr(choice.message, "refusal", None)
+class _Loose(BaseModel):
+    """Fields that are not named here do not matter."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class _Message(_Loose):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(_Loose):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(_Loose):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Completion(_Loose):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+def read_completion(answer: Any) -> Reply:
+    """A reply from the API's answer, as JSON values or a model of them.
+
+    Raises ValueError if it is no completion: the client itself takes anything.
+    """
+    raw = answer.to_dict() if isinstance(answer, openai.BaseModel) else answer
+    try:
+        completion = _Completion.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from error
+    choice, usage = completion.choices[0], completion.usage or _Usage()
     return Reply(
         text=choice.message.content,
-        finish="refusal" if refusal else choice.finish_reason or "stop",
-        tokens_in=getattr(usage, "prompt_tokens", None) or 0,
-        tokens_out=getattr(usage, "completion_tokens", None) or 0,
+        finish="refusal" if choice.message.refusal else choice.finish_reason or "stop",
+        tokens_in=usage.prompt_tokens,
+        tokens_out=usage.completion_tokens,
     )
 
 

@@ -21,13 +21,13 @@ class Bill:
     used_in: int = 0
     used_out: int = 0
 
-    def add(self, reply: Reply, *, kept: bool) -> None:
-        """Counts one reply that a verdict was read from, or was not."""
+    def use(self, reply: Reply) -> None:
+        """Counts a reply that a conversation was given."""
         self.used_in += reply.tokens_in
         self.used_out += reply.tokens_out
-        if kept:
-            self.kept += 1
-            return
+
+    def pay(self, reply: Reply) -> None:
+        """Counts a call that was made now."""
         self.calls += 1
         self.failed += reply.error is not None
         self.tokens_in += reply.tokens_in

@@ -12,8 +12,9 @@ import json
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,22 @@ class Courier:
             return
         except (OSError, ValueError) as error:
             reply = Reply(error=f"the reply could not be kept: {error}")
-        self._tell({"key": key, "reply": asdict(reply)})
+        self.tell(key, reply)
 
-    def _tell(self, line: dict[str, Any]) -> None:
+    def tell(self, key: str, reply: Reply) -> None:
+        """Writes the line of one reply."""
         with self.telling:
             try:
-                self.out.write(json.dumps(line) + "\n")
+                self.out.write(json.dumps({"key": key, "reply": asdict(reply)}) + "\n")
                 self.out.flush()
             except BrokenPipeError:
                 self.caller.stopping.set()
+
+
+def _tell_of_a_bug(courier: Courier, key: str, done: Future[None]) -> None:
+    """No reply must be waited for in vain, whatever went wrong."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        courier.tell(key, Reply(error=f"the call broke: {type(error).__name__}: {error}"))
 
 
 def serve() -> None:
@@ -64,7 +72,8 @@ def serve() -> None:
     with ThreadPoolExecutor(spec.concurrency) as pool:
         for line in sys.stdin:
             request = json.loads(line)
-            pool.submit(courier.carry, request["key"], request["body"])
+            done = pool.submit(courier.carry, request["key"], request["body"])
+            done.add_done_callback(partial(_tell_of_a_bug, courier, request["key"]))
         courier.caller.stopping.set()
         pool.shutdown(wait=True, cancel_futures=True)
     os._exit(0)  # a closed pipe must not complain on the way out

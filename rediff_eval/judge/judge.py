@@ -71,8 +71,9 @@ class Judge:
             assert self.post is not None
             key, reply = self.post.receive()
             numbers = sent.pop(key)
-            self.bill.add(reply, kept=False)
+            self.bill.pay(reply)
             for number in numbers:
+                self.bill.use(reply)
                 table.tell(number, reply)
             self._send(table, table.step(numbers, self._kept), sent)
 
@@ -91,14 +92,17 @@ class Judge:
         bodies = {key: body_of(self.spec, request) for key, request in asked.items()}
         replies = answer_batch(self.spec, self.cache, bodies)
         for reply in replies.values():
-            self.bill.add(reply, kept=False)
+            self.bill.pay(reply)
         for number, request in list(table.asked.items()):
-            table.tell(number, replies[key_of(self.spec, request)])
+            reply = replies[key_of(self.spec, request)]
+            self.bill.use(reply)
+            table.tell(number, reply)
 
     def _kept(self, request: Request) -> Reply | None:
         reply = self.cache.get(key_of(self.spec, request))
         if reply is not None:
-            self.bill.add(reply, kept=True)
+            self.bill.kept += 1
+            self.bill.use(reply)
         return reply
 
 

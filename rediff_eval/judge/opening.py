@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
+from rediff_eval.judge.api import open_client
 from rediff_eval.judge.judge import Judge
 from rediff_eval.judge.oracle.oracle import VERSION, error_rate
 from rediff_eval.judge.oracle.server import serving_oracle
@@ -23,10 +24,20 @@ def opened(spec: JudgeSpec | None) -> Iterator[Judge | None]:
             yield None
             return
         if is_oracle(spec):
-            error_rate(spec.model)
+            check(spec)
             url = stack.enter_context(serving_oracle())
             spec = replace(spec, base_url=url, address=f"{ORACLE} {VERSION}")
         yield stack.enter_context(closing(Judge(spec)))
+
+
+def check(spec: JudgeSpec) -> None:
+    """Raises ValueError for a judge that cannot be asked: before hours are spent on captions."""
+    if not is_oracle(spec):
+        open_client(spec).close()
+        return
+    error_rate(spec.model)
+    if spec.batch:
+        raise ValueError("the oracle answers at once: it takes no --judge-batch")
 
 
 def is_oracle(spec: JudgeSpec) -> bool:

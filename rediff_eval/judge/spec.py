@@ -11,10 +11,15 @@ CACHE = "REDIFF_EVAL_CACHE"
 """Environment variable for the folder of what was paid for once."""
 
 
-def default_cache() -> Path:
-    """Where replies are kept, for all runs of a user."""
+def cache_root() -> Path:
+    """Where what took long or cost money is kept, for all runs of a user."""
     place = os.environ.get(CACHE)
-    return (Path(place) if place else Path.home() / ".cache" / "rediff-eval") / "judge"
+    return Path(place) if place else Path.home() / ".cache" / "rediff-eval"
+
+
+def default_cache() -> Path:
+    """Where judges' replies are kept."""
+    return cache_root() / "judge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,12 @@ class JudgeSpec:
     address: str | None = None
 
     @property
+    def place(self) -> str:
+        """What stands for the server."""
+        base = self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI"
+        return base if self.address is None else self.address
+
+    @property
     def endpoint(self) -> str:
-        """The kind of endpoint with its address."""
-        base = self.base_url or os.environ.get("OPENAI_BASE_URL", "")
-        return f"chat.completions {self.address if self.address is not None else base}".strip()
+        """The kind of endpoint with its place."""
+        return f"chat.completions {self.place}"

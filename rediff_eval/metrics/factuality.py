@@ -19,9 +19,10 @@ from rediff_eval.samples import Sample
 class FactualityMetric:
     """`factuality`: the share of all propositions of the captions that are true.
 
-    Long captions weigh more. A caption that states less errs less, so look at `coverage` beside it.
-    As the worst, a failed caption counts as many false propositions as the others have on average.
-    `sound`: tries are bounded, propositions count once. `official`: as the authors read replies.
+    Long captions weigh more; one that states nothing adds nothing. A caption that states less errs
+    less, so look at `coverage` beside it. As the worst, a failed caption counts as many false
+    propositions as the others have on average. `sound`: tries are bounded, propositions count once.
+    `official`: as the authors read replies.
     """
 
     def __init__(self, resources: Resources) -> None:

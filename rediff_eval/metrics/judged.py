@@ -26,11 +26,13 @@ def score_verdicts(
     worst: Callable[[Sample, Sequence[Row]], Row],
     detail: Callable[[Verdict], Mapping[str, Any]],
     aggregate: Aggregate = ratio_of_sums,
+    value: Callable[[Row], float] | None = None,
 ) -> Scored:
     """The metric over the samples that have a verdict, and its failures.
 
     Where there are failures, a second metric counts each as the worst: `worst` is given its sample
-    and the rows of all verdicts. `row`: a verdict's statistics, as `aggregate` takes them.
+    and the rows of all verdicts. `row`: a verdict's statistics, as `aggregate` takes them. `value`:
+    a sample's own number from its row, the aggregate of that row alone unless given.
     """
     rows = {
         number: row(verdict)
@@ -39,13 +41,13 @@ def score_verdicts(
     }
     judged = list(rows.values())
     scores: dict[str, Scores] = {}
-    if judged:
-        scores[name] = _scores(rows, len(samples), aggregate)
+    if judged and np.isfinite(aggregate(np.array(judged, dtype=np.float64))):
+        scores[name] = _scores(rows, len(samples), aggregate, value)
         if len(judged) < len(samples):
             everything = {
                 i: rows[i] if i in rows else worst(s, judged) for i, s in enumerate(samples)
             }
-            scores[f"{name}{WORST}"] = _scores(everything, len(samples), aggregate)
+            scores[f"{name}{WORST}"] = _scores(everything, len(samples), aggregate, value)
     pairs = list(zip(samples, verdicts, strict=True))
     return Scored(
         scores,
@@ -54,8 +56,13 @@ def score_verdicts(
     )
 
 
-def _scores(rows: Mapping[int, Row], count: int, aggregate: Aggregate) -> Scores:
+def _scores(
+    rows: Mapping[int, Row], count: int, aggregate: Aggregate, value: Callable[[Row], float] | None
+) -> Scores:
     statistics = np.array(list(rows.values()), dtype=np.float64)
     values = np.full(count, np.nan)
-    values[list(rows)] = aggregate(statistics[:, None, :])
+    if value is None:
+        values[list(rows)] = aggregate(statistics[:, None, :])
+    else:
+        values[list(rows)] = [value(row) for row in rows.values()]
     return Scores(statistics, values, aggregate)

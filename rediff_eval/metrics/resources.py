@@ -18,6 +18,7 @@ from rediff_eval.metrics.capture.score import Capture, CaptureConfig
 from rediff_eval.metrics.spec import ScoringSpec
 from rediff_eval.presets import Preset
 from rediff_eval.progress import Progress
+from rediff_eval.safe import without_secrets
 
 Verdict = TypeVar("Verdict")
 
@@ -59,7 +60,9 @@ class Resources:
 
     def judged_by(self, metric: str, *prompts: Prompt) -> str:
         """The scorer of a judged metric: how it is read, the judge, the prompts."""
-        judge = self.judge.name if self.judge else "no judge"
+        judge = "no judge"
+        if self.judge is not None:
+            judge = f"{self.judge.name} at {without_secrets(self.judge.spec.place)}"
         return f"{metric} {self.preset}, {judge}, {' '.join(prompt.id for prompt in prompts)}"
 
     def hold(self, title: str, talks: Sequence[Talk[Verdict]]) -> list[Verdict | Failed]:

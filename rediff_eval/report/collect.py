@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rediff_eval.files import check_finished
 from rediff_eval.output import CAPTIONS, read_captions
 from rediff_eval.samples import Sample
-from rediff_eval.sources.load import load_samples
+from rediff_eval.sources.load import load_kind
 from rediff_eval.task import Task
 
 THUMBNAIL = 192
@@ -73,8 +73,8 @@ def _samples(manifest: Mapping[str, Any], count: int, ids: Sequence[str]) -> lis
         task = Task.model_validate(manifest["task"])
     except ValidationError as error:
         raise ValueError("the run was made by an older version; make it anew") from error
-    path, folder = (data[name] and Path(data[name]) for name in ("path", "folder"))
-    loaded = load_samples(task, data["samples"], path, folder)
+    place = Path(data["path"]) if data["path"] else None
+    loaded = load_kind(data["kind"], task, data["samples"], place)
     if loaded.digest != data["sha256"]:
         raise ValueError("the run's pictures or references have changed since it was made")
     everything = loaded.samples

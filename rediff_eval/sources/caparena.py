@@ -32,10 +32,10 @@ def load_caparena(folder: Path) -> list[Sample]:
     if not isinstance(table, dict):
         raise ValueError(f"{path}: expected an object of pictures")
     pictures = find_pictures(folder, PICTURES, HOW)
-    return [_sample(pictures / name, row, f"{path}: {name}") for name, row in table.items()]
+    return [_sample(name, pictures / name, row, f"{path}: {name}") for name, row in table.items()]
 
 
-def _sample(picture: Path, row: Any, where: str) -> Sample:
+def _sample(name: str, picture: Path, row: Any, where: str) -> Sample:
     captions = row.get("captions") if isinstance(row, dict) else None
     if not isinstance(captions, dict) or not isinstance(captions.get(HUMAN), str):
         raise ValueError(f"{where}: expected 'captions' with one by {HUMAN!r}")
@@ -44,5 +44,5 @@ def _sample(picture: Path, row: Any, where: str) -> Sample:
         raise ValueError(f"{where}: no caption by the reference model {model!r}")
     if not picture.is_file():
         raise FileNotFoundError(f"no {picture}; {HOW}")
-    sample = of_file(picture.name, picture, (captions[HUMAN],))
+    sample = of_file(name, picture, (captions[HUMAN],))
     return dataclasses.replace(sample, rival=Rival(model, captions[model]))

@@ -37,6 +37,8 @@ def _read(folder: Path, listing: Path) -> Iterator[Sample]:
     pictures = find_pictures(folder, PICTURES, HOW)
     with listing.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
             record = _object(line, f"{listing}:{number}")
             name, caption = record.get("image"), record.get("caption")
             if not isinstance(name, str) or not isinstance(caption, str):
@@ -56,6 +58,8 @@ def _questions(folder: Path, name: str) -> tuple[Question, ...]:
     texts, answers = record.get("questions"), record.get("answers")
     if not isinstance(texts, list) or not isinstance(answers, list) or len(texts) != len(answers):
         raise ValueError(f"{path}: expected as many 'questions' as 'answers'")
+    if not all(isinstance(text, str) for text in (*texts, *answers)):
+        raise ValueError(f"{path}: a question or answer is no text")
     return tuple(map(Question, texts, answers))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from pathlib import Path
 
-from rediff_eval.samples import Sample, SampleSet
+from rediff_eval.samples import DataKind, SampleSet
 from rediff_eval.sources.caparena import load_caparena
 from rediff_eval.sources.capmas import load_capmas
 from rediff_eval.sources.detailcaps import load_detailcaps
@@ -29,25 +30,43 @@ def load_samples(
     put it, if what was asked for is missing or broken.
     """
     if data is not None:
-        own = tuple(itertools.islice(own_samples(data), limit))
-        if not own:
-            raise ValueError(f"{data} holds no images")
-        return SampleSet(own_name(data), own, "own")
+        return load_kind("own", task, limit, data)
     folder = data_dir or official_folder(task)
-    if folder is not None:
-        if task.official is None:
-            raise ValueError(f"task {task.name} has no official data; give your own by --data")
-        return SampleSet(
-            task.official.name, tuple(_first(LOADERS[task.official.loader](folder), limit)),
-            "official",
-        )  # fmt: skip
+    return load_kind("scenes" if folder is None else "official", task, limit, folder)
+
+
+def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None) -> SampleSet:
+    """The first `limit` samples of one kind of data, which is at `place`. Raises as above."""
+    if kind == "own":
+        assert place is not None
+        own = tuple(itertools.islice(own_samples(place), limit))
+        if not own:
+            raise ValueError(f"{place} holds no images")
+        return SampleSet(own_name(place), own, kind, place.resolve() if place.exists() else place)
+    if kind == "official":
+        assert place is not None
+        return _load_official(task, limit, place)
     if task.scenes is None:
         raise ValueError(
             f"task {task.name} needs your own pictures: --data with a folder, a JSON lines file or"
             " a parquet file (see its README)"
         )
     samples = scene_samples(task.scenes, limit or task.limit)
-    return SampleSet(scenes_name(task.scenes), samples, "scenes")
+    return SampleSet(scenes_name(task.scenes), samples, kind)
+
+
+def _load_official(task: Task, limit: int | None, folder: Path) -> SampleSet:
+    if task.official is None:
+        raise ValueError(f"task {task.name} has no official data; give your own by --data")
+    everything = LOADERS[task.official.loader](folder)
+    counts = Counter(sample.id for sample in everything)
+    twice = next((i for i, count in counts.items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"{folder}: id {twice!r} stands twice")
+    part = "" if limit is None or limit >= len(everything) else f", first {limit}"
+    return SampleSet(
+        f"{task.official.name}{part}", tuple(everything[:limit]), "official", folder.resolve()
+    )
 
 
 def official_folder(task: Task) -> Path | None:
@@ -57,7 +76,3 @@ def official_folder(task: Task) -> Path | None:
         return None
     folder = Path(root) / task.name
     return folder if folder.is_dir() else None
-
-
-def _first(samples: list[Sample], limit: int | None) -> list[Sample]:
-    return samples[:limit]

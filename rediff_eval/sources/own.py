@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from rediff.data.images import SUFFIXES, open_bytes, open_image
-from rediff.models.hub import is_hub_id
+from rediff.models.hub import first_line, is_hub_id
 from rediff_eval.samples import Sample, digest_of
 
 Placed = tuple[str, Sample]
@@ -27,7 +27,7 @@ def own_name(data: Path) -> str:
 
 
 def own_samples(data: Path) -> Iterator[Sample]:
-    """All samples of a folder, file or hub data set (OWNER/NAME@REVISION).
+    """All samples of a folder, file or hub data set (OWNER/NAME@REVISION, its first split by name).
 
     Raises FileNotFoundError or ValueError naming file and line, or row, of what is broken.
     """
@@ -96,6 +96,7 @@ def _from_line(line: str, path: Path, where: str) -> Sample:
 def _from_tables(paths: list[Path]) -> Iterator[Placed]:
     from datasets import Dataset
 
+    count = itertools.count()
     for path in paths:
         try:
             table = (
@@ -105,7 +106,7 @@ def _from_tables(paths: list[Path]) -> Iterator[Placed]:
             )
         except (ValueError, OSError, RuntimeError) as error:
             raise ValueError(f"{path}: cannot be read as a table: {error}") from error
-        yield from _from_rows(table, str(path))
+        yield from _from_rows(table, str(path), count)
 
 
 def _from_hub(name: str) -> Iterator[Placed]:
@@ -116,13 +117,14 @@ def _from_hub(name: str) -> Iterator[Placed]:
         splits = load_dataset(identity, revision=revision or None)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"cannot fetch the data set {name}; download it where there is a network and give its"
-            " parquet files"
+            f"cannot load the data set {name} ({first_line(error)}); download it where there is a"
+            " network and give its parquet files"
         ) from error
-    yield from _from_rows(splits[sorted(splits)[0]], name)
+    yield from _from_rows(splits[sorted(splits)[0]], name, itertools.count())
 
 
-def _from_rows(table: Any, where: str) -> Iterator[Placed]:
+def _from_rows(table: Any, where: str, count: Iterator[int]) -> Iterator[Placed]:
+    """`count`: numbers the rows of all files; a row without an id is called by it."""
     from datasets import Image as ImageColumn
 
     if "image" not in table.column_names:
@@ -135,7 +137,7 @@ def _from_rows(table: Any, where: str) -> Iterator[Placed]:
         content = _bytes_of(row["image"], place)
         raw = [] if column is None else row[column]
         references = _texts([raw] if isinstance(raw, str) else raw, f"{place}: {column!r}")
-        sample_id = str(row.get("id", number))
+        sample_id = str(row.get("id", next(count)))
         yield place, Sample(sample_id, opening(content, place), digest_of(content), references)
 
 

@@ -93,6 +93,10 @@ FAILURE: dict[str, tuple[list[Any], str, int]] = {
         [changed(choices=[{"index": 0, "message": {"role": "assistant", "content": 7}}])],
         "answer", 3,
     ),
+    "choices are words": ([changed(choices=["x"])], "answer", 3),
+    "tokens are words": ([changed(usage={"prompt_tokens": "12"})], "answer", 3),
+    "JSON array": ([raw(b"[1, 2]")], "answer", 3),
+    "a bare text": ([raw(b'"hello"')], "answer", 3),
     "null text": ([reply(None)], "empty", 3),
     "empty text": ([reply("")], "empty", 3),
     "blank text": ([reply(" \n")], "empty", 3),
@@ -120,7 +124,7 @@ FAILURE: dict[str, tuple[list[Any], str, int]] = {
     ),
 }  # fmt: skip
 ASKED_AGAIN = ("ever", "bad request", "wrong key", "forbidden", "no such model", "missing",
-               "a number")  # fmt: skip
+               "a number", "are words", "JSON array", "a bare text")  # fmt: skip
 """Parts of the names of failures that are no replies, so the next run asks again."""
 
 

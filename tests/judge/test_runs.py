@@ -18,9 +18,10 @@ from programs import inside, numbers, program
 from servers import Answer, completion, serving
 
 from rediff.scenes.dataset import load_scenes
-from rediff_eval.judge.oracle.oracle import Oracle
+from rediff_eval.judge.oracle.oracle import VERSION, Oracle
 from rediff_eval.judge.oracle.server import completion as oracle_completion
 from rediff_eval.judge.prompts import own_prompts
+from rediff_eval.leaderboard import load, pivot
 
 COUNT = 6
 
@@ -51,7 +52,7 @@ def test_true_captions_are_right_to_the_oracle(captions: Path, tmp_path: Path) -
     manifest = json.loads((tmp_path / "a" / "results.json").read_text())["manifest"]
     assert manifest["judge"]["model"] == "oracle"
     prompt = own_prompts().clair.id
-    assert manifest["scorers"]["clair"] == f"clair sound, oracle, {prompt}"
+    assert manifest["scorers"]["clair"] == f"clair sound, oracle at oracle {VERSION}, {prompt}"
     said = [json.loads(line) for line in (tmp_path / "a" / "judgements.jsonl").open()]
     assert Counter(line["metric"] for line in said) == dict.fromkeys(
         ("clair", "coverage", "factuality"), COUNT
@@ -122,7 +123,7 @@ def test_missing_and_unknown_ids_are_listed(captions: Path, tmp_path: Path, caps
     (tmp_path / "t.json").write_text(json.dumps(table))
     score(tmp_path / "t.json", "capture", tmp_path / "a", "--max-missing", "0.5")
     out = capsys.readouterr().out
-    assert "1 ids unknown, not scored: nobody" in out
+    assert "1 ids without a sample here, not scored: nobody" in out
     assert f"1 ids missing: {first}" in out
     assert {row["failed"] for row in numbers(tmp_path / "a")} == {"1"}
     with pytest.raises(ValueError, match=f"1 of {COUNT} samples have no caption.*: {first}"):
@@ -212,3 +213,59 @@ def test_a_judge_must_be_named_where_the_oracle_knows_nothing(
               "--judge", "oracle")  # fmt: skip
     with pytest.raises(ValueError, match="--judge-url needs --judge"):
         score(captions, "capmas", tmp_path / "c", "--judge-url", "http://localhost")
+
+
+def test_what_scoring_needs_is_looked_for_before_any_caption(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    model = ["--model", untrained / "diffusion", "--limit", "2"]
+    for more, message in (
+        (["--judge", "gpt-4o"], "set OPENAI_API_KEY"),
+        (["--judge", "oracle", "--judge-batch"], "takes no --judge-batch"),
+        (["--judge", "oracle:2"], "RATE 0 to 1"),
+        (["--judge-batch"], "--judge-batch needs --judge"),
+        (["--capmas-prompts", tmp_path], "no .*eval_clair.py"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            inside("run", "--task", "capmas", *model, "--out", tmp_path / "out", *more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_something_else_are_not_written_over(captions: Path, tmp_path: Path) -> None:
+    score(captions, "capmas", tmp_path / "a")
+    score(captions, "capmas", tmp_path / "a")
+    with pytest.raises(ValueError, match="holds other results"):
+        score(captions, "caparena", tmp_path / "a")
+
+
+def test_reports_and_comparisons_of_scored_files(
+    captions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    score(captions, "capmas", tmp_path / "a")
+    score(captions, "capmas", tmp_path / "b", "--judge", "oracle:0.9")
+    inside("report", tmp_path / "a")
+    assert "theirs" in (tmp_path / "a" / "report.html").read_text()
+    with pytest.raises(ValueError, match="same task, data, scorer"):
+        inside("compare", tmp_path / "a", tmp_path / "b", "--metric", "clair")
+    table = pivot(load([tmp_path / "a", tmp_path / "b"]), "clair")
+    assert len(table) == 2
+    assert {"seconds", "nfe"}.isdisjoint({row["metric"] for row in numbers(tmp_path / "a")})
+
+
+def test_an_empty_caption_is_no_true_one(captions: Path, tmp_path: Path) -> None:
+    table = dict.fromkeys(json.loads(captions.read_text()), "")
+    (tmp_path / "t.json").write_text(json.dumps(table))
+    score(tmp_path / "t.json", "capmas", tmp_path / "a")
+    found = values(tmp_path / "a")
+    assert (found["clair"], found["coverage"]) == (0.0, 0.0)
+    assert "factuality" not in found
+
+
+def test_a_proxy_does_not_stand_between_a_run_and_its_oracle(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    score(captions, "capmas", tmp_path / "a")
+    assert values(tmp_path / "a")["clair"] == 1.0

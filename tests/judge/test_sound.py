@@ -96,11 +96,12 @@ def test_unread_is_wrong_and_counted_and_nothing_read_a_failure() -> None:
         ("\n1. a kite\n\n\n2. a park\n", ["a kite", "a park"]),
         ("1) a kite\n2) a park", ["a kite", "a park"]), ("**1.** a kite", ["a kite"]),
         ("  1. a kite", ["a kite"]), ("1. a kite\n2. A kite.\n3. a park", ["a kite", "a park"]),
-        ("- a kite", []), ("", []), ("1. ", []), ("Sure.\n1. a kite\nDone.", ["a kite"]),
+        ("- a kite", None), ("", None), ("1. ", None), ("Sure.\n1. a kite\nDone.", ["a kite"]),
+        ("None", []), ("none.", []),
         ("1. **a kite**\r\n2. a park\r\n", ["a kite", "a park"]),
     ],
 )  # fmt: skip
-def test_propositions(text: str, propositions: list[str]) -> None:
+def test_propositions(text: str, propositions: list[str] | None) -> None:
     assert factuality.decompose_sound(text) == propositions
 
 
@@ -132,6 +133,10 @@ def test_factuality_tries_are_bounded() -> None:
     assert len(asked) == 4
     verdict, asked = hold(talk(), ["1. a\n2. b", "1. True", "1. True\n2. False"])
     assert verdict == FactualityVerdict(("a", "b"), (True, False))
+    verdict, asked = hold(talk(), ["None"])
+    assert verdict == FactualityVerdict((), ())
+    nothing = ask_factuality(PROMPTS.decompose, PROMPTS.judge, " ", "r", "data:,", "sound")
+    assert hold(nothing, []) == (FactualityVerdict((), ()), [])
     verdict, asked = hold(talk(), [Reply(finish="content_filter")])
     assert "refused" in verdict.reason
     assert len(asked) == 1
@@ -161,7 +166,7 @@ def test_no_text_breaks_a_sound_reader(text: str) -> None:
     assert found is None or 0 <= found[0] <= 1
     letters = coverage.read_sound(text, 4)
     assert letters is None or set(letters) <= set(range(4))
-    assert all(factuality.decompose_sound(text))
+    assert all(factuality.decompose_sound(text) or [])
     verdicts = factuality.judge_sound(text, 3)
     assert verdicts is None or set(verdicts) <= {1, 2, 3}
     assert arena.read_sound(text) in (None, 0, 1, 2)

@@ -161,7 +161,7 @@ def test_official_data_are_used_when_they_are_there(
     make_detailcaps(tmp_path / "capture")
     official = load_samples(task, 2, None)
     assert (official.name, official.kind, len(official.samples)) == (
-        "DetailCaps-4870", "official", 2,
+        "DetailCaps-4870, first 2", "official", 2,
     )  # fmt: skip
     assert load_samples(task, None, None).title.startswith("DetailCaps-4870#")
 
@@ -243,8 +243,14 @@ def test_own_pictures_as_parquet(tmp_path: Path) -> None:
         assert [sample.id for sample in samples.samples] == ["a", "b"]
         assert samples.samples[1].references == ("blue",)
         assert samples.samples[1].open().getpixel((0, 0)) == (0, 0, 255)
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for name in ("p0", "p1"):
+        part = [{key: row[key] for key in ("image", "captions")} for row in rows]
+        Dataset.from_list(part).to_parquet(shards / f"{name}.parquet")
+    assert [s.id for s in load_samples(task, None, shards).samples] == ["0", "1", "2", "3"]
     Dataset.from_list([{"id": "a"}]).to_parquet(tmp_path / "bad.parquet")
     with pytest.raises(ValueError, match="expected a column 'image'"):
         load_samples(task, None, tmp_path / "bad.parquet")
-    with pytest.raises(FileNotFoundError, match="cannot fetch the data set someone/pictures@abc"):
+    with pytest.raises(FileNotFoundError, match="cannot load the data set someone/pictures@abc"):
         load_samples(task, None, Path("someone/pictures@abc"))

@@ -13,11 +13,12 @@ import numpy as np
 from rediff_eval.exact import score_caption
 from rediff_eval.judge.oracle.truth import holds, scene_of, statements
 from rediff_eval.judge.parsing.coverage import UNKNOWN
+from rediff_eval.judge.parsing.factuality import NONE
 from rediff_eval.judge.prompts import Prompts, own_prompts
 from rediff_eval.judge.spec import ORACLE
 from rediff_eval.sources.questions import LETTERS, answer_from
 
-VERSION = 1
+VERSION = 2
 """Goes up whenever the same request would get another reply."""
 _NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)
 Values = Mapping[str, str]
@@ -131,20 +132,16 @@ def _coverage(values: Values, noise: _Noise) -> str:
 
 def _decompose(values: Values, noise: _Noise) -> str:
     found = statements(values["caption"])
-    return "\n".join(f"{i}. {line}" for i, line in enumerate(found, 1)) or "1. There is a picture."
+    return "\n".join(f"{i}. {line}" for i, line in enumerate(found, 1)) or NONE
 
 
 def _judge(values: Values, noise: _Noise) -> str:
     scene = scene_of(values["gt_caption"])
     verdicts = [
         noise.change(right, [not right])
-        for right in (_true(line, scene) for line in _split(values["questions"]))
+        for right in (holds(line, scene) for line in _split(values["questions"]))
     ]
     return "\n".join(f"{i}. {verdict}" for i, verdict in enumerate(verdicts, 1))
-
-
-def _true(statement: str, scene: Any) -> bool:
-    return statement == "There is a picture." or holds(statement, scene)
 
 
 def _arena(values: Values, noise: _Noise) -> str:

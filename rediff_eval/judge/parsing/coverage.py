@@ -9,7 +9,7 @@ from rediff_eval.presets import OfficialCrashError
 
 UNKNOWN = "I don't know"
 _ANSWER = re.compile(
-    r"""(?<![\w.])(\d+)\s*[.):]\s*      # its number
+    r"""(?<![\w.])(\d{1,4})\s*[.):]\s* # its number
     (?:[(\["'*]*([A-Za-z])              # a letter, marked or not,
     (?=\s*(?:[)\].:,*"']|$|\s\d+\s*[.):]))   # that ends there
     |[Ii]\ don['\u2019]t\ know)""",

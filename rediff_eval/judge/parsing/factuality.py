@@ -12,9 +12,10 @@ LONGEST_LINE = 245
 """Words of a line above which the official program skips the picture."""
 IN_A_ROW = 3
 """Equal propositions in a row at which it does so too."""
+NONE = "none"
 _PROPOSITION = re.compile(r"^[ \t>*_#-]*\d+[ \t]*[.)][ \t*_]*(\S.*?)[ \t\r*_]*$", re.MULTILINE)
 _VERDICT = re.compile(
-    r"""(?<![\w.])(\d+)\s*[.):]\s*["'(*]*(true|false)\b(?![/\w])""", re.IGNORECASE
+    r"""(?<![\w.])(\d{1,4})\s*[.):]\s*["'(*]*(true|false)\b(?![/\w])""", re.IGNORECASE
 )
 
 
@@ -35,10 +36,15 @@ def decompose_official(text: str | None) -> list[str]:
     return [] if looping or too_long else kept
 
 
-def decompose_sound(text: str) -> list[str]:
-    """The propositions of a numbered list, without their numbers, each once."""
+def decompose_sound(text: str) -> list[str] | None:
+    """The propositions of a numbered list, without their numbers, each once.
+
+    Empty where the judge says that there are none; None for any other text without such a list.
+    """
+    if text.strip().rstrip(".").lower() == NONE:
+        return []
     found = {line.lower().rstrip("."): line for line in reversed(_PROPOSITION.findall(text))}
-    return list(reversed(found.values()))
+    return list(reversed(found.values())) or None
 
 
 def judge_official(text: str | None) -> list[str]:

@@ -55,7 +55,7 @@ def ask(
                 temperature=TEMPERATURE, top_p=TOP_P, attempt=sent,
             )  # fmt: skip
             sent += 1
-        verdict = read_official("" if reply.error is not None else reply.text)
+        verdict = read_official("" if reply.final else reply.text)
         if verdict is not None:
             return ArenaVerdict(VERDICTS.get(verdict), verdict)
     return why_unread(reply, "no judgement that is clear")

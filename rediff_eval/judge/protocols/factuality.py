@@ -36,7 +36,7 @@ ENDLESS_ROUNDS = 12
 
 @dataclass(frozen=True, slots=True)
 class FactualityVerdict:
-    """The propositions, and whether each is true."""
+    """The propositions, and whether each is true; none for a caption that states nothing."""
 
     propositions: tuple[str, ...]
     true: tuple[bool, ...]
@@ -61,9 +61,11 @@ def ask(
     """
     if preset == "official":
         return (yield from _ask_official(decompose, judge, caption, reference, image))
-    propositions = yield from _take_apart(decompose, caption)
+    propositions = (yield from _take_apart(decompose, caption)) if caption.strip() else []
     if isinstance(propositions, Failed):
         return propositions
+    if not propositions:
+        return FactualityVerdict((), ())
     numbered = [f"{i}. {line}" for i, line in enumerate(propositions, 1)]
     for attempt in range(TRIES):
         reply = yield _judgement(judge, reference, image, numbered, attempt)
@@ -79,8 +81,8 @@ def ask(
 def _take_apart(decompose: DecomposePrompt, caption: str) -> Talk[list[str]]:
     for attempt in range(TRIES):
         reply = yield _decomposition(decompose, caption, attempt)
-        propositions = [] if reply.final else decompose_sound(reply.text or "")
-        if propositions:
+        propositions = None if reply.final else decompose_sound(reply.text or "")
+        if propositions is not None:
             return propositions
         if reply.final:
             break

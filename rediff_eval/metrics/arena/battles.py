@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rediff_eval.judge.parsing.arena import FIRST, TIE, VERDICTS
+import numpy as np
+
+from rediff_eval.judge.parsing.arena import TIE, VERDICTS
 from rediff_eval.presets import OfficialCrashError
 
 OFFICIAL_REFERENCES = ("GPT-4o-0806", "CogVLM2-llama3-chat-19B", "MiniCPM-V2.6-8B")
@@ -62,24 +64,52 @@ def official_scores(
         if battle.reference not in points:
             raise OfficialCrashError("KeyError")
         if battle.verdict is not None:
-            points[battle.reference].append(points_of(battle, model))
-    scores = {reference: sum(some) / 2 for reference, some in points.items()}
+            own_place = battle.sources.index(model) + 1 if model in battle.sources else None
+            points[battle.reference].append(points_of(battle.verdict, own_place))
+    rows = np.array([row_of(r, p, references) for r, some in points.items() for p in some])
+    rows = rows.reshape(-1, 2 * len(references))
     own = (b.captions[0] if b.sources[0] == model else b.captions[1] for b in battles)
     return OfficialScores(
         judged={reference: len(some) for reference, some in points.items()},
-        scores=scores,
-        average=sum(scores.values()) / len(references),
+        scores=dict(zip(references, official_scores_of(rows).tolist(), strict=True)),
+        average=float(official_average(rows)),
         length=sum(len(caption.split(" ")) for caption in own) / len(battles),
         ignored=sum(battle.ignored for battle in battles),
     )
 
 
-def points_of(battle: Battle, model: str) -> int:
-    """1 for the model's win, -1 for any other winner, 0 for a tie."""
-    if battle.verdict == TIE:
+def points_of(winner: int, own: int | None) -> int:
+    """1 for the model's win, -1 for any other winner, 0 for a tie.
+
+    `own`: where its caption stands, `FIRST` or `SECOND`; None if neither is the model's.
+    """
+    if winner == TIE:
         return 0
-    winner = battle.sources[0] if battle.verdict == FIRST else battle.sources[1]
-    return 1 if winner == model else -1
+    return 1 if winner == own else -1
+
+
+def row_of(reference: str, points: float, references: Sequence[str]) -> list[float]:
+    """Points and a count of one for a pair's reference model, 0 for the others: 2 models."""
+    own = [float(name == reference) for name in references]
+    return [points * mark for mark in own] + own
+
+
+def official_scores_of(statistics: np.ndarray) -> np.ndarray:
+    """Points over 2 for each reference model, from rows [..., n, 2 models]."""
+    points, _ = np.split(statistics.sum(axis=-2), 2, axis=-1)
+    return points / 2
+
+
+def official_average(statistics: np.ndarray) -> np.ndarray:
+    """A third of the sum of the scores, whatever the number of reference models there."""
+    return official_scores_of(statistics).sum(axis=-1) / len(OFFICIAL_REFERENCES)
+
+
+def sound_average(statistics: np.ndarray) -> np.ndarray:
+    """100 times the mean over reference models of points per pair, from the same rows."""
+    points, pairs = np.split(statistics.sum(axis=-2), 2, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 100 * np.nanmean(points / pairs, axis=-1)
 
 
 def make_pair(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from rediff_eval.answers import Answer
-from rediff_eval.judge.parsing.arena import FIRST, TIE
+from rediff_eval.judge.parsing.arena import FIRST, SECOND
 from rediff_eval.judge.protocols.arena import ArenaVerdict, ask
 from rediff_eval.judge.talk import Failed, Talk
-from rediff_eval.metrics.arena.battles import OFFICIAL_REFERENCES, stands_first
-from rediff_eval.metrics.base import Scored
+from rediff_eval.metrics.arena.battles import (
+    official_average,
+    points_of,
+    row_of,
+    sound_average,
+    stands_first,
+)
+from rediff_eval.metrics.base import Scored, Scores
 from rediff_eval.metrics.judged import score_verdicts
 from rediff_eval.metrics.resources import Resources, with_picture
-from rediff_eval.samples import Sample
+from rediff_eval.samples import Rival, Sample
 
 Duel = tuple[str, float, tuple[str, ...]]
 """The rival, the model's points from -1 to 1, and what the judge said."""
@@ -55,17 +62,16 @@ class ArenaMetric:
             for sample, orders in zip(samples, places, strict=True)
         ]
         rivals = sorted({sample.rival.model for sample in samples if sample.rival})
-
-        def row(duel: Duel) -> list[float]:
-            return [duel[1] * (duel[0] == name) for name in rivals] + [
-                float(duel[0] == name) for name in rivals
-            ]
-
-        return score_verdicts(
-            "caparena", samples, duels, row=row, detail=_detail,
-            worst=lambda sample, rows: row((sample.rival.model if sample.rival else "", -1.0, ())),
-            aggregate=_official if self.resources.preset == "official" else _mean_of_models,
+        official = self.resources.preset == "official"
+        found = score_verdicts(
+            "caparena", samples, duels, detail=_detail,
+            row=lambda duel: row_of(duel[0], duel[1], rivals),
+            worst=lambda sample, rows: row_of(_rival_of(sample).model, -1.0, rivals),
+            aggregate=official_average if official else sound_average,
+            value=lambda row: (1 if official else 100) * sum(row[: len(rivals)]),
         )  # fmt: skip
+        words = Scores.of([len(answer.text.split(" ")) for answer in answers])
+        return replace(found, scores={**found.scores, "words": words})
 
     def _orders(self, sample: Sample) -> tuple[bool, ...]:
         """Whether the model's caption stands first, for each time that a pair is judged."""
@@ -85,37 +91,29 @@ class ArenaMetric:
     def _duel(
         self, sample: Sample, judged: Sequence[tuple[bool, ArenaVerdict | Failed]]
     ) -> Duel | Failed:
-        assert sample.rival is not None
-        failed = [verdict for _, verdict in judged if isinstance(verdict, Failed)]
-        if failed:
-            return failed[0]
-        points = list(_points(judged))
-        said = tuple(v.text for _, v in judged if isinstance(v, ArenaVerdict))
-        return sample.rival.model, float(np.mean(points)), said
+        verdicts: list[ArenaVerdict] = []
+        for _, verdict in judged:
+            if isinstance(verdict, Failed):
+                return verdict
+            verdicts.append(verdict)
+        points = [
+            0 if verdict.winner is None else points_of(verdict.winner, FIRST if first else SECOND)
+            for (first, _), verdict in zip(judged, verdicts, strict=True)
+        ]
+        said = tuple(verdict.text for verdict in verdicts)
+        return _rival_of(sample).model, float(np.mean(points)), said
 
 
-def _points(judged: Sequence[tuple[bool, ArenaVerdict | Failed]]) -> Iterator[float]:
-    for first, verdict in judged:
-        assert isinstance(verdict, ArenaVerdict)
-        if verdict.winner in (None, TIE):
-            yield 0.0
-        else:
-            yield 1.0 if (verdict.winner == FIRST) == first else -1.0
+def _rival_of(sample: Sample) -> Rival:
+    assert sample.rival is not None
+    return sample.rival
+
+
+def as_png(url: str) -> str:
+    """The data URL as the official program labels it: image/png, whatever the file is."""
+    return "data:image/png;base64," + url.partition(";base64,")[2]
 
 
 def _detail(duel: Duel) -> dict[str, object]:
     rival, points, said = duel
     return {"rival": rival, "points": points, "said": list(said)}
-
-
-def _mean_of_models(statistics: np.ndarray) -> np.ndarray:
-    """100 times the mean over models of points per pair, from statistics [..., n, 2 models]."""
-    points, pairs = np.split(statistics.sum(axis=-2), 2, axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 100 * np.nanmean(points / pairs, axis=-1)
-
-
-def _official(statistics: np.ndarray) -> np.ndarray:
-    """A third of the sum over models of points over 2."""
-    points, _ = np.split(statistics.sum(axis=-2), 2, axis=-1)
-    return points.sum(axis=-1) / 2 / len(OFFICIAL_REFERENCES)
