@@ -34,10 +34,10 @@ class Progress:
         self.console = console or Console(file=sys.stderr)
 
     @contextmanager
-    def task(self, title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
+    def task(self, title: str, total: int | None, *, done: int = 0) -> Iterator[Advance]:
         """Opens one piece of work; call what it yields with the number of units just done.
 
-        `done`: units that an earlier run has done.
+        `total`: None where it is not known. `done`: units that an earlier run has done.
         """
         if self.console.is_terminal:
             with self._bar(title, total, done) as advance:
@@ -45,7 +45,7 @@ class Progress:
         else:
             yield from self._lines(title, total, done)
 
-    def _lines(self, title: str, total: int, before: int) -> Iterator[Advance]:
+    def _lines(self, title: str, total: int | None, before: int) -> Iterator[Advance]:
         """A line every half minute, and one at the end."""
         started = spoken = time.perf_counter()
         done = 0
@@ -63,16 +63,16 @@ class Progress:
             nonlocal done, spoken
             done += units
             now = time.perf_counter()
-            left = total - before - done
-            if left and now - spoken >= SPEAK_EVERY:
+            left = None if total is None else total - before - done
+            if left != 0 and now - spoken >= SPEAK_EVERY:
                 spoken = now
-                say(f", {left} left, {left / done * (now - started):.0f} s")
+                say("" if left is None else f", {left} left, {left / done * (now - started):.0f} s")
 
         yield count
         say(f", {before} were done before" if before else "")
 
     @contextmanager
-    def _bar(self, title: str, total: int, done: int) -> Iterator[Advance]:
+    def _bar(self, title: str, total: int | None, done: int) -> Iterator[Advance]:
         columns = (
             TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(),
             TaskProgressColumn(show_speed=True), TimeRemainingColumn(),

@@ -10,6 +10,7 @@ from rediff.suggest import unknown
 from rediff_eval.cli.caption import caption
 from rediff_eval.cli.compare import compare
 from rediff_eval.cli.convert import convert
+from rediff_eval.cli.data import data
 from rediff_eval.cli.doctor import doctor
 from rediff_eval.cli.judge_server import judge_server
 from rediff_eval.cli.leaderboard import leaderboard
@@ -45,7 +46,7 @@ def cli() -> None:
 
 for command in (
     run, score, train, compare, leaderboard, paper_table, report, show, caption, convert, list_,
-    doctor, judge_server,
+    doctor, data, judge_server,
 ):  # fmt: skip
     cli.add_command(command)
 

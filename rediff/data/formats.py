@@ -1,0 +1,110 @@
+"""The formats of public training data, each as records.
+
+`vicrit`: captions of which one segment was changed, with the segment before and after.
+`conversations`: LLaVA's, of its 1.5 mix and of ShareGPT4V: turns by "human" and "gpt".
+`revisions`: the authors' drafts with an expert's corrections (ReDiff_base_revise_o4): a
+conversation and `revise`, a list of `org` and `target`.
+`lines`: plain: `image`, `question`, `answer`, and `edits` of `wrong` and `right` if there are any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from rediff.data.json_files import iterate_json
+from rediff.data.records import Dropped, Record, TextEdit, Turn
+
+Format = Literal["vicrit", "conversations", "revisions", "lines"]
+MARK = "<image>"
+
+
+def read_records(form: Format, path: Path, images: Path) -> Iterator[Record | Dropped]:
+    """The records of a file, in its order; what is malformed as `Dropped`, with file and line.
+
+    `images`: the folder that picture paths start from; none may lead out of it. Raises as
+    `iterate_json` does.
+    """
+    make = MAKERS[form]
+    for line, raw in iterate_json(path):
+        place = f"{path}:{line}"
+        try:
+            if not isinstance(raw, dict):
+                raise ValueError("no object")
+            name, turns, edits = make(raw)
+            yield Record(place, _find(images, name), turns, edits)
+        except _NoPictureError:
+            yield Dropped(place, "no picture", broken=False)
+        except KeyError as error:
+            yield Dropped(place, f"no {error.args[0]!r}")
+        except (ValueError, FileNotFoundError) as error:
+            yield Dropped(place, str(error))
+
+
+class _NoPictureError(Exception):
+    """A record of text alone."""
+
+
+Made = tuple[str, tuple[Turn, ...], tuple[TextEdit, ...]]
+
+
+def _vicrit(raw: Mapping[str, Any]) -> Made:
+    names = ("problem", "changed_caption", "solution_target", "solution_original")
+    problem, changed, wrong, right = (_text(raw[name], name) for name in names)
+    picture = _text(raw["image"], "image").rpartition("/")[2]
+    return picture, (Turn(problem, changed),), (TextEdit(wrong, right),)
+
+
+def _conversation(raw: Mapping[str, Any]) -> Made:
+    if not raw.get("image"):
+        raise _NoPictureError
+    said = raw["conversations"]
+    if not isinstance(said, list) or not said or len(said) % 2:
+        raise ValueError("'conversations' are no pairs of question and answer")
+    texts = [_said(part, "human" if i % 2 == 0 else "gpt") for i, part in enumerate(said)]
+    pairs = zip(texts[::2], texts[1::2], strict=True)
+    turns = tuple(Turn(question.replace(MARK, "").strip(), answer) for question, answer in pairs)
+    return _text(raw["image"], "image"), turns, ()
+
+
+def _said(part: Any, speaker: str) -> str:
+    if not isinstance(part, dict) or part.get("from") != speaker:
+        raise ValueError(f"'conversations': expected a turn of {speaker!r}")
+    return _text(part["value"], "value")
+
+
+def _revisions(raw: Mapping[str, Any]) -> Made:
+    picture, turns, _ = _conversation(raw)
+    return picture, turns, _edits(raw["revise"], "org", "target")
+
+
+def _line(raw: Mapping[str, Any]) -> Made:
+    turn = Turn(_text(raw["question"], "question"), _text(raw["answer"], "answer"))
+    return _text(raw["image"], "image"), (turn,), _edits(raw.get("edits", []), "wrong", "right")
+
+
+def _edits(raw: Any, wrong: str, right: str) -> tuple[TextEdit, ...]:
+    if not isinstance(raw, list) or not all(isinstance(part, dict) for part in raw):
+        raise ValueError("edits are no list of objects")
+    return tuple(TextEdit(_text(p[wrong], wrong), _text(p[right], right)) for p in raw)
+
+
+MAKERS: Mapping[Format, Callable[[Mapping[str, Any]], Made]] = {
+    "vicrit": _vicrit, "conversations": _conversation, "revisions": _revisions, "lines": _line,
+}  # fmt: skip
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name!r} is no text")
+    return value
+
+
+def _find(images: Path, name: str) -> Path:
+    path = images / name
+    if not path.resolve().is_relative_to(images.resolve()):
+        raise ValueError(f"picture {name!r} lies outside of {images}")
+    if not path.is_file():
+        raise FileNotFoundError(f"no picture {path}")
+    return path

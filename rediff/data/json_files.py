@@ -1,0 +1,60 @@
+"""Large JSON files read one record at a time, each with the line it begins in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CHUNK = 1 << 20
+
+
+def iterate_json(path: Path) -> Iterator[tuple[int, Any]]:
+    """The elements of a JSON array, or of JSON lines (`.jsonl`), with their line numbers from 1.
+
+    Of JSON lines, one that is no JSON is given as a ValueError, and reading goes on. Raises
+    FileNotFoundError, or ValueError naming file and line where an array breaks off.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no data file {path}")
+    return _lines(path) if path.suffix == ".jsonl" else _array(path)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except json.JSONDecodeError as error:
+                    yield number, error
+
+
+def _array(path: Path) -> Iterator[tuple[int, Any]]:
+    decoder = json.JSONDecoder()
+    with path.open(encoding="utf-8") as file:
+        rest, line, opened = file.read(CHUNK), 1, False
+        while True:
+            bare = rest.lstrip(" \t\r\n," if opened else " \t\r\n\ufeff")
+            line += rest.count("\n", 0, len(rest) - len(bare))
+            rest = bare
+            if opened and rest.startswith("]"):
+                return
+            if not opened and rest:
+                if not rest.startswith("["):
+                    raise ValueError(f"{path}:{line}: expected a JSON array")
+                rest, opened = rest[1:], True
+                continue
+            try:
+                value, end = decoder.raw_decode(rest)
+            except json.JSONDecodeError as error:
+                more = file.read(CHUNK)
+                if not more:
+                    where = line + rest.count("\n", 0, error.pos)
+                    raise ValueError(f"{path}:{where}: not valid JSON: {error.msg}") from error
+                rest += more
+                continue
+            yield line, value
+            line += rest.count("\n", 0, end)
+            rest = rest[end:]

@@ -1,0 +1,163 @@
+"""Sources mixed by stated counts: streamed, sharded, and resumed at any record."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rediff.data.alignment import AlignmentError, align
+from rediff.data.formats import Format, read_records
+from rediff.data.records import Dropped, Record
+from rediff.suggest import explain
+
+PATIENCE = 100
+"""Records that are read before the share of broken ones is judged."""
+
+
+class Source(BaseModel):
+    """A file of one format with its pictures. `count`: records to take, None for all.
+
+    `max_broken`: share of malformed records that may be skipped. `first`: see `align`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Format
+    path: Path
+    images: Path
+    count: int | None = Field(default=None, gt=0)
+    max_broken: float = Field(default=0.01, ge=0, le=1)
+    first: bool = False
+
+
+class Mixture(BaseModel):
+    """Named sources, and the tokenizer (a folder or hub id) that edits are aligned by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tokenizer: str
+    sources: dict[str, Source] = Field(min_length=1)
+
+    @classmethod
+    def load(cls, path: Path) -> Mixture:
+        """From a YAML file; paths start from its folder. Raises ValueError naming the file."""
+        try:
+            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+            mixture = cls.model_validate(raw)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path}: not valid YAML: {error}") from error
+        except ValidationError as error:
+            keys = [*cls.model_fields, *Source.model_fields]
+            raise ValueError(f"{path}: {explain(error, keys)}") from error
+        sources = {
+            name: source.model_copy(
+                update={"path": path.parent / source.path, "images": path.parent / source.images}
+            )
+            for name, source in mixture.sources.items()
+        }
+        return mixture.model_copy(update={"sources": sources})
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read of a source: records used, their tokens, and the rest by reason."""
+
+    records: int = 0
+    tokens: int = 0
+    broken: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def drop(self, dropped: Dropped) -> None:
+        """Counts a record that is not used; the place of the first of each reason is kept."""
+        self.broken += dropped.broken
+        self.dropped[dropped.reason] += 1
+        self.examples.setdefault(dropped.reason, dropped.place)
+
+
+def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Record]:
+    """The records of a source that can be trained on, up to its count; the rest is tallied.
+
+    Raises ValueError naming the first broken record once more than the stated share is broken, and
+    if there are fewer usable records than the count.
+    """
+    for record in read_records(source.format, source.path, source.images):
+        dropped = record if isinstance(record, Dropped) else _misfit(source, record, tokenizer)
+        if dropped is None:
+            assert isinstance(record, Record)
+            tally.records += 1
+            tally.tokens += _tokens(record, tokenizer)
+            yield record
+        else:
+            tally.drop(dropped)
+        if tally.records + tally.dropped.total() >= PATIENCE:
+            _check_share(source, tally)
+        if tally.records == source.count:
+            return
+    _check_share(source, tally)
+    if source.count is not None and tally.records < source.count:
+        raise ValueError(
+            f"{source.path} has {tally.records} usable records, {source.count} are wanted"
+        )
+
+
+def mix(mixture: Mixture, tokenizer: Any, *, start: int = 0) -> Iterator[tuple[str, Record]]:
+    """All sources in one stream, each spread evenly over it, in an order that is always the same.
+
+    `start`: records to leave out at the beginning, to go on from there.
+    """
+    sizes = {
+        name: source.count or _count(source, tokenizer) for name, source in mixture.sources.items()
+    }
+    streams = {name: usable(source, tokenizer, Tally()) for name, source in mixture.sources.items()}
+    places = sorted(
+        ((number + 0.5) / size, name) for name, size in sizes.items() for number in range(size)
+    )
+    stream = ((name, next(streams[name])) for _, name in places)
+    return itertools.islice(stream, start, None)
+
+
+def is_own(record: Record, rank: int, world: int) -> bool:
+    """Whether a record belongs to a process, by a hash of its place that never changes."""
+    return zlib.crc32(record.place.encode()) % world == rank
+
+
+def _count(source: Source, tokenizer: Any) -> int:
+    tally = Tally()
+    for _ in usable(source, tokenizer, tally):
+        pass
+    return tally.records
+
+
+def _misfit(source: Source, record: Record, tokenizer: Any) -> Dropped | None:
+    if not record.edits:
+        return None
+    try:
+        align(tokenizer, record.turns[-1].answer, record.edits, first=source.first)
+    except AlignmentError as error:
+        return Dropped(record.place, str(error), broken=False)
+    return None
+
+
+def _tokens(record: Record, tokenizer: Any) -> int:
+    return sum(
+        len(tokenizer(turn.answer, add_special_tokens=False)["input_ids"]) for turn in record.turns
+    )
+
+
+def _check_share(source: Source, tally: Tally) -> None:
+    total = tally.records + tally.dropped.total()
+    if tally.broken > source.max_broken * total:
+        reason, place = next(iter(tally.examples.items()))
+        raise ValueError(
+            f"{source.path}: {tally.broken} of {total} records are broken, {source.max_broken:.1%}"
+            f" may be; the first, {place}: {reason}"
+        )
