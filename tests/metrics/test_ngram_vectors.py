@@ -19,7 +19,7 @@ from rediff_eval.metrics.ngram.java import (
 )
 from rediff_eval.metrics.ngram.meteor import corpus_meteor
 from rediff_eval.metrics.ngram.official import NgramMetric, one_line
-from rediff_eval.metrics.resources import Resources, ScoringSpec
+from rediff_eval.metrics.resources import Resources
 
 EXACT, PRINTED = 1e-9, 1e-6
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
@@ -111,16 +111,13 @@ def test_java_cannot_hang_a_run() -> None:
 
 @needs_java
 def test_line_ends_make_no_difference_when_sound() -> None:
-    samples = [sample(str(i), references=["a dog runs on the grass"]) for i in range(3)]
-    answers = [Answer("a dog\u2028runs on the grass"), Answer("a cat"), Answer("a dog runs")]
-    plain = [Answer("a dog runs on the grass"), *answers[1:]]
-    sound = NgramMetric(Resources())
-    first, second = (sound.score(samples, some).scores for some in (answers, plain))
-    assert list(first["bleu1"].values) == list(second["bleu1"].values)
-    official = NgramMetric(Resources(spec=ScoringSpec(preset="official")))
-    assert list(official.score(samples, answers).scores["bleu1"].values) != list(
-        first["bleu1"].values
-    )
+    samples = [sample(str(i), references=["a dog runs on the grass"]) for i in range(2)]
+    answers = [Answer("a dog\u2028runs on the grass"), Answer("a cat")]
+    sound = NgramMetric(Resources()).score(samples, answers).scores
+    assert sound["meteor"].values[0] == pytest.approx(1.0)
+    assert sound["bleu1"].values[0] == pytest.approx(1.0)
+    assert set(sound) == {"bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider"}
+    assert tokenize([answer.text for answer in answers]) == ["a dog", "runs on the grass"]
 
 
 def test_without_java_it_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,19 +125,18 @@ def test_a_killed_stage_goes_on_where_it_was(trained: Path, tmp_path: Path) -> N
     assert all(tensor.isfinite().all() for tensor in weights(folder).values())
 
 
-@pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(
-    trained: Path, tmp_path: Path, stage: str
+    trained: Path, tmp_path: Path
 ) -> None:
     """Killed twice at random moments behind a saved state, then finished: equal bit by bit."""
     raw = toy().model_dump(mode="json")
+    stage = "stage2"
     raw["stages"][stage]["optimisation"] |= {"steps": 30, "save_every": 3}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     recipe = Recipe.load(tmp_path / "recipe.yaml")
     for root in ("whole", "broken"):
         for need in ("base", "stage1", "drafts", "oracle"):
-            if need != stage:
-                shutil.copytree(trained / need, tmp_path / root / need)
+            shutil.copytree(trained / need, tmp_path / root / need)
     assert train(recipe, tmp_path / "whole", only=[stage]) == [stage]
     folder, rng = tmp_path / "broken" / stage, random.Random(time.time_ns())
     for _ in range(2):
