@@ -12,7 +12,10 @@ import click
 @click.option("--metric", default="capture", show_default=True, help="Metric to compare by.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
 def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
-    """Test every pair of cells of RUNS with the same data and budget, joined on sample id."""
+    """Test every pair of cells of RUNS with the same data, scorer and budget, joined on sample id.
+
+    Means of the captions' own values are compared, also where a table shows a ratio of sums.
+    """
     from rich.table import Table
     from rich.text import Text
 
