@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from rediff.data.images import SUFFIXES
-from rediff.models.precomputed import PrecomputedCaptioner, strip_ends
+from rediff.models.precomputed import (
+    GIVEN,
+    NO_CAPTION,
+    PrecomputedCaptioner,
+    bare_id,
+    strip_ends,
+)
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell
 from rediff_eval.output import CAPTIONS
@@ -17,8 +22,6 @@ from rediff_eval.samples import Sample
 from rediff_eval.scoring import Outcome
 
 CELL = ("model", "sampler", "steps", "tokens_per_step")
-GIVEN = "given"
-NO_CAPTION = "no caption in the file"
 LISTED = 10
 """Ids that a message names at most."""
 
@@ -104,12 +107,12 @@ def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> 
     Ids match with or without the suffix of a picture file, where that is clear. Raises ValueError
     naming ids if more than the share `allowed` of the samples has no caption.
     """
-    by_bare = _unique_by_bare(i for i in captions.answers)
+    by_bare = _unique_by_bare(captions.answers)
     bare_samples = _unique_by_bare(sample.id for sample in samples)
     found: dict[str, Answer] = {}
     used: set[str] = set()
     for sample in samples:
-        bare = _bare(sample.id)
+        bare = bare_id(sample.id)
         own = by_bare.get(bare) if bare in bare_samples else None
         own = sample.id if sample.id in captions.answers else own
         if own is not None:
@@ -135,13 +138,8 @@ def _unique_by_bare(ids: Iterable[str]) -> dict[str, str]:
     """Ids by what is left without a suffix, where that tells one from all others."""
     found: dict[str, list[str]] = {}
     for one in ids:
-        found.setdefault(_bare(one), []).append(one)
+        found.setdefault(bare_id(one), []).append(one)
     return {bare: some[0] for bare, some in found.items() if len(some) == 1}
-
-
-def _bare(sample_id: str) -> str:
-    path = PurePosixPath(sample_id)
-    return str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else sample_id
 
 
 def name_some(ids: Sequence[str]) -> str:

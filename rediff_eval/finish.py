@@ -6,14 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rediff_eval.judge.judge import Judge
 from rediff_eval.judge.opening import check as check_judge
 from rediff_eval.judge.opening import is_oracle, opened
 from rediff_eval.judge.spec import ORACLE, JudgeSpec, cache_root
 from rediff_eval.manifest import describe_run
 from rediff_eval.metrics.capture.nouns import NltkNouns
 from rediff_eval.metrics.registry import JUDGED
-from rediff_eval.metrics.resources import Resources, checkpoint
+from rediff_eval.metrics.resources import Resources, checkpoint, load_prompts
 from rediff_eval.output import write_results
 from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
@@ -35,7 +34,10 @@ def finish(
     `keys`: of the cells, by their titles. `started`: by `time.perf_counter`.
     """
     with opened(choose_judge(spec, samples)) as judge:
-        resources = gather(spec, judge, progress)
+        resources = Resources(
+            spec=replace(spec.scoring, seed=spec.seed), judge=judge, progress=progress,
+            cache=cache_root(), device=spec.loading.place,
+        )  # fmt: skip
         cells = [score_cell(spec.task, samples, outcome, resources) for outcome in outcomes]
         results = Results(
             manifest=describe_run(
@@ -48,14 +50,6 @@ def finish(
     return results
 
 
-def gather(spec: RunSpec, judge: Judge | None, progress: Progress) -> Resources:
-    """What the metrics of a run share."""
-    return Resources(
-        spec=replace(spec.scoring, seed=spec.seed), judge=judge, progress=progress,
-        cache=cache_root(), device=spec.loading.place,
-    )  # fmt: skip
-
-
 def check(spec: RunSpec, samples: SampleSet) -> None:
     """Looks for all that scoring will need, before hours are spent on captions.
 
@@ -64,10 +58,9 @@ def check(spec: RunSpec, samples: SampleSet) -> None:
     """
     if (judge := choose_judge(spec, samples)) is not None:
         check_judge(judge)
-    resources = gather(spec, None, Progress())
     groups = set(spec.task.metrics_on(samples.kind))
     if groups & JUDGED:
-        assert resources.prompts
+        load_prompts(spec.scoring)
     if "capture" in groups and spec.scoring.factual and spec.scoring.encoder:
         checkpoint(spec.scoring.factual)
         checkpoint(spec.scoring.encoder)

@@ -53,13 +53,13 @@ class Sample:
 
     def data_url(self) -> str:
         """The picture for a server: the file's own bytes, else a PNG. Raises as `open` does."""
-        self.open().load()
+        image = self.open()
         if self.file is not None:
             kind = mimetypes.guess_type(self.file.name)[0] or "application/octet-stream"
             content = self.file.read_bytes()
         else:
             buffer = io.BytesIO()
-            self.open().save(buffer, format="PNG")
+            image.save(buffer, format="PNG")
             kind, content = "image/png", buffer.getvalue()
         return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 

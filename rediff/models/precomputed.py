@@ -11,6 +11,9 @@ from PIL import Image
 from rediff.data.images import SUFFIXES
 from rediff.models.captioner import Caption, Decoding, Failure, Traits
 
+GIVEN = "given"
+"""Stands for a sampler, where captions were made elsewhere."""
+NO_CAPTION = "no caption in the file"
 ENDS = ("<|eot_id|>", "<|endoftext|>")
 """Texts that end a response where a tool has kept special tokens, as the official one does."""
 
@@ -35,7 +38,7 @@ class PrecomputedCaptioner:
 
     @property
     def traits(self) -> Traits:
-        return Traits(kind="captions file", length=None, sampler="given")
+        return Traits(kind="captions file", length=None, sampler=GIVEN)
 
     def caption(
         self,
@@ -50,15 +53,19 @@ class PrecomputedCaptioner:
         return [self._look_up(i) for i in ids]
 
     def _look_up(self, sample_id: str) -> Caption | Failure:
-        path = PurePosixPath(sample_id)
-        bare = str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else sample_id
-        text = self.captions.get(sample_id, self.captions.get(bare))
+        text = self.captions.get(sample_id, self.captions.get(bare_id(sample_id)))
         if text is None:
-            return Failure("no caption in the file")
+            return Failure(NO_CAPTION)
         return Caption(strip_ends(text), None, None, 0.0, truncated=False)
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+
+def bare_id(sample_id: str) -> str:
+    """A sample's id without the suffix of a picture file."""
+    path = PurePosixPath(sample_id)
+    return str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else sample_id
 
 
 def strip_ends(text: str) -> str:

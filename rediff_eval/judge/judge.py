@@ -15,6 +15,7 @@ from rediff_eval.presets import OfficialCrashError
 
 Verdict = TypeVar("Verdict")
 Advance = Callable[[int], None]
+LookUp = Callable[[Request], tuple[str, Reply | None]]
 AT_ONCE = 4
 """Open conversations for each call at once, so that no call waits for the next conversation."""
 
@@ -43,9 +44,9 @@ class Judge:
 
         Where the official program would die the verdict is a failure that says so.
         """
-        table = _Table(talks, advance)
+        table = _Table(talks, advance, self._look_up)
         if self.spec.batch:
-            while table.step(range(len(talks)), self._kept):
+            while table.step(range(len(talks))):
                 self._answer_all(table)
         else:
             self._answer_in_turn(table)
@@ -65,7 +66,7 @@ class Judge:
                 fresh = next(waiting, None)
                 exhausted = fresh is None
                 if fresh is not None:
-                    self._send(table, table.step([fresh], self._kept), sent)
+                    self._send(table, table.step([fresh]), sent)
             if not sent:
                 return
             assert self.post is not None
@@ -75,12 +76,11 @@ class Judge:
             for number in numbers:
                 self.bill.use(reply)
                 table.tell(number, reply)
-            self._send(table, table.step(numbers, self._kept), sent)
+            self._send(table, table.step(numbers), sent)
 
     def _send(self, table: _Table, numbers: Iterable[int], sent: dict[str, list[int]]) -> None:
         for number in numbers:
-            request = table.asked[number]
-            key = key_of(self.spec, request)
+            key, request = table.asked[number]
             if key not in sent:
                 if self.post is None:
                     self.post = Post(self.spec)
@@ -88,32 +88,36 @@ class Judge:
             sent.setdefault(key, []).append(number)
 
     def _answer_all(self, table: _Table) -> None:
-        asked = {key_of(self.spec, request): request for request in table.asked.values()}
-        bodies = {key: body_of(self.spec, request) for key, request in asked.items()}
+        bodies = {key: body_of(self.spec, request) for key, request in table.asked.values()}
         replies = answer_batch(self.spec, self.cache, bodies)
         for reply in replies.values():
             self.bill.pay(reply)
-        for number, request in list(table.asked.items()):
-            reply = replies[key_of(self.spec, request)]
-            self.bill.use(reply)
-            table.tell(number, reply)
+        for number, (key, _) in list(table.asked.items()):
+            self.bill.use(replies[key])
+            table.tell(number, replies[key])
 
-    def _kept(self, request: Request) -> Reply | None:
-        reply = self.cache.get(key_of(self.spec, request))
+    def _look_up(self, request: Request) -> tuple[str, Reply | None]:
+        key = key_of(self.spec, request)
+        reply = self.cache.get(key)
         if reply is not None:
             self.bill.kept += 1
             self.bill.use(reply)
-        return reply
+        return key, reply
 
 
 class _Table:
-    """Conversations by number: what each asks for now, what it was told, how it ended."""
+    """Conversations by number: what each asks for now, what it was told, how it ended.
 
-    def __init__(self, talks: Sequence[Talk[Any]], advance: Advance) -> None:
+    `look_up`: a request's key, and its reply where it is kept. A key hashes the whole request with
+    its pictures, so it is made once and stands beside the request.
+    """
+
+    def __init__(self, talks: Sequence[Talk[Any]], advance: Advance, look_up: LookUp) -> None:
         self.talks = talks
         self.advance = advance
+        self.look_up = look_up
         self.verdicts: list[Any] = [Failed("not judged")] * len(talks)
-        self.asked: dict[int, Request] = {}
+        self.asked: dict[int, tuple[str, Request]] = {}
         self.told: dict[int, Reply] = {}
         self.ended: set[int] = set()
 
@@ -121,19 +125,19 @@ class _Table:
         del self.asked[number]
         self.told[number] = reply
 
-    def step(self, numbers: Iterable[int], kept: Callable[[Request], Reply | None]) -> list[int]:
+    def step(self, numbers: Iterable[int]) -> list[int]:
         """Goes on with conversations as far as replies are there; those that wait for one."""
-        return [n for n in numbers if n not in self.ended and self._go_on(n, kept)]
+        return [n for n in numbers if n not in self.ended and self._go_on(n)]
 
-    def _go_on(self, number: int, kept: Callable[[Request], Reply | None]) -> bool:
+    def _go_on(self, number: int) -> bool:
         talk = self.talks[number]
         try:
             while number not in self.asked:
                 reply = self.told.pop(number, None)
                 request = next(talk) if reply is None else talk.send(reply)
-                known = kept(request)
+                key, known = self.look_up(request)
                 if known is None:
-                    self.asked[number] = request
+                    self.asked[number] = key, request
                 else:
                     self.told[number] = known
         except StopIteration as end:

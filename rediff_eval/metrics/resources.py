@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rediff_eval.judge.judge import Judge
+from rediff_eval.judge.official_prompts import with_caparena, with_capmas
 from rediff_eval.judge.prompts import Prompt, Prompts, own_prompts
 from rediff_eval.judge.talk import Failed, Talk
 from rediff_eval.metrics.capture.graph import CaptionGraph
@@ -44,15 +45,8 @@ class Resources:
 
     @cached_property
     def prompts(self) -> Prompts:
-        """Ours, or those of the user's checkouts. Raises as `with_capmas` does."""
-        from rediff_eval.judge.official_prompts import with_caparena, with_capmas
-
-        prompts = own_prompts()
-        if self.spec.capmas_prompts is not None:
-            prompts = with_capmas(prompts, self.spec.capmas_prompts)
-        if self.spec.caparena_prompts is not None:
-            prompts = with_caparena(prompts, self.spec.caparena_prompts)
-        return prompts
+        """See `load_prompts`."""
+        return load_prompts(self.spec)
 
     def no_judge(self) -> str | None:
         """One clause where no judge was named."""
@@ -107,6 +101,16 @@ class Resources:
     def capture_lite(self) -> Capture:
         """The same with exact and synonym matching alone."""
         return Capture(CaptureConfig(preset=self.preset, soft_matching=False), None)
+
+
+def load_prompts(spec: ScoringSpec) -> Prompts:
+    """Our prompts, or those of the user's checkouts. Raises as `with_capmas` does."""
+    prompts = own_prompts()
+    if spec.capmas_prompts is not None:
+        prompts = with_capmas(prompts, spec.capmas_prompts)
+    if spec.caparena_prompts is not None:
+        prompts = with_caparena(prompts, spec.caparena_prompts)
+    return prompts
 
 
 def checkpoint(text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from rediff_eval.judge.parsing.numbered import by_number
 from rediff_eval.presets import OfficialCrashError
 
 UNKNOWN = "I don't know"
@@ -17,10 +18,13 @@ _ANSWER = re.compile(
 )
 
 
-def pair_pieces(text: str) -> list[str]:
-    """Every second piece of a text cut at line breaks and ". ", up to its first ")"."""
+def cut(text: str) -> list[str]:
+    """The pieces of a text between line breaks and ". ", each up to its first ")".
+
+    The official programs take every second one for an answer.
+    """
     text = text.replace("\n\n", "\n").strip().replace(". ", "\n")
-    return [piece.split(")")[0] for piece in text.split("\n")][1::2]
+    return [piece.split(")")[0] for piece in text.split("\n")]
 
 
 def read_official(text: str | None, questions: int) -> list[str] | None:
@@ -31,7 +35,7 @@ def read_official(text: str | None, questions: int) -> list[str] | None:
         return None
     if text in (UNKNOWN, f"{UNKNOWN}."):
         return [UNKNOWN] * questions
-    return pair_pieces(text)
+    return cut(text)[1::2]
 
 
 def read_sound(text: str, questions: int) -> Mapping[int, str] | None:
@@ -42,12 +46,5 @@ def read_sound(text: str, questions: int) -> Mapping[int, str] | None:
     """
     if text.strip().rstrip(".").replace("\u2019", "'").lower() == UNKNOWN.lower():
         return dict.fromkeys(range(questions), "")
-    found: dict[int, str] = {}
-    contested: set[int] = set()
-    for match in _ANSWER.finditer(text):
-        number, letter = int(match[1]), (match[2] or "").upper()
-        if number >= questions:
-            return None
-        if found.setdefault(number, letter) != letter:
-            contested.add(number)
-    return {n: letter for n, letter in found.items() if n not in contested} or None
+    letters = ((int(match[1]), (match[2] or "").upper()) for match in _ANSWER.finditer(text))
+    return by_number(letters, range(questions)) or None

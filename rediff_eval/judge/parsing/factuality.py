@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rediff_eval.judge.parsing.coverage import pair_pieces
+from rediff_eval.judge.parsing.coverage import cut
+from rediff_eval.judge.parsing.numbered import by_number
 from rediff_eval.presets import OfficialCrashError
 
 LONGEST_LINE = 245
@@ -51,10 +52,10 @@ def judge_official(text: str | None) -> list[str]:
     """The official program's verdicts: first words, of which exactly `True` counts."""
     if text is None:
         raise OfficialCrashError("AttributeError")
-    pieces = text.replace("\n\n", "\n").strip().replace(". ", "\n").split("\n")
-    if not all(piece.split(")")[0].split() for piece in pieces):
+    pieces = [piece.split() for piece in cut(text)]
+    if not all(pieces):
         raise OfficialCrashError("IndexError")
-    return [piece.split()[0] for piece in pair_pieces(text)]
+    return [words[0] for words in pieces[1::2]]
 
 
 def judge_sound(text: str, propositions: int) -> Mapping[int, bool] | None:
@@ -62,12 +63,5 @@ def judge_sound(text: str, propositions: int) -> Mapping[int, bool] | None:
 
     What is judged twice, in two ways, is left out; None if a number lies outside.
     """
-    found: dict[int, bool] = {}
-    contested: set[int] = set()
-    for match in _VERDICT.finditer(text):
-        number, verdict = int(match[1]), match[2].lower() == "true"
-        if not 1 <= number <= propositions:
-            return None
-        if found.setdefault(number, verdict) != verdict:
-            contested.add(number)
-    return {n: verdict for n, verdict in found.items() if n not in contested}
+    verdicts = ((int(match[1]), match[2].lower() == "true") for match in _VERDICT.finditer(text))
+    return by_number(verdicts, range(1, propositions + 1))

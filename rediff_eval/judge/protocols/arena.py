@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 from rediff_eval.judge.parsing.arena import VERDICTS, read_official, read_sound
 from rediff_eval.judge.prompts import ArenaPrompt
@@ -33,15 +34,13 @@ def ask(
     reply thrown away. Raises OfficialCrashError where the API sends no text.
     """
     asked = user(picture(image, "high"), text(prompt.fill(first, second, reference)))
-    messages = [system(prompt.system), asked]
-    sent = 0
+    request = Request(
+        messages=[system(prompt.system), asked], prompt=prompt.id, max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE, top_p=TOP_P,
+    )  # fmt: skip
+    sent = itertools.count()
     for _ in range(TRIES if preset == "official" else SOUND_TRIES):
-        request = Request(
-            messages=messages, prompt=prompt.id, max_tokens=MAX_TOKENS, temperature=TEMPERATURE,
-            top_p=TOP_P, attempt=sent,
-        )  # fmt: skip
-        sent += 1
-        reply = yield request
+        reply = yield replace(request, attempt=next(sent))
         if preset == "sound":
             winner = None if reply.final else read_sound(reply.text or "")
             if winner is not None:
@@ -50,11 +49,7 @@ def ask(
                 break
             continue
         if reply.code == TOO_LONG:
-            yield Request(
-                messages=messages, prompt=prompt.id, max_tokens=MAX_TOKENS,
-                temperature=TEMPERATURE, top_p=TOP_P, attempt=sent,
-            )  # fmt: skip
-            sent += 1
+            yield replace(request, attempt=next(sent))
         verdict = read_official("" if reply.final else reply.text)
         if verdict is not None:
             return ArenaVerdict(VERDICTS.get(verdict), verdict)
