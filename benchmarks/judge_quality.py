@@ -25,6 +25,7 @@ from rediff_eval.registry import ModelChoice, distinct, find_model, shipped_mode
 from rediff_eval.rescore import score_file
 from rediff_eval.runner import run
 from rediff_eval.spec import RunSpec
+from rediff_eval.tables import pipe_table
 from rediff_eval.task import load_task
 
 TRUTH = {
@@ -61,8 +62,7 @@ def main() -> None:
 
 
 def to_markdown(rows: list[dict[str, object]]) -> str:
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+    return "\n".join(pipe_table(list(rows[0]), [map(str, row.values()) for row in rows])) + "\n"
 
 
 def read(folder: Path) -> pd.DataFrame:

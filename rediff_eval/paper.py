@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rediff_eval.leaderboard import load
 from rediff_eval.safe import markdown, plain
+from rediff_eval.tables import pipe_table
 from rediff_eval.task import paper_numbers
 
 METRICS = ("clair", "coverage", "factuality", "caparena", "capture")
@@ -177,11 +178,7 @@ def to_table(table: PaperTable) -> Table:
 
 def to_markdown(table: PaperTable) -> str:
     """As Markdown."""
-    lines = [f"**{table.title}**", "", *(_line(row) for row in [table.header])]
-    lines += ["|" + "---|" * len(table.header), *(_line(map(markdown, row)) for row in table.rows)]
+    rows = [map(markdown, row) for row in table.rows]
+    lines = [f"**{table.title}**", "", *pipe_table(table.header, rows)]
     lines += ["", *(f"- {markdown(note)}" for note in table.notes)] if table.notes else []
     return "\n".join(lines) + "\n"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -98,17 +98,23 @@ def to_markdown(results: Results) -> str:
         f"{manifest['data']['samples']} samples, seed {manifest['seed']}; mean with 95% bootstrap"
         f" interval. Made by `rediff-eval {manifest['command']}`.",
         "",
-        "| " + " | ".join(header) + " |",
-        "|" + "---|" * len(header),
-        *(
-            "| "
-            + " | ".join(markdown(part) if i < 2 else part for i, part in enumerate(row))
-            + " |"
-            for row in rows
+        *pipe_table(
+            header,
+            [[markdown(part) if i < 2 else part for i, part in enumerate(row)] for row in rows],
         ),
         *_remarks(results),
     ]
     return "\n".join(lines) + "\n"
+
+
+def pipe_table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of a Markdown table; what could be taken for a mark is escaped already."""
+    rule = "|" + "---|" * len(header)
+    return [_piped(header), rule, *map(_piped, rows)]
+
+
+def _piped(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _remarks(results: Results) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,28 @@ OPTIONS = (
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model."),
     click.option("--base-url", help="Address of the server of openai: models."),
 )
+
+
+MEASURED = (
+    click.option("--task", "task_name", required=True, help="Benchmark, e.g. capture."),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Number of samples; default: the task's."
+    ),
+    click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap."),
+    click.option(
+        "--data", type=click.Path(path_type=Path),
+        help="Your own images: a folder, JSON lines, parquet, or a hub data set; with references.",
+    ),
+    click.option(
+        "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Folder of the benchmark's own data; default: $REDIFF_EVAL_DATA/TASK if it is there.",
+    ),
+)  # fmt: skip
+
+
+def measured_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what is measured, on what."""
+    return _with(verb, MEASURED)
 
 
 SCORING = (
@@ -83,9 +105,7 @@ SCORING = (
 
 def scoring_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say how captions are scored, and by whom."""
-    for option in reversed(SCORING):
-        verb = option(verb)
-    return verb
+    return _with(verb, SCORING)
 
 
 def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, JudgeSpec | None]:
@@ -118,9 +138,7 @@ FLAGS = {"base_url": "url", "per_minute": "rate"}
 
 def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say how a model is loaded."""
-    for option in reversed(OPTIONS):
-        verb = option(verb)
-    return verb
+    return _with(verb, OPTIONS)
 
 
 def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None]:
@@ -129,3 +147,9 @@ def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None]:
 
     base_url = options.pop("base_url")
     return Loading(**options), base_url
+
+
+def _with(verb: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    for option in reversed(options):
+        verb = option(verb)
+    return verb

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rediff_eval.cli.options import loading_options, scoring_options, to_loading, to_scoring
+from rediff_eval.cli.options import (
+    loading_options,
+    measured_options,
+    scoring_options,
+    to_loading,
+    to_scoring,
+)
 
 if TYPE_CHECKING:
     from rediff_eval.spec import RunSpec
 
 
 @click.command()
-@click.option("--task", "task_name", required=True, help="Benchmark to run, e.g. capture.")
+@measured_options
 @click.option(
     "--model", "models", multiple=True, metavar="NAME[:SAMPLER]",
     help="Model, repeatable (see `list models`); default: every shipped model.",
@@ -24,17 +30,7 @@ if TYPE_CHECKING:
     "--sampler", "samplers", multiple=True, help="Sampler, repeatable; default: each model's own."
 )
 @click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets.")
-@click.option("--limit", type=click.IntRange(min=1), help="Number of samples; default: the task's.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--data", type=click.Path(path_type=Path),
-    help="Your own images: a folder, JSON lines, parquet, or a hub data set; with references.",
-)  # fmt: skip
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of the benchmark's own data; default: $REDIFF_EVAL_DATA/TASK if it is there.",
-)  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False),
     help="Run folder; default: runs/TASK-TIME.",

@@ -8,21 +8,12 @@ from typing import Any
 
 import click
 
-from rediff_eval.cli.options import scoring_options, to_scoring
+from rediff_eval.cli.options import measured_options, scoring_options, to_scoring
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option("--task", "task_name", required=True, help="Benchmark that the captions are for.")
-@click.option("--limit", type=click.IntRange(min=1), help="Number of samples; default: the task's.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Your own images, as for `run`."
-)  # fmt: skip
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of the benchmark's own data, as for `run`.",
-)  # fmt: skip
+@measured_options
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the results; default: runs/FILE-TASK-TIME.",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from rediff_eval.samples import Rival, Sample
-from rediff_eval.sources.capmas import find_pictures
 from rediff_eval.sources.own import of_file
+from rediff_eval.sources.reading import find_pictures, parse_json
 
 LISTING = "caparena_auto_600.json"
 PICTURES = ("images", "all_images")
@@ -25,10 +24,7 @@ def load_caparena(folder: Path) -> list[Sample]:
     path = folder / LISTING
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; {HOW}")
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON: {error}") from error
+    table = parse_json(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(table, dict):
         raise ValueError(f"{path}: expected an object of pictures")
     pictures = find_pictures(folder, PICTURES, HOW)

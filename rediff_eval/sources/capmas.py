@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rediff_eval.samples import Question, Sample
 from rediff_eval.sources.own import of_file
+from rediff_eval.sources.reading import find_pictures, parse_json
 
 LISTING = Path("data/data.jsonl")
 QUESTIONS = Path("data/COVERAGE_TEST_VQA")
@@ -64,18 +64,7 @@ def _questions(folder: Path, name: str) -> tuple[Question, ...]:
 
 
 def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: not valid JSON: {error}") from error
+    record = parse_json(text, where)
     if not isinstance(record, dict):
         raise ValueError(f"{where}: expected an object")
     return record
-
-
-def find_pictures(folder: Path, names: tuple[str, ...], how: str) -> Path:
-    """The first folder of these names. Raises FileNotFoundError saying how to get it."""
-    found = next((folder / name for name in names if (folder / name).is_dir()), None)
-    if found is None:
-        raise FileNotFoundError(f"no folder {folder / names[0]}; {how}")
-    return found

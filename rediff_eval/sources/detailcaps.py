@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rediff_eval.samples import Sample, digest_of
 from rediff_eval.sources.own import opening
+from rediff_eval.sources.reading import open_table
 
 HUB_ID = "foundation-multimodal-models/DetailCaps-4870"
 REFERENCES = ("GT_Caption_GPT4O", "GT_Caption_GPT4V", "GT_Caption_Gemini15Pro")
@@ -30,12 +31,7 @@ def load_detailcaps(folder: Path) -> list[Sample]:
 
 
 def _read(path: Path) -> list[Sample]:
-    from datasets import Dataset
-
-    try:
-        table = Dataset.from_parquet(str(path))
-    except (ValueError, OSError, RuntimeError) as error:
-        raise ValueError(f"{path}: cannot be read as parquet: {error}") from error
+    table = open_table(path)
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise ValueError(f"{path}: no column {missing[0]!r}; this is not DetailCaps-4870")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PIL import Image
 from rediff.data.images import SUFFIXES, open_bytes, open_image
 from rediff.models.hub import first_line, is_hub_id
 from rediff_eval.samples import Sample, digest_of
+from rediff_eval.sources.reading import open_table, parse_json
 
 Placed = tuple[str, Sample]
 """A sample, and where it stands."""
@@ -80,10 +80,7 @@ def _from_lines(path: Path) -> Iterator[Placed]:
 
 
 def _from_line(line: str, path: Path, where: str) -> Sample:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: not valid JSON: {error}") from error
+    record = parse_json(line, where)
     if not isinstance(record, dict) or not isinstance(record.get("image"), str):
         raise ValueError(f"{where}: expected an object with an 'image' path")
     image = path.parent / record["image"]
@@ -94,19 +91,9 @@ def _from_line(line: str, path: Path, where: str) -> Sample:
 
 
 def _from_tables(paths: list[Path]) -> Iterator[Placed]:
-    from datasets import Dataset
-
     count = itertools.count()
     for path in paths:
-        try:
-            table = (
-                Dataset.from_parquet(str(path), cache_dir=None)
-                if path.suffix == ".parquet"
-                else Dataset.from_file(str(path))
-            )
-        except (ValueError, OSError, RuntimeError) as error:
-            raise ValueError(f"{path}: cannot be read as a table: {error}") from error
-        yield from _from_rows(table, str(path), count)
+        yield from _from_rows(open_table(path), str(path), count)
 
 
 def _from_hub(name: str) -> Iterator[Placed]:
