@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from rediff.training.trainer import LOG, read_log
+from rediff.training.logs import LOG, read_log
 from rediff_eval.results import CellResult, Results
 
 COLOURS = {

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from rediff.suggest import explain
+from rediff.strict_yaml import load_yaml
 from rediff_eval.judge.bill import Bill
 from rediff_eval.judge.opening import is_oracle
 from rediff_eval.judge.spec import JudgeSpec
@@ -50,13 +49,7 @@ LOADS: Mapping[str, JudgeLoad] = {
 
 def load_prices(path: Path) -> dict[str, Price]:
     """Prices by model. Raises ValueError naming the file and what is wrong with it."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(dict[str, Price]).validate_python(raw)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        raise ValueError(f"{path}: {explain(error, Price.model_fields)}") from error
+    return load_yaml(path, dict[str, Price])
 
 
 def judge_cost(

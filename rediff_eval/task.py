@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rediff.suggest import explain, unknown
+from rediff.strict_yaml import load_yaml
+from rediff.suggest import unknown
 from rediff_eval.samples import DataKind
 
 
@@ -93,8 +93,4 @@ def load_task(name: str) -> Task:
     """
     if name not in list_tasks():
         raise unknown("task", name, list_tasks())
-    path = tasks_folder() / name / "task.yaml"
-    try:
-        return Task.model_validate(yaml.safe_load(path.read_text()))
-    except ValidationError as error:
-        raise ValueError(f"{path}: {explain(error, Task.model_fields)}") from error
+    return load_yaml(tasks_folder() / name / "task.yaml", Task)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -35,6 +35,21 @@ def open_image(path: Path) -> Image.Image:
 def open_bytes(content: bytes, name: str) -> Image.Image:
     """The same from a file's bytes; errors call it by `name`."""
     return _open(io.BytesIO(content), name)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels of a picture file as `open_image` gives it, its pixels not read.
+
+    Raises as `open_image` for what is no picture.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            return image.size[::-1] if turned else image.size
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: no picture in a known format ({', '.join(FORMATS)})") from error
+    except BROKEN as error:
+        raise ValueError(f"{path}: not a readable image: {error}") from error
 
 
 def _open(source: Path | IO[bytes], name: str) -> Image.Image:

@@ -1,22 +1,22 @@
-"""Sources mixed by stated counts: streamed, sharded, and resumed at any record."""
+"""Sources mixed by stated counts, streamed."""
 
 from __future__ import annotations
 
-import itertools
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from rediff.data.alignment import AlignmentError, align
 from rediff.data.formats import Format, read_records
+from rediff.data.images import image_size
 from rediff.data.records import Dropped, Record
-from rediff.suggest import explain
+from rediff.data.store import Stored
+from rediff.models.hub import fetch
+from rediff.strict_yaml import load_yaml
 
 PATIENCE = 100
 """Records that are read before the share of broken ones is judged."""
@@ -49,14 +49,7 @@ class Mixture(BaseModel):
     @classmethod
     def load(cls, path: Path) -> Mixture:
         """From a YAML file; paths start from its folder. Raises ValueError naming the file."""
-        try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-            mixture = cls.model_validate(raw)
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: not valid YAML: {error}") from error
-        except ValidationError as error:
-            keys = [*cls.model_fields, *Source.model_fields]
-            raise ValueError(f"{path}: {explain(error, keys)}") from error
+        mixture = load_yaml(path, cls)
         sources = {
             name: source.model_copy(
                 update={"path": path.parent / source.path, "images": path.parent / source.images}
@@ -76,6 +69,10 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
 
+    def to_record(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def drop(self, dropped: Dropped) -> None:
         """Counts a record that is not used; the place of the first of each reason is kept."""
         self.broken += dropped.broken
@@ -94,7 +91,7 @@ def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Record]:
         if dropped is None:
             assert isinstance(record, Record)
             tally.records += 1
-            tally.tokens += _tokens(record, tokenizer)
+            tally.tokens += count_tokens(record, tokenizer)
             yield record
         else:
             tally.drop(dropped)
@@ -109,25 +106,36 @@ def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Record]:
         )
 
 
-def mix(mixture: Mixture, tokenizer: Any, *, start: int = 0) -> Iterator[tuple[str, Record]]:
+def mix(
+    mixture: Mixture, tokenizer: Any, tallies: Mapping[str, Tally] | None = None
+) -> Iterator[Stored]:
     """All sources in one stream, each spread evenly over it, in an order that is always the same.
 
-    `start`: records to leave out at the beginning, to go on from there.
+    `tallies`: by source, filled while the stream is read.
     """
+    tallies = tallies or {name: Tally() for name in mixture.sources}
     sizes = {
         name: source.count or _count(source, tokenizer) for name, source in mixture.sources.items()
     }
-    streams = {name: usable(source, tokenizer, Tally()) for name, source in mixture.sources.items()}
+    streams = {
+        name: usable(source, tokenizer, tallies[name]) for name, source in mixture.sources.items()
+    }
     places = sorted(
         ((number + 0.5) / size, name) for name, size in sizes.items() for number in range(size)
     )
-    stream = ((name, next(streams[name])) for _, name in places)
-    return itertools.islice(stream, start, None)
+    for _, name in places:
+        record = next(streams[name])
+        tokens = count_tokens(record, tokenizer)
+        first = mixture.sources[name].first
+        yield Stored(record, name, first, tokens, image_size(record.image))
 
 
-def is_own(record: Record, rank: int, world: int) -> bool:
-    """Whether a record belongs to a process, by a hash of its place that never changes."""
-    return zlib.crc32(record.place.encode()) % world == rank
+def tokenizer_folder(mixture: Mixture, path: Path) -> Path:
+    """The folder of a mixture's tokenizer, which starts from that of its file `path` or is of a
+    hub. Raises as `fetch`."""
+    own = Path(mixture.tokenizer)
+    folder = own if own.is_dir() else path.parent / own
+    return folder if folder.is_dir() else fetch(mixture.tokenizer)
 
 
 def _count(source: Source, tokenizer: Any) -> int:
@@ -138,6 +146,10 @@ def _count(source: Source, tokenizer: Any) -> int:
 
 
 def _misfit(source: Source, record: Record, tokenizer: Any) -> Dropped | None:
+    try:
+        image_size(record.image)
+    except ValueError as error:
+        return Dropped(record.place, str(error))
     if not record.edits:
         return None
     try:
@@ -147,7 +159,8 @@ def _misfit(source: Source, record: Record, tokenizer: Any) -> Dropped | None:
     return None
 
 
-def _tokens(record: Record, tokenizer: Any) -> int:
+def count_tokens(record: Record, tokenizer: Any) -> int:
+    """Tokens of a record's answers."""
     return sum(
         len(tokenizer(turn.answer, add_special_tokens=False)["input_ids"]) for turn in record.turns
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -97,10 +97,19 @@ class Checkpoint:
             card,
         )
 
-    def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
-        """Writes everything to `folder`, the weights in `dtype` if given."""
+    def save(
+        self,
+        folder: Path,
+        *,
+        dtype: torch.dtype | None = None,
+        weights: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        """Writes everything to `folder`, the weights in `dtype` if given.
+
+        `weights`: instead of the model's own, where these are spread over processes.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        weights = self.model.state_dict()
+        weights = self.model.state_dict() if weights is None else weights
         kept = {name: tensor.to(dtype or tensor.dtype) for name, tensor in weights.items()}
         self.model.save_pretrained(folder, state_dict=kept, save_original_format=False)
         self.tokenizer.save_pretrained(folder)
@@ -137,7 +146,11 @@ class Checkpoint:
 
     def prompt_ids(self, prompt: str | None = None) -> list[int]:
         """Token ids of the chat turns that ask for a caption, one image token for the picture."""
-        text = chat_text(self.tokenizer, prompt or self.card.prompt, self.card.system)
+        return self.dialogue_ids((prompt or self.card.prompt,))
+
+    def dialogue_ids(self, said: Sequence[str]) -> list[int]:
+        """The same of a dialogue, its questions and answers in turn, up to the next answer."""
+        text = chat_text(self.tokenizer, said, self.card.system)
         encode = encode_around_image if self.card.around_image else encode_whole
         return encode(self.tokenizer, text)
 

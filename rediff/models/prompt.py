@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
@@ -9,9 +10,17 @@ from transformers import PreTrainedTokenizerFast
 from rediff.models.tokenizer import IMAGE
 
 
-def chat_text(tokenizer: PreTrainedTokenizerFast, question: str, system: str | None) -> str:
-    """The turns up to the assistant's header, with one image token before the question."""
-    messages: list[dict[str, Any]] = [{"role": "user", "content": f"{IMAGE}\n{question}"}]
+def chat_text(tokenizer: PreTrainedTokenizerFast, said: Sequence[str], system: str | None) -> str:
+    """The turns up to the assistant's header, with one image token before the first question.
+
+    `said`: questions and answers in turn, a question first and last.
+    """
+    assert len(said) % 2
+    roles = ["user", "assistant"] * len(said)
+    messages: list[dict[str, Any]] = [
+        {"role": role, "content": text} for role, text in zip(roles, said, strict=False)
+    ]
+    messages[0]["content"] = f"{IMAGE}\n{said[0]}"
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
     return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))

@@ -50,7 +50,11 @@ def revise(scene: Scene, draft: Sequence[str]) -> list[Edit]:
     maximal runs of changed positions, left to right; a correct draft gives an empty list.
     Raises ValueError if no caption of the scene fits the canvas.
     """
-    right = nearest_caption(scene, draft)
+    return changes(draft, nearest_caption(scene, draft))
+
+
+def changes(draft: Sequence[str], right: Sequence[str]) -> list[Edit]:
+    """The maximal runs of positions at which two word sequences of one length differ."""
     changed = [a != b for a, b in zip(draft, right, strict=True)] + [False]
     edits: list[Edit] = []
     start: int | None = None

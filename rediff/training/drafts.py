@@ -8,22 +8,27 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rediff.scenes.oracle import END, revise
-from rediff.scenes.world import Scene
+from rediff.scenes.oracle import END
 
 Record = TypeVar("Record", bound=BaseModel)
+DRAFTS = "drafts.jsonl"
+CORRECTIONS = "corrections.jsonl"
+COST = "cost.jsonl"
 
 
 class Draft(BaseModel):
     """One decoded response. `words` has one entry a canvas position, empty behind the end.
 
-    `tokens_per_step`: the budget that made it.
+    `id`: of the picture. `dialogue`: which of the picture's dialogues asked for it.
+    `tokens_per_step`: the budget that made it. `nfe`: forward passes that it took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
+    dialogue: int = 0
     tokens_per_step: int
+    nfe: int
     words: tuple[str, ...]
 
 
@@ -63,11 +68,21 @@ class Correction(BaseModel):
         return tuple(words)
 
 
-def correct_by_oracle(draft: Draft, scene: Scene) -> Correction:
-    """The oracle's answer: the fewest changed tokens that make the draft a true caption."""
-    edits = revise(scene, draft.words)
-    segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
-    return Correction(draft=draft, segments=segments)
+class Cost(BaseModel):
+    """What an expert's corrections took: calls and tokens of a server now, their dollars (None
+    where no price was stated), and forward passes of a model. `failed`: drafts without an answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    nfe: int = 0
+    calls: int = 0
+    kept: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float | None = 0.0
+    failed: int = 0
+    dropped: dict[str, int] = {}
 
 
 def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:

@@ -1,168 +1,146 @@
-"""Training rows: pictures as pixels, responses as token ids on a canvas."""
+"""Training rows: pictures as pixels, answers as token ids on a canvas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import datasets
-import numpy as np
 import torch
 from torch import Tensor
 
+from rediff.data.alignment import align
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.pictures import Pictures, stack, unstack
-from rediff.scenes.grammar import SYNONYMS, thing_meaning, write_plainly, write_sentence
+from rediff.models.pictures import Pictures
 from rediff.scenes.oracle import END
-from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES, Scene
 from rediff.training.drafts import Correction
+from rediff.training.items import Dialogue, Item
 
-FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
-"""The categories of words that state a fact; a false fact is another word of its category."""
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A right answer: `prompt`, the token ids before the canvas; `response` int64 [R], with stop
+    tokens from its end to the end of the canvas."""
+
+    prompt: tuple[int, ...]
+    response: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A wrong answer `wrong` int64 [R] behind `prompt`, and the right one, position by position."""
+
+    prompt: tuple[int, ...]
+    wrong: Tensor
+    right: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture with its responses.
+    """One picture, a batch of one, with its right answers.
 
-    `picture`: a batch of one. `responses` int64 [K, R]: K true responses, each with stop tokens
-    from its end to the end of the canvas. `draft`, `target` int64 [R]: a corrected draft, if any.
+    `pair`: a right answer with false facts put in, for Stage I. `draft`: a draft of the model with
+    its correction, for Stage II.
     """
 
     picture: Pictures
-    responses: Tensor
-    draft: Tensor | None = None
-    target: Tensor | None = None
+    answers: tuple[Answer, ...]
+    pair: Revision | None = None
+    draft: Revision | None = None
 
 
 class Examples(torch.utils.data.Dataset[Example]):
-    """Examples kept in memory."""
+    """Examples made from `sources` when they are taken, or all at once and kept in memory.
 
-    def __init__(self, rows: Sequence[Example]) -> None:
-        self.rows = rows
+    Real pictures take too much memory to keep; those of the scenes take too long to make again.
+    """
+
+    def __init__(
+        self, sources: Sequence[Any], make: Callable[[Any], Example], *, keep: bool
+    ) -> None:
+        self.sources = sources
+        self.make = make
+        self.kept = [make(source) for source in sources] if keep else None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.sources)
 
     def __getitem__(self, index: int) -> Example:
-        return self.rows[index]
+        return self.make(self.sources[index]) if self.kept is None else self.kept[index]
 
 
-def to_canvas(text: str, checkpoint: Checkpoint, length: int) -> Tensor:
-    """Token ids int64 [length] of a response, filled up with stop tokens.
+class ExampleMaker:
+    """Makes examples for a checkpoint. `length`: of the canvas, in tokens.
 
-    Raises ValueError if text and one stop token do not fit.
+    `longest`: a longer answer has a canvas of its own size up to this many tokens; None: it is an
+    error.
     """
-    ids = checkpoint.tokenizer(text, add_special_tokens=False)["input_ids"]
-    if len(ids) >= length:
-        raise ValueError(f"a response of {len(ids)} tokens leaves no room to stop within {length}")
-    stop = checkpoint.ids.stop
-    return torch.tensor(ids + [stop] * (length - len(ids)))
 
+    def __init__(self, checkpoint: Checkpoint, length: int, *, longest: int | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.length = length
+        self.longest = longest
+        self._prompts: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._vocabulary = checkpoint.tokenizer.get_vocab() | {END: checkpoint.ids.stop}
+        self._stop = checkpoint.ids.stop
 
-def caption_examples(data: datasets.Dataset, checkpoint: Checkpoint, length: int) -> Examples:
-    """Whole captions, all paraphrases of each picture."""
-    return Examples(
-        [
-            Example(picture, torch.stack([to_canvas(c, checkpoint, length) for c in captions]))
-            for picture, captions in zip(
-                picture_rows(data, checkpoint), data["captions"], strict=True
+    def __call__(self, item: Item) -> Example:
+        """Raises ValueError naming the item if an answer is too long, and as `open_image` and
+        `align`."""
+        picture = self.checkpoint.pictures([item.open()])
+        if not item.edits:
+            return Example(picture, tuple(self.answer(d, item.id) for d in item.dialogues))
+        (dialogue,) = item.dialogues
+        aligned = align(
+            self.checkpoint.tokenizer, dialogue[-1].answer, item.edits, first=item.first
+        )
+        prompt = self.prompt(dialogue)
+        wrong, right = (self.fill(list(ids), item.id) for ids in (aligned.tokens, aligned.target))
+        return Example(picture, (Answer(prompt, right),), pair=Revision(prompt, wrong, right))
+
+    def drafted(self, item: Item) -> Example:
+        """The same, an item's edits taken as those of a draft. Raises as above."""
+        example = self(item)
+        return replace(example, draft=example.pair, pair=None)
+
+    def corrected(self, correction: Correction, items: Mapping[str, Item]) -> Example:
+        """A corrected draft beside the right answers of its picture.
+
+        Raises ValueError if its picture is not among `items`.
+        """
+        draft = correction.draft
+        if draft.id not in items:
+            raise ValueError(f"no picture {draft.id!r} in the training data")
+        item = items[draft.id]
+        wrong, right = (
+            torch.tensor([self._vocabulary[word] for word in words])
+            for words in (draft.words, correction.corrected())
+        )
+        prompt = self.prompt(item.dialogues[draft.dialogue])
+        return replace(self(item), draft=Revision(prompt, wrong, right))
+
+    def answer(self, dialogue: Dialogue, place: str) -> Answer:
+        ids = self.checkpoint.tokenizer(dialogue[-1].answer, add_special_tokens=False)["input_ids"]
+        return Answer(self.prompt(dialogue), self.fill(ids, place))
+
+    def prompt(self, dialogue: Dialogue) -> tuple[int, ...]:
+        """Token ids of everything before the last answer."""
+        said = tuple(t for turn in dialogue for t in (turn.question, turn.answer))[:-1]
+        if len(said) > 1:
+            return tuple(self.checkpoint.dialogue_ids(said))
+        if said not in self._prompts:
+            self._prompts[said] = tuple(self.checkpoint.dialogue_ids(said))
+        return self._prompts[said]
+
+    def fill(self, ids: list[int], place: str) -> Tensor:
+        """Token ids of a response, filled up with stop tokens; int64 [R].
+
+        Raises ValueError naming `place` if the response and one stop token do not fit.
+        """
+        length = max(self.length, len(ids) + 1) if self.longest else self.length
+        if length > (self.longest or length) or len(ids) >= length:
+            raise ValueError(
+                f"{place}: a response of {len(ids)} tokens leaves no room to stop within"
+                f" {self.longest or self.length}"
             )
-        ]
-    )
-
-
-def sentence_examples(
-    data: datasets.Dataset, checkpoint: Checkpoint, length: int, *, plain: bool, seed: int
-) -> Examples:
-    """Single sentences about each thing in the picture, as many wordings as captions.
-
-    `plain`: all of one form and one wording.
-    """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for picture, text, captions in zip(
-        picture_rows(data, checkpoint), data["scene"], data["captions"], strict=True
-    ):
-        meanings = [thing_meaning(thing) for thing in Scene.from_json(text).things]
-        sentences = [
-            write_plainly(meaning) if plain else " ".join(write_sentence("thing", meaning, rng))
-            for meaning in meanings * (1 if plain else len(captions))
-        ]
-        rows.append(
-            Example(picture, torch.stack([to_canvas(s, checkpoint, length) for s in sentences]))
-        )
-    return Examples(rows)
-
-
-def correction_examples(
-    corrections: Iterable[Correction], data: datasets.Dataset, checkpoint: Checkpoint, length: int
-) -> Examples:
-    """Corrected drafts beside the captions of their pictures.
-
-    Raises ValueError if a draft's picture is not in `data`.
-    """
-    captions = dict(zip(data["id"], caption_examples(data, checkpoint, length).rows, strict=True))
-    vocabulary = checkpoint.tokenizer.get_vocab() | {END: checkpoint.ids.stop}
-    rows = []
-    for correction in corrections:
-        if correction.draft.id not in captions:
-            raise ValueError(f"no picture {correction.draft.id!r} in the training scenes")
-        draft, target = (
-            torch.tensor([vocabulary[word] for word in words])
-            for words in (correction.draft.words, correction.corrected())
-        )
-        rows.append(replace(captions[correction.draft.id], draft=draft, target=target))
-    return Examples(rows)
-
-
-def picture_rows(
-    data: datasets.Dataset, checkpoint: Checkpoint, batch: int = 256
-) -> list[Pictures]:
-    """Every picture of `data` as its tower takes it, each a batch of one."""
-    return [
-        picture
-        for start in range(0, len(data), batch)
-        for picture in unstack(checkpoint.pictures(data[start : start + batch]["image"]))
-    ]
-
-
-class FactTable:
-    """Which token ids state facts, and which false ones could stand in their place."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        vocabulary = checkpoint.tokenizer.get_vocab()
-        rows: dict[int, list[int]] = {}
-        for category in FACTS:
-            aliases = {word: SYNONYMS.get(word, (word,)) for word in category}
-            for word in category:
-                others = [vocabulary[a] for w in category if w != word for a in aliases[w]]
-                rows |= {vocabulary[alias]: others for alias in aliases[word]}
-        self.is_fact = torch.zeros(len(checkpoint.tokenizer), dtype=torch.bool)
-        self.is_fact[list(rows)] = True
-        self._false = torch.arange(len(checkpoint.tokenizer))[:, None].repeat(
-            1, max(map(len, rows.values()))
-        )
-        for token, others in rows.items():
-            width = self._false.size(1)
-            self._false[token] = torch.tensor((others * width)[:width])
-
-    def swaps(self, target: Tensor) -> Tensor:
-        """A false fact for each token of `target` (any shape) that states one, else the token."""
-        column = torch.randint(self._false.size(1), target.shape)
-        return self._false[target, column]
-
-
-def collate_inputs(
-    pictures: Sequence[Pictures], tokens: Tensor, prompt_ids: Sequence[int]
-) -> dict[str, Any]:
-    """What `canvas_logits` of the trainer takes: canvases `tokens` [B, R] behind their prompts."""
-    batch = stack(pictures)
-    return {
-        "tiles": batch.tiles,
-        "counts": batch.counts,
-        "sizes": batch.sizes,
-        "prompt": tuple(prompt_ids),
-        "tokens": tokens,
-    }
+        return torch.tensor(ids + [self._stop] * (length - len(ids)))

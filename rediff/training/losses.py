@@ -1,4 +1,8 @@
-"""The training losses: cross-entropy, averaged apart for each kind of position."""
+"""The training losses: cross-entropy, averaged apart for each kind of position.
+
+Sums and what they are divided by are apart, since a global batch is computed in several places and
+several times: sums are added where they arise, counts are added over all of the batch.
+"""
 
 from __future__ import annotations
 
@@ -24,37 +28,45 @@ algorithm 2) and the authors' code is without revision.
 """
 
 
-def loss_parts(
-    logits: Tensor,
-    target: Tensor,
-    kind: Tensor,
-    level: Tensor,
-    *,
-    weighting: Weighting = "uniform",
-) -> dict[Kind, Tensor]:
-    """Mean cross-entropy over the tokens of each kind that occurs.
+def loss_sums(
+    logits: Tensor, target: Tensor, kind: Tensor, level: Tensor, *, weighting: Weighting = "uniform"
+) -> Tensor:
+    """Cross-entropy summed over the tokens of each kind, float32 [len(Kind)].
 
     `logits` [B, R, V], `target` int64 [B, R], `kind` int64 [B, R] of `Kind`, `level` float [B].
-    `IGNORED` positions have no part; a kind that does not occur is left out rather than nan.
+    To be divided by `loss_counts`. `IGNORED` positions sum to 0, and their logits do not matter.
     """
-    losses = F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none")
-    losses = losses.view_as(target)
+    chosen = kind != Kind.IGNORED
+    losses = torch.zeros(kind.shape, device=logits.device)
+    losses[chosen] = F.cross_entropy(logits[chosen].float(), target[chosen], reduction="none")
     if weighting != "uniform":
         losses = losses / level[:, None]
-    present = [k for k in Kind if k is not Kind.IGNORED and bool((kind == k).any())]
-    if weighting in ("uniform", "paper"):
-        return {k: losses[kind == k].mean() for k in present}
     if weighting == "official":
-        return {k: _mean_of_rows(losses, kind == k, (kind == k).sum(dim=1)) for k in present}
-    supervised = (kind != Kind.IGNORED).sum(dim=1)
-    return {Kind.MASK: _mean_of_rows(losses, kind == Kind.MASK, supervised)}
+        own = torch.stack([(kind == k).sum(dim=1) for k in Kind])
+        losses = losses / own.gather(0, kind.T).T.clamp(min=1)
+    if weighting == "llada":
+        losses = losses * (kind == Kind.MASK) / chosen.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.stack([losses.where(kind == k, 0).sum() for k in Kind])
 
 
-def _mean_of_rows(losses: Tensor, chosen: Tensor, count: Tensor) -> Tensor:
-    """Mean over rows of the sum of the chosen losses divided by `count` [B]; none counts 0."""
-    return ((losses * chosen).sum(dim=1) / count.clamp(min=1)).mean()
+def loss_counts(kind: Tensor, *, weighting: Weighting = "uniform") -> Tensor:
+    """What the sums of a batch `kind` int64 [B, R] are divided by, float32 [len(Kind)].
+
+    Tokens of each kind, or rows; 0 where there is nothing to divide.
+    """
+    if weighting in ("uniform", "paper"):
+        return torch.bincount(kind.flatten(), minlength=len(Kind)).float()
+    return torch.full((len(Kind),), float(len(kind)), device=kind.device)
 
 
-def total_loss(parts: Mapping[Kind, Tensor], weights: Mapping[Kind, float]) -> Tensor:
-    """Weighted sum of the parts; a kind without a weight counts 1 (the paper's plain sum)."""
-    return torch.stack([weights.get(kind, 1.0) * part for kind, part in parts.items()]).sum()
+def loss_parts(sums: Tensor, counts: Tensor) -> Tensor:
+    """The mean loss of each kind, float32 [len(Kind)]; 0 rather than nan where it has no token."""
+    return sums / counts.where(counts > 0, 1)
+
+
+def weights_of(weights: Mapping[Kind, float]) -> Tensor:
+    """The weight of each kind's part in the loss, float32 [len(Kind)]; 1 where none is given.
+
+    All ones are the paper's plain sum.
+    """
+    return torch.tensor([0.0 if k is Kind.IGNORED else weights.get(k, 1.0) for k in Kind])

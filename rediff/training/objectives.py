@@ -1,33 +1,45 @@
-"""Objectives: how a list of examples becomes a batch that the trainer can take a loss of."""
+"""Objectives: how an example becomes a row that the trainer can take a loss of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rediff.models.checkpoint import Checkpoint
+from rediff.decoding.canvas import SpecialIds
+from rediff.models.pictures import Pictures
 from rediff.training.corruption import (
     Corrupted,
     Kind,
     behind_stop,
     inject_errors,
     mask_tokens,
-    stratified_levels,
+    stratified_level,
 )
-from rediff.training.examples import Example, FactTable, collate_inputs
+from rediff.training.examples import Answer, Example, Revision
+from rediff.training.facts import FactTable
+from rediff.training.schedule import Place
 
-Batch = dict[str, Any]
-"""Model inputs, and `target`, `kind` int64 [B, R], `level` float32 [B] for the loss."""
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A row as it is trained: what the model sees, what it should say, and why.
+
+    `target` int64 [1, R]; `corrupted` of one row.
+    """
+
+    picture: Pictures
+    prompt: tuple[int, ...]
+    target: Tensor
+    corrupted: Corrupted
 
 
 class Objective(Protocol):
-    """A collate function of the Trainer. Draws from torch's global generator."""
+    """Draws from torch's global generator, which is seeded for each row."""
 
-    def __call__(self, examples: Sequence[Example]) -> Batch: ...
+    def __call__(self, example: Example, place: Place) -> Trained: ...
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,8 @@ class Levels:
     highest: float = 1.0
     power: float = 1.0
 
-    def __call__(self, rows: int) -> Tensor:
-        u = stratified_levels(rows, power=self.power)
+    def __call__(self, place: Place) -> Tensor:
+        u = stratified_level(place.stratum, place.rows, power=self.power)
         return self.lowest + (self.highest - self.lowest) * u
 
 
@@ -47,114 +59,117 @@ class Levels:
 class Predict:
     """Mask-prediction; with `facts`, only words that state facts are masked."""
 
-    checkpoint: Checkpoint
+    ids: SpecialIds
     levels: Levels
     facts: FactTable | None = None
     suffix_share: float = 0.0
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
-        target = pick_responses(examples)
-        ids = self.checkpoint.ids
-        maskable = None if self.facts is None else self.facts.is_fact[target]
+    def __call__(self, example: Example, place: Place) -> Trained:
+        answer = pick_answer(example)
+        target = answer.response[None]
         corrupted = mask_tokens(
             target,
-            self.levels(len(target)),
-            ids.mask,
-            ids.stop,
-            maskable=maskable,
+            self.levels(place),
+            self.ids.mask,
+            self.ids.stop,
+            maskable=None if self.facts is None else self.facts.is_fact[target],
             suffix_share=self.suffix_share,
         )
-        return batch(self.checkpoint, examples, target, corrupted)
+        return Trained(example.picture, answer.prompt, target, corrupted)
 
 
 @dataclass(frozen=True)
 class NextToken:
     """Next-token prediction of the response and its stop token, for a causal model."""
 
-    checkpoint: Checkpoint
+    ids: SpecialIds
     facts: FactTable | None = None
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
-        target = pick_responses(examples)
-        trained = ~behind_stop(target, self.checkpoint.ids.stop)
+    def __call__(self, example: Example, place: Place) -> Trained:
+        answer = pick_answer(example)
+        target = answer.response[None]
+        trained = ~behind_stop(target, self.ids.stop)
         if self.facts is not None:
             trained &= self.facts.is_fact[target]
         kind = torch.where(trained, Kind.MASK, Kind.IGNORED)
-        return batch(
-            self.checkpoint, examples, target, Corrupted(target, kind, torch.ones(len(target)))
+        return Trained(
+            example.picture, answer.prompt, target, Corrupted(target, kind, torch.ones(1))
         )
 
 
 @dataclass(frozen=True)
 class Revise:
-    """Stage I: masks, random tokens, false facts, and what is right."""
+    """Stage I: masks, random tokens, false facts, and what is right.
 
-    checkpoint: Checkpoint
-    facts: FactTable
+    The false facts of an example's pair stand in every visible place of it; in other examples
+    `facts` draws them with probability `hallucination_rate`. There are none where that is 0, nor
+    without a pair where `facts` is None.
+    `tied`: both rates are multiplied by the row's mask level, so that a text is the more broken
+    the less of it is there. `words` int64: the ids that random tokens are drawn from.
+    """
+
+    ids: SpecialIds
+    words: Tensor
+    facts: FactTable | None
     levels: Levels
     syntax_rate: float
     hallucination_rate: float
     suffix_share: float = 0.0
+    tied: bool = False
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
-        target = pick_responses(examples)
-        return batch(self.checkpoint, examples, target, self.corrupt(target))
-
-    def corrupt(self, target: Tensor) -> Corrupted:
-        ids = self.checkpoint.ids
-        return inject_errors(
-            mask_tokens(
-                target, self.levels(len(target)), ids.mask, ids.stop, suffix_share=self.suffix_share
-            ),
+    def __call__(self, example: Example, place: Place) -> Trained:
+        ids, pair = self.ids, example.pair
+        answer = pick_answer(example) if pair is None else Answer(pair.prompt, pair.right)
+        target = answer.response[None]
+        level = self.levels(place)
+        clean = mask_tokens(target, level, ids.mask, ids.stop, suffix_share=self.suffix_share)
+        scale = level.item() if self.tied else 1.0
+        corrupted = inject_errors(
+            clean,
             target,
-            self.facts.swaps(target),
-            syntax_rate=self.syntax_rate,
-            hallucination_rate=self.hallucination_rate,
-            words=torch.tensor(self.checkpoint.word_ids),
+            self._swaps(target, pair),
+            syntax_rate=self.syntax_rate * scale,
+            hallucination_rate=(self.hallucination_rate if pair is None else 1.0) * scale,
+            words=self.words,
         )
+        return Trained(example.picture, answer.prompt, target, corrupted)
+
+    def _swaps(self, target: Tensor, pair: Revision | None) -> Tensor:
+        if not self.hallucination_rate:
+            return target
+        if pair is not None:
+            return pair.wrong[None]
+        return target if self.facts is None else self.facts.swaps(target)
 
 
 @dataclass(frozen=True)
 class Correct:
     """Stage II: the model's own drafts towards an expert's corrections, among Stage I data.
 
-    The first `stage1_share` of a batch is Stage I data made from the same pictures; of the
-    drafts, a share `masked_share` is also masked at a random level.
+    The first `stage1_share` of a global batch is Stage I data made from the same pictures, as is
+    every example without a draft; of the drafts, a share `masked_share` is also masked at a random
+    level.
     """
 
-    checkpoint: Checkpoint
+    ids: SpecialIds
     stage1: Revise
     stage1_share: float
     masked_share: float
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
-        foundational = round(len(examples) * self.stage1_share)
-        first, rest = examples[:foundational], examples[foundational:]
-        parts = []
-        if first:
-            truth = pick_responses(first)
-            parts.append((truth, self.stage1.corrupt(truth)))
-        if rest:
-            parts.append(self._corrections(rest))
-        target = torch.cat([target for target, _ in parts])
+    def __call__(self, example: Example, place: Place) -> Trained:
+        if example.draft is None or place.position < round(place.rows * self.stage1_share):
+            return self.stage1(example, place)
+        ids, draft = self.ids, example.draft
+        target = draft.right[None]
+        clean = show_draft(draft.wrong[None], target, ids.mask, ids.stop)
+        level = self.stage1.levels(place) * (torch.rand(1) < self.masked_share)
+        hide = (torch.rand(target.shape) < level) & (clean.kind != Kind.IGNORED)
         corrupted = Corrupted(
-            *(
-                torch.cat([getattr(part, name) for _, part in parts])
-                for name in ("tokens", "kind", "level")
-            )
+            torch.where(hide, ids.mask, clean.tokens),
+            torch.where(hide, Kind.MASK, clean.kind),
+            clean.level,
         )
-        return batch(self.checkpoint, examples, target, corrupted)
-
-    def _corrections(self, examples: Sequence[Example]) -> tuple[Tensor, Corrupted]:
-        assert all(e.draft is not None and e.target is not None for e in examples)
-        draft = torch.stack([e.draft for e in examples if e.draft is not None])
-        target = torch.stack([e.target for e in examples if e.target is not None])
-        clean = show_draft(draft, target, self.checkpoint.ids.mask, self.checkpoint.ids.stop)
-        level = self.stage1.levels(len(draft)) * (torch.rand(len(draft)) < self.masked_share)
-        hide = (torch.rand(draft.shape) < level[:, None]) & (clean.kind != Kind.IGNORED)
-        tokens = torch.where(hide, self.checkpoint.ids.mask, clean.tokens)
-        kind = torch.where(hide, Kind.MASK, clean.kind)
-        return target, replace(clean, tokens=tokens, kind=kind)
+        return Trained(example.picture, draft.prompt, target, corrupted)
 
 
 def show_draft(draft: Tensor, target: Tensor, mask_id: int, stop_id: int) -> Corrupted:
@@ -171,17 +186,6 @@ def show_draft(draft: Tensor, target: Tensor, mask_id: int, stop_id: int) -> Cor
     return Corrupted(torch.where(hidden, mask_id, draft), kind, torch.ones(len(draft)))
 
 
-def pick_responses(examples: Sequence[Example]) -> Tensor:
-    """One random response of each example, int64 [B, R]."""
-    return torch.stack([e.responses[int(torch.randint(len(e.responses), ()))] for e in examples])
-
-
-def batch(
-    checkpoint: Checkpoint, examples: Sequence[Example], target: Tensor, corrupted: Corrupted
-) -> Batch:
-    pictures = [example.picture for example in examples]
-    return collate_inputs(pictures, corrupted.tokens, checkpoint.prompt_ids()) | {
-        "target": target,
-        "kind": corrupted.kind,
-        "level": corrupted.level,
-    }
+def pick_answer(example: Example) -> Answer:
+    """One random answer of an example."""
+    return example.answers[int(torch.randint(len(example.answers), ()))]

@@ -20,10 +20,14 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.suggest import unknown
-from rediff.training.recipe import Recipe, needs
+from rediff.training.logs import LOG, read_log
+from rediff.training.processes import alone, join, tell_all
+from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, StageReport
-from rediff.training.stages import MODEL, run_stage
-from rediff.training.trainer import LOG, STATE, read_log
+from rediff.training.settings import needs
+from rediff.training.stages import run_stage
+from rediff.training.stages.run import MODEL, Run
+from rediff.training.trainer import STATE
 
 DONE = "stage.json"
 CHECKPOINTS = "checkpoints"
@@ -61,20 +65,38 @@ def train(
 ) -> list[str]:
     """Runs the stages of `recipe` that are not done yet, up to `jobs` at a time, each in a process.
 
-    An unfinished stage goes on from its last saved state; a stage made by other settings is made
-    anew. `only`: just these stages, whose needs must be done. One thread a process: at this size
-    two threads on two busy cores are several times slower than one. Returns the names of the
-    stages that ran. Raises ValueError for an unknown stage or a missing need, RuntimeError naming
-    the stage that failed.
+    Where several processes were started together (by torchrun) they run one stage after another,
+    each together. An unfinished stage goes on from its last saved state; a stage made by other
+    settings is made anew. `only`: just these stages, whose needs must be done. Returns the names of
+    the stages that ran. Raises ValueError for an unknown stage or a missing need, RuntimeError
+    naming the stage that failed.
     """
     todo = [name for name in only or recipe.stages if not is_done(name, recipe, root)]
     _check(todo, recipe, root, only)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _train_together(todo, recipe, root)
+    else:
+        _train_side_by_side(todo, recipe, root, jobs, report)
+    if only is None:
+        alone(lambda: export(recipe, root))
+    return todo
+
+
+def _train_together(todo: Sequence[str], recipe: Recipe, root: Path) -> None:
+    tell_all(True)  # all have looked what is to be done before anything is
+    for name in todo:
+        _run(name, recipe, root)
+
+
+def _train_side_by_side(
+    todo: Sequence[str], recipe: Recipe, root: Path, jobs: int, report: Report
+) -> None:
     waiting, running = list(todo), dict[Future[None], str]()
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         while waiting or running:
             for name in [n for n in waiting if _ready(n, recipe, root)][: jobs - len(running)]:
                 waiting.remove(name)
-                running[pool.submit(_run, name, recipe, root)] = name
+                running[pool.submit(_run_apart, name, recipe, root)] = name
             finished, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
             for name in running.values():
                 report(read_progress(name, root))
@@ -84,9 +106,6 @@ def train(
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise RuntimeError(f"stage {name!r} failed: {error}") from error
                 report(StageReport(name, finished=True))
-    if only is None:
-        export(recipe, root)
-    return todo
 
 
 def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] | None) -> None:
@@ -102,32 +121,51 @@ def _ready(name: str, recipe: Recipe, root: Path) -> bool:
     return all(is_done(need, recipe, root) for need in needs(recipe.stages[name]))
 
 
-def _run(name: str, recipe: Recipe, root: Path) -> None:
-    """One stage in a process of its own."""
+def _run_apart(name: str, recipe: Recipe, root: Path) -> None:
+    """One stage in a process of its own.
+
+    One thread, since at this size two threads on two busy cores are several times slower than one.
+    """
     torch.set_num_threads(1)
     quiet_libraries()
-    folder = root / name
-    mark, own = folder / "settings.json", fingerprint(name, recipe)
+    _run(name, recipe, root)
+
+
+def _run(name: str, recipe: Recipe, root: Path) -> None:
+    """One stage, in one process or in several together."""
+    own = fingerprint(name, recipe)
+    run = Run(recipe, root, root / name)
+    alone(lambda: _prepare(run.folder, own))
+    started = time.perf_counter()
+    run_stage(name, run)
+    alone(lambda: _finish(name, run, own, time.perf_counter() - started))
+
+
+def _prepare(folder: Path, own: str) -> None:
+    """Makes the stage's folder, without what other settings left there."""
+    mark = folder / "settings.json"
     if folder.exists() and (not mark.is_file() or mark.read_text() != own):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(own)
-    started = time.perf_counter()
-    run_stage(name, recipe, root, folder)
-    shutil.rmtree(folder / STATE, ignore_errors=True)
+
+
+def _finish(name: str, run: Run, own: str, seconds: float) -> None:
+    shutil.rmtree(run.folder / STATE, ignore_errors=True)
     done = {
         "fingerprint": own,
-        "settings": recipe.stages[name].model_dump(mode="json"),
-        "seconds": round(time.perf_counter() - started, 1),
+        "settings": run.recipe.stages[name].model_dump(mode="json"),
+        "seconds": round(seconds, 1),
+        "processes": join().num_processes,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": version("transformers"),
         "machine": platform.machine(),
-        "processes": os.cpu_count(),
+        "cores": os.cpu_count(),
     }
-    partial = folder / f"{DONE}.partial"
+    partial = run.folder / f"{DONE}.partial"
     partial.write_text(json.dumps(done, indent=2) + "\n")
-    partial.replace(folder / DONE)
+    partial.replace(run.folder / DONE)
 
 
 def read_progress(name: str, root: Path) -> StageReport:

@@ -2,177 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from rediff.models.tiny import TinyConfig
 from rediff.models.weights import weights_hash
-from rediff.suggest import explain, unknown
-from rediff.training.losses import Weighting
+from rediff.strict_yaml import check_form, read_yaml
+from rediff.suggest import unknown
+from rediff.training.settings import (
+    EMBEDDED,
+    CheckpointStage,
+    Export,
+    Scenes,
+    Stage,
+    Strict,
+    needs,
+)
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Scenes(_Strict):
-    """The embedded data: how many scenes, with how many captions each, from which seed."""
-
-    train: int = 8000
-    captions: int = 4
-    seed: int = 0
-
-
-class Optimisation(_Strict):
-    """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
-
-    `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
-    with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
-    """
-
-    steps: int
-    batch_size: int = 64
-    optimizer: Literal["muon", "adamw"] = "muon"
-    lr: float = 0.02
-    other_lr: float = 3e-3
-    schedule: Literal["cosine", "constant_with_warmup"] = "cosine"
-    warmup: float = 0.03
-    max_grad_norm: float = 1.0
-    freeze: tuple[str, ...] = ("vision_tower", "multi_modal_projector")
-    save_every: int = 200
-
-
-class _Stage(_Strict):
-    """`start`, `drafts`, `corrections`, where a stage has them: the stages it reads from."""
-
-    seed: int = 0
-
-
-class CheckpointStage(_Stage):
-    """A diffusion checkpoint from elsewhere: `folder`, as `Checkpoint.load` reads it.
-
-    `sha256`: of its weights, so that another checkpoint in the same folder is another stage.
-    """
-
-    kind: Literal["checkpoint"] = "checkpoint"
-    folder: str | None = None
-    sha256: str | None = None
-
-
-class VisionStage(_Stage):
-    """Aligns tower, projector and word embeddings; stands for a pretrained SigLIP."""
-
-    kind: Literal["vision"] = "vision"
-    optimisation: Optimisation
-
-
-class PredictStage(_Stage):
-    """Mask-prediction (or, from a causal model, next-token prediction) of true responses.
-
-    `responses`: whole captions, or single sentences on a short canvas of `canvas` tokens, or
-    such sentences all of one form. On those the picture's things are bound to their words within
-    minutes; whole captions alone never get there.
-    `facts_only`: mask only the words that state facts, so that grounding is learnt before style.
-    `levels`, `power`: mask levels are lowest + (highest - lowest) * u ** power. `suffix_share`:
-    see `mask_tokens`.
-    """
-
-    kind: Literal["predict"] = "predict"
-    start: str
-    causal: bool = False
-    responses: Literal["captions", "sentences", "plain"] = "captions"
-    canvas: int | None = None
-    facts_only: bool = False
-    levels: tuple[float, float] = (0.0, 1.0)
-    power: float = 1.0
-    suffix_share: float = 0.0
-    weighting: Weighting = "uniform"
-    optimisation: Optimisation
-
-
-class ReviseStage(_Stage):
-    """Stage I, foundational revision: masks, random tokens and false facts, and what is right.
-
-    `loss_weights` by kind of position, 1 where none is given (see `total_loss`).
-    """
-
-    kind: Literal["revise"] = "revise"
-    start: str
-    syntax_rate: float = 0.1
-    hallucination_rate: float = 0.1
-    levels: tuple[float, float] = (0.0, 1.0)
-    power: float = 1.0
-    suffix_share: float = 0.0
-    weighting: Weighting = "uniform"
-    loss_weights: dict[str, float] = Field(default_factory=dict)
-    optimisation: Optimisation
-
-
-class DraftsStage(_Stage):
-    """Drafts by a checkpoint with refinement on, the same pictures at every budget."""
-
-    kind: Literal["drafts"] = "drafts"
-    start: str
-    sampler: str = "refine"
-    tokens_per_step: tuple[int, ...]
-    scenes: int
-    batch_size: int = 32
-
-
-class ExpertStage(_Stage):
-    """An expert's corrections of drafts."""
-
-    kind: Literal["expert"] = "expert"
-    drafts: str
-    expert: Literal["oracle"] = "oracle"
-
-
-class CorrectStage(_Stage):
-    """Stage II, online self-correction, on an expert's corrections of the model's own drafts.
-
-    `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the drafts
-    that are also partly masked, as they are on the way. `loss_weights` by kind: the paper trains
-    on the corrected segments alone (`keep: 0`), which unlearns to leave alone what is right.
-    """
-
-    kind: Literal["correct"] = "correct"
-    start: str
-    corrections: str
-    stage1_share: float = 0.25
-    masked_share: float = 0.0
-    suffix_share: float = 0.5
-    syntax_rate: float = 0.1
-    hallucination_rate: float = 0.1
-    weighting: Weighting = "uniform"
-    loss_weights: dict[str, float] = Field(default_factory=dict)
-    optimisation: Optimisation
-
-
-Stage = Annotated[
-    CheckpointStage
-    | VisionStage
-    | PredictStage
-    | ReviseStage
-    | DraftsStage
-    | ExpertStage
-    | CorrectStage,
-    Field(discriminator="kind"),
-]
-
-
-class Export(_Strict):
-    """A stage's checkpoint shipped under its name, with the sampler it decodes with."""
-
-    stage: str
-    sampler: str = "mask-predict"
-
-
-class Recipe(_Strict):
+class Recipe(Strict):
     """Stages by name, in an order in which each comes after those it needs."""
 
     canvas: int = 80
@@ -185,22 +36,20 @@ class Recipe(_Strict):
     def load(cls, path: Path) -> Recipe:
         """Reads and checks a recipe file.
 
-        Raises ValueError with the file's name: for broken YAML, an unknown key (the nearest right
-        one is named), a wrong value, or a stage that needs one which does not come before it.
+        With `extends`, a shipped recipe's name or a file's path from this one's folder, it has all
+        stages of that one, and its settings unless it says otherwise; but not its exports. Raises
+        ValueError as `load_yaml`, or for a stage that needs one which does not come before it.
         """
-        try:
-            raw = yaml.safe_load(path.read_text())
-            recipe = cls.model_validate(raw)
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: not valid YAML: {error}") from error
-        except ValidationError as error:
-            raise ValueError(f"{path}: {explain(error, sorted(_field_names()))}") from error
+        recipe = check_form(path, _extended(path, ()), cls)
         recipe.check(path)
         return recipe
 
     def check(self, path: Path) -> None:
+        """Raises ValueError naming `path` for stages or exports that do not fit each other."""
         known: set[str] = set()
         for name, stage in self.stages.items():
+            if name in EMBEDDED:
+                raise ValueError(f"{path}: {name!r} names embedded data, and can be no stage")
             for need in needs(stage):
                 if need not in known:
                     raise ValueError(
@@ -210,6 +59,34 @@ class Recipe(_Strict):
         for name, export in self.export.items():
             if export.stage not in known:
                 raise ValueError(f"{path}: export {name!r} names no stage: {export.stage!r}")
+
+    def only(self, exports: Sequence[str]) -> Recipe:
+        """The recipe of some exports and what they need. Raises ValueError for an unknown one."""
+        for name in exports:
+            if name not in self.export:
+                raise unknown("export", name, self.export)
+        wanted = {self.export[name].stage for name in exports}
+        for name in reversed(self.stages):
+            if name in wanted:
+                wanted |= set(needs(self.stages[name]))
+        stages = {name: stage for name, stage in self.stages.items() if name in wanted}
+        export = {name: choice for name, choice in self.export.items() if name in exports}
+        return self.model_copy(update={"stages": stages, "export": export})
+
+
+def _extended(path: Path, below: tuple[Path, ...]) -> Any:
+    """The plain values of a recipe file with those of what it extends."""
+    raw = read_yaml(path)
+    if not isinstance(raw, dict) or "extends" not in raw:
+        return raw
+    if path in below:
+        raise ValueError(f"{path}: extends itself")
+    own = {key: value for key, value in raw.items() if key != "extends"}
+    base = str(raw["extends"])
+    parent = path.parent / base
+    under = _extended(parent if parent.is_file() else find_recipe(base), (*below, path))
+    stages = {**under.get("stages", {}), **(own.get("stages") or {})}
+    return {**under, "export": {}, **own, "stages": stages}
 
 
 def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
@@ -230,12 +107,6 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
     return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
 
 
-def needs(stage: Stage) -> tuple[str, ...]:
-    """Names of the stages whose folders `stage` reads."""
-    fields = ("start", "drafts", "corrections")
-    return tuple(getattr(stage, field) for field in fields if hasattr(stage, field))
-
-
 def find_recipe(name: str) -> Path:
     """The file of a shipped recipe's name, or `name` itself where it is a file.
 
@@ -247,11 +118,3 @@ def find_recipe(name: str) -> Path:
     if name not in shipped:
         raise unknown("recipe", name, sorted(shipped))
     return shipped[name]
-
-
-def _field_names() -> set[str]:
-    kinds: list[Any] = [
-        Recipe, Scenes, TinyConfig, Optimisation, Export, CheckpointStage, VisionStage,
-        PredictStage, ReviseStage, DraftsStage, ExpertStage, CorrectStage,
-    ]  # fmt: skip
-    return {name for kind in kinds for name in kind.model_fields}

@@ -23,8 +23,7 @@ def check(spec: Path) -> None:
     from rich.text import Text
     from transformers import AutoTokenizer
 
-    from rediff.data.mixture import Mixture, Tally, usable
-    from rediff.models.hub import fetch
+    from rediff.data.mixture import Mixture, Tally, tokenizer_folder, usable
     from rediff.quiet import quiet_libraries
     from rediff_eval.progress import Progress
     from rediff_eval.safe import plain
@@ -32,10 +31,7 @@ def check(spec: Path) -> None:
 
     quiet_libraries()
     mixture = Mixture.load(spec)
-    own = Path(mixture.tokenizer)
-    folder = own if own.is_dir() else spec.parent / own
-    place = folder if folder.is_dir() else fetch(mixture.tokenizer)
-    tokenizer = AutoTokenizer.from_pretrained(place)
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(mixture, spec))
     table = Table(title=str(spec))
     for name in ("source", "records", "tokens", "dropped", "why", "first"):
         table.add_column(

@@ -20,6 +20,10 @@ import click
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Where a recipe that starts from a checkpoint finds it.",
 )
+@click.option(
+    "--export", "exports", multiple=True,
+    help="Only this export of the recipe and the stages it needs, repeatable.",
+)  # fmt: skip
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
@@ -27,8 +31,9 @@ import click
 )  # fmt: skip
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
-    recipe: str, out: Path, checkpoint: Path | None, stages: tuple[str, ...], jobs: int, limit: int
-) -> None:
+    recipe: str, out: Path, checkpoint: Path | None, exports: tuple[str, ...],
+    stages: tuple[str, ...], jobs: int, limit: int,
+) -> None:  # fmt: skip
     """Train every stage of a recipe that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
     from rediff.training.pipeline import CHECKPOINTS
@@ -37,7 +42,8 @@ def train(
     from rediff_eval.progress import StageProgress
 
     quiet_libraries()
-    loaded = with_checkpoint(Recipe.load(find_recipe(recipe)), checkpoint)
+    loaded = Recipe.load(find_recipe(recipe))
+    loaded = with_checkpoint(loaded.only(exports) if exports else loaded, checkpoint)
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")

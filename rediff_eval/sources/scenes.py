@@ -10,16 +10,8 @@ from PIL import Image
 
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
 from rediff.scenes.grammar import write_caption
-from rediff.scenes.world import (
-    COLOURS,
-    COLUMNS,
-    ROWS,
-    SHAPES,
-    SIZES,
-    TEXTURES,
-    Scene,
-    Thing,
-)
+from rediff.scenes.memory import misremember
+from rediff.scenes.world import Scene
 from rediff_eval.samples import Rival, Sample, digest_of
 from rediff_eval.sources.questions import ask_about
 from rediff_eval.task import SceneData
@@ -61,36 +53,6 @@ def write_as_rival(scene: Scene, rng: np.random.Generator) -> Rival:
     """A caption by one of `RIVALS`: a grammatical one of a scene that was misremembered."""
     model = list(RIVALS)[rng.integers(len(RIVALS))]
     return Rival(model, write_caption(misremember(scene, RIVALS[model], rng), rng))
-
-
-def misremember(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
-    """The scene with each shape, colour, size, texture and place wrong with probability `rate`.
-
-    It stays a scene: no shape and no cell is taken twice.
-    """
-    things = list(scene.things)
-    for number in range(len(things)):
-        others = things[:number] + things[number + 1 :]
-        things[number] = _misremember_thing(things[number], others, rate, rng)
-    return Scene(tuple(things), scene.background)
-
-
-def _misremember_thing(
-    thing: Thing, others: list[Thing], rate: float, rng: np.random.Generator
-) -> Thing:
-    def recall(value: str, values: tuple[str, ...]) -> str:
-        wrong = [other for other in values if other != value]
-        return wrong[rng.integers(len(wrong))] if wrong and rng.random() < rate else value
-
-    taken = {other.place for other in others}
-    cells = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
-    row, column = recall(thing.place, tuple(c for c in cells if c not in taken)).split()
-    free = tuple(shape for shape in SHAPES if shape not in {other.shape for other in others})
-    return Thing(
-        shape=recall(thing.shape, free), colour=recall(thing.colour, COLOURS),
-        size=recall(thing.size, SIZES), texture=recall(thing.texture, TEXTURES),
-        row=row, column=column,
-    )  # fmt: skip
 
 
 def _generator(purpose: str, sample_id: str) -> np.random.Generator:

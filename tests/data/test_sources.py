@@ -18,8 +18,9 @@ from rediff.data import json_files
 from rediff.data.alignment import AlignmentError, align
 from rediff.data.formats import read_records
 from rediff.data.json_files import iterate_json
-from rediff.data.mixture import Mixture, Source, Tally, is_own, mix, usable
+from rediff.data.mixture import Mixture, Source, Tally, mix, usable
 from rediff.data.records import Dropped, Record, TextEdit, Turn
+from rediff.data.store import RecordStore, write_store
 
 WORDS = ["a", "red", "blue", "square", "circle", "big", "on", "the", "left", ".", "two"]
 VICRIT = {
@@ -177,18 +178,24 @@ def spec(tmp_path: Path, images: Path, tokenizer: Any, **more: Any) -> Path:
     return path
 
 
-def test_a_mixture_is_even_the_same_each_time_and_goes_on_anywhere(
+def test_a_mixture_is_even_and_any_of_its_records_can_be_taken(
     tmp_path: Path, images: Path, tokenizer: Any
 ) -> None:
     mixture = Mixture.load(spec(tmp_path, images, tokenizer))
-    whole = list(mix(mixture, tokenizer))
-    assert [name for name, _ in whole] == [
+    tallies = {name: Tally() for name in mixture.sources}
+    whole = list(mix(mixture, tokenizer, tallies))
+    assert [stored.source for stored in whole] == [
         "vicrit", "llava", "vicrit", "vicrit", "llava", "vicrit", "vicrit", "llava", "vicrit",
     ]  # fmt: skip
     assert list(mix(mixture, tokenizer)) == whole
-    assert list(mix(mixture, tokenizer, start=4)) == whole[4:]
-    shards = [[r for _, r in whole if is_own(r, rank, 3)] for rank in range(3)]
-    assert sorted(r.place for shard in shards for r in shard) == sorted(r.place for _, r in whole)
+    assert (tallies["vicrit"].records, tallies["vicrit"].dropped.total()) == (6, 1)
+    assert {(stored.tokens, stored.size) for stored in whole} == {(4, (8, 8)), (5, (8, 8))}
+    assert write_store(tmp_path, whole) == len(whole)
+    store = RecordStore(tmp_path)
+    assert [store[number] for number in range(len(store))] == whole
+    assert store[2:4] == whole[2:4]
+    with pytest.raises(ValueError, match="no usable record"):
+        write_store(tmp_path, [])
 
 
 def test_too_few_or_too_many_broken_records_are_errors(

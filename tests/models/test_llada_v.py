@@ -104,7 +104,7 @@ def test_padding_never_leaks(official: Path) -> None:
 
 def test_the_prompt_is_the_official_one(official: Path) -> None:
     checkpoint = Checkpoint.load(official)
-    assert chat_text(checkpoint.tokenizer, CAPTION_PROMPT, SYSTEM) == (
+    assert chat_text(checkpoint.tokenizer, (CAPTION_PROMPT,), SYSTEM) == (
         f"<|startoftext|><|start_header_id|>system<|end_header_id|>\n\n{SYSTEM}<|eot_id|>"
         "<|start_header_id|>user<|end_header_id|>\n\n<image>\nPlease describe the image in detail."
         "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"

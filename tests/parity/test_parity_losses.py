@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.training.losses import loss_parts, total_loss
+from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums
 from rediff.training.official import Draws, corrupt_officially
 
 MASK = 126336
@@ -26,11 +26,9 @@ def test_loss(vectors: Path, model: LlavaOnevisionForConditionalGeneration, name
     )
     with torch.inference_mode():
         logits = model(input_ids=corrupted.tokens).logits
-    parts = loss_parts(
-        logits,
-        case["labels"].clamp(min=0),
-        corrupted.kind,
-        corrupted.level,
-        weighting="llada" if name == "plain" else "official",
+    weighting: Weighting = "llada" if name == "plain" else "official"
+    sums = loss_sums(
+        logits, case["labels"].clamp(min=0), corrupted.kind, corrupted.level, weighting=weighting
     )
-    assert total_loss(parts, {}).item() == pytest.approx(case["loss"].item(), rel=1e-4)
+    parts = loss_parts(sums, loss_counts(corrupted.kind, weighting=weighting))
+    assert parts.sum().item() == pytest.approx(case["loss"].item(), rel=1e-4)

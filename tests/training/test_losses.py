@@ -11,9 +11,9 @@ from rediff.training.corruption import (
     behind_stop,
     inject_errors,
     mask_tokens,
-    stratified_levels,
+    stratified_level,
 )
-from rediff.training.losses import loss_parts, total_loss
+from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.objectives import show_draft
 
 MASK, STOP, WORDS = 20, 21, torch.arange(1, 20)
@@ -25,6 +25,10 @@ def responses(seed: int, rows: int = 6, length: int = 16) -> torch.Tensor:
     target = torch.randint(1, 20, (rows, length), generator=generator)
     ends = torch.randint(1, length, (rows,), generator=generator)
     return torch.where(torch.arange(length) >= ends[:, None], STOP, target)
+
+
+def levels_of_batch(rows: int, power: float = 1.0) -> torch.Tensor:
+    return torch.cat([stratified_level(stratum, rows, power=power) for stratum in range(rows)])
 
 
 @given(seeds, st.floats(0.01, 1.0))
@@ -65,7 +69,7 @@ def test_injected_errors_are_wrong_visible_and_labelled(seed: int) -> None:
     target = responses(seed, rows=20)
     swaps = torch.where(target < 10, (target + 1) % 20, target)
     made = inject_errors(
-        mask_tokens(target, stratified_levels(20), MASK, STOP), target, swaps,
+        mask_tokens(target, levels_of_batch(20), MASK, STOP), target, swaps,
         syntax_rate=0.3, hallucination_rate=0.5, words=WORDS,
     )  # fmt: skip
     wrong = (made.tokens != target) & (made.tokens != MASK)
@@ -91,33 +95,58 @@ def test_error_rates_are_as_asked() -> None:
 @given(st.integers(1, 200), st.floats(0.3, 1.0))
 @settings(max_examples=50, deadline=None)
 def test_levels_are_stratified(rows: int, power: float) -> None:
-    levels = stratified_levels(rows, power=power)
+    levels = levels_of_batch(rows, power)
     strata = (levels.pow(1 / power) * rows).clamp(max=rows - 1e-3).floor().long()
     assert (levels > 0).all()
     assert (levels <= 1).all()
     assert len(set(strata.tolist())) >= rows - 2
 
 
+def make_batch(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    logits, target = torch.randn(4, 8, 22), torch.randint(0, 22, (4, 8))
+    return logits, target, torch.randint(0, 7, (4, 8)), torch.rand(4) + 0.1
+
+
 @given(seeds)
 @settings(max_examples=30, deadline=None)
 def test_parts_are_means_over_their_own_tokens(seed: int) -> None:
-    torch.manual_seed(seed)
-    logits, target = torch.randn(3, 8, 22), torch.randint(0, 22, (3, 8))
-    kind, level = torch.randint(0, 7, (3, 8)), torch.rand(3) + 0.1
-    parts = loss_parts(logits, target, kind, level)
-    paper = loss_parts(logits, target, kind, level, weighting="paper")
+    logits, target, kind, level = make_batch(seed)
+    parts = loss_parts(loss_sums(logits, target, kind, level), loss_counts(kind))
+    paper = loss_parts(
+        loss_sums(logits, target, kind, level, weighting="paper"),
+        loss_counts(kind, weighting="paper"),
+    )
     single = -logits.log_softmax(-1).gather(-1, target[..., None])[..., 0]
-    for k, part in parts.items():
-        torch.testing.assert_close(part, single[kind == k].mean())
-        torch.testing.assert_close(paper[k], (single / level[:, None])[kind == k].mean())
-    assert Kind.IGNORED not in parts
-    assert set(parts) == {Kind(int(k)) for k in kind.unique()} - {Kind.IGNORED}
+    for k in set(Kind) - {Kind.IGNORED}:
+        own = kind == k
+        expected = single[own].mean() if own.any() else torch.tensor(0.0)
+        torch.testing.assert_close(parts[k], expected)
+        divided = (single / level[:, None])[own].mean() if own.any() else torch.tensor(0.0)
+        torch.testing.assert_close(paper[k], divided)
+    assert parts[Kind.IGNORED] == 0
+
+
+@given(seeds, st.sampled_from(["uniform", "paper", "official", "llada"]), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_a_batch_in_two_pieces_has_the_same_parts(
+    seed: int, weighting: Weighting, cut: int
+) -> None:
+    batch = make_batch(seed)
+    pieces = [[part[:cut] for part in batch], [part[cut:] for part in batch]]
+    counts = [loss_counts(kind, weighting=weighting) for _, _, kind, _ in pieces]
+    whole = loss_counts(batch[2], weighting=weighting)
+    torch.testing.assert_close(sum(counts), whole)
+    sums = [loss_sums(*piece, weighting=weighting) for piece in pieces]
+    together = loss_sums(*batch, weighting=weighting)
+    torch.testing.assert_close(
+        loss_parts(torch.stack(sums).sum(0), whole), loss_parts(together, whole)
+    )
 
 
 def test_weights_scale_their_parts() -> None:
-    parts = {Kind.EDIT: torch.tensor(2.0), Kind.KEEP: torch.tensor(3.0)}
-    assert total_loss(parts, {}).item() == 5.0
-    assert total_loss(parts, {Kind.KEEP: 0.0}).item() == 2.0
+    assert weights_of({}).tolist() == [0, 1, 1, 1, 1, 1, 1]
+    assert weights_of({Kind.KEEP: 0.5})[Kind.KEEP] == 0.5
 
 
 def test_a_draft_is_shown_as_a_decoder_sees_it() -> None:

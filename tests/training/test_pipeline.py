@@ -21,10 +21,11 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.models.load import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.training.drafts import Correction, Draft, read_lines
+from rediff.training.logs import read_log
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport
-from rediff.training.trainer import STATE, read_log
+from rediff.training.trainer import STATE
 
 
 def toy(steps: int = 4) -> Recipe:
@@ -35,8 +36,8 @@ def toy(steps: int = 4) -> Recipe:
     for stage in raw["stages"].values():
         if "optimisation" in stage:
             stage["optimisation"] |= {"steps": steps, "batch_size": 8, "save_every": 2}
-        if "scenes" in stage:
-            stage["scenes"] = 6
+        if "pictures" in stage:
+            stage["pictures"] = 6
     return Recipe.model_validate(raw)
 
 

@@ -1,0 +1,46 @@
+"""Scenes as they are remembered by someone who errs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rediff.scenes.world import (
+    COLOURS,
+    COLUMNS,
+    ROWS,
+    SHAPES,
+    SIZES,
+    TEXTURES,
+    Scene,
+    Thing,
+)
+
+
+def misremember(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
+    """The scene with each shape, colour, size, texture and place wrong with probability `rate`.
+
+    It stays a scene: no shape and no cell is taken twice.
+    """
+    things = list(scene.things)
+    for number in range(len(things)):
+        others = things[:number] + things[number + 1 :]
+        things[number] = _misremember_thing(things[number], others, rate, rng)
+    return Scene(tuple(things), scene.background)
+
+
+def _misremember_thing(
+    thing: Thing, others: list[Thing], rate: float, rng: np.random.Generator
+) -> Thing:
+    def recall(value: str, values: tuple[str, ...]) -> str:
+        wrong = [other for other in values if other != value]
+        return wrong[rng.integers(len(wrong))] if wrong and rng.random() < rate else value
+
+    taken = {other.place for other in others}
+    cells = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
+    row, column = recall(thing.place, tuple(c for c in cells if c not in taken)).split()
+    free = tuple(shape for shape in SHAPES if shape not in {other.shape for other in others})
+    return Thing(
+        shape=recall(thing.shape, free), colour=recall(thing.colour, COLOURS),
+        size=recall(thing.size, SIZES), texture=recall(thing.texture, TEXTURES),
+        row=row, column=column,
+    )  # fmt: skip

@@ -1,0 +1,49 @@
+"""The processes that train together, as torchrun starts them; one where nobody started several."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from accelerate import PartialState
+
+Made = TypeVar("Made")
+PATIENCE = timedelta(days=7)
+"""How long processes wait for one that works alone: an expert takes its time."""
+
+
+def join() -> PartialState:
+    """The group of processes. Each call gives the same one."""
+    return PartialState(timeout=PATIENCE)
+
+
+def alone(work: Callable[[], None]) -> None:
+    """Does something in the first process while the others wait.
+
+    Raises RuntimeError in the others if it fails there.
+    """
+    state = join()
+    problem: Exception | None = None
+    if state.is_main_process:
+        try:
+            work()
+        except Exception as error:
+            problem = error
+    if any(tell_all(problem is not None)):
+        raise problem or RuntimeError("the first process failed, see its error")
+
+
+def tell_all(flag: bool) -> list[bool]:
+    """Each process's flag, in all processes: none goes on before all have come here."""
+    from accelerate.utils import gather_object
+
+    join()
+    return list(gather_object([flag]))
+
+
+def is_own(name: str) -> bool:
+    """Whether a piece of work is this process's, by a hash of its name that never changes."""
+    state = join()
+    return zlib.crc32(name.encode()) % state.num_processes == state.process_index

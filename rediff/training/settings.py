@@ -1,0 +1,272 @@
+"""Settings of a training run and its stages, strict."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rediff.training.losses import Weighting
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Scenes(Strict):
+    """The embedded data: how many scenes, with how many captions each, from which seed."""
+
+    train: int = 8000
+    captions: int = 4
+    seed: int = 0
+
+
+class Lora(Strict):
+    """Low-rank updates W + (alpha / rank) B A of the text model's linear layers (arXiv 2106.09685),
+    merged into the weights at the end of the stage."""
+
+    rank: int = 64
+    alpha: int = 128
+    dropout: float = 0.0
+
+
+class Optimisation(Strict):
+    """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
+
+    `batch_size`: rows of a global batch. `micro_batch`: rows of one forward pass on one device,
+    None for as many as come to it; the rest is accumulated. `vision_lr`: for the vision tower,
+    None for the same as elsewhere. `precision`: of the forward pass; weights and optimiser stay as
+    they were loaded. `gradient_checkpointing`: keeps the inputs of layers alone, and computes the
+    rest again. `group_by_length`: see `Schedule`. `workers`: processes that open pictures ahead.
+
+    `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
+    with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
+    """
+
+    steps: int
+    batch_size: int = 64
+    optimizer: Literal["muon", "adamw"] = "muon"
+    lr: float = 0.02
+    other_lr: float = 3e-3
+    schedule: Literal["cosine", "constant_with_warmup"] = "cosine"
+    warmup: float = 0.03
+    max_grad_norm: float = 1.0
+    freeze: tuple[str, ...] = ("vision_tower", "multi_modal_projector")
+    save_every: int = 200
+    vision_lr: float | None = None
+    micro_batch: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
+    group_by_length: bool = False
+    workers: int = 0
+    lora: Lora | None = None
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Optimisation:
+        if self.optimizer == "muon" and self.vision_lr is not None:
+            raise ValueError("'vision_lr' needs the optimizer adamw: muon has one rate for all")
+        return self
+
+
+class _Stage(Strict):
+    """`start`, `drafts`, `corrections`, where a stage has them: the stages it reads from."""
+
+    seed: int = 0
+
+
+EMBEDDED = ("captions", "sentences", "plain", "questions")
+Data = tuple[str, ...]
+"""What a stage learns from: `captions`, `sentences`, `plain` or `questions` of the embedded scenes,
+or names of `records` stages. The rows of several are put together."""
+
+
+class RecordsStage(_Stage):
+    """Public data: what a mixture's specification names, checked and kept in order.
+
+    `mixture`: its file. `sha256`: of that and of all its data files.
+    """
+
+    kind: Literal["records"] = "records"
+    mixture: str | None = None
+    sha256: str | None = None
+
+
+class CheckpointStage(_Stage):
+    """A diffusion checkpoint from elsewhere: `folder`, as `Checkpoint.load` reads it.
+
+    `sha256`: of its weights, so that another checkpoint in the same folder is another stage.
+    """
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    folder: str | None = None
+    sha256: str | None = None
+
+
+class VisionStage(_Stage):
+    """Aligns tower, projector and word embeddings; stands for a pretrained SigLIP."""
+
+    kind: Literal["vision"] = "vision"
+    optimisation: Optimisation
+
+
+class PredictStage(_Stage):
+    """Mask-prediction (or, from a causal model, next-token prediction) of true responses.
+
+    `data`: whole captions, or single sentences on a short canvas of `canvas` tokens, or such
+    sentences all of one form (`plain`). On those the picture's things are bound to their words
+    within minutes; whole captions alone never get there. `longest`: of a longer answer's own
+    canvas, in tokens.
+    `facts_only`: mask only the words that state facts, so that grounding is learnt before style.
+    `levels`, `power`: mask levels are lowest + (highest - lowest) * u ** power. `suffix_share`:
+    see `mask_tokens`.
+    """
+
+    kind: Literal["predict"] = "predict"
+    start: str
+    causal: bool = False
+    data: Data = ("captions",)
+    canvas: int | None = None
+    longest: int | None = None
+    facts_only: bool = False
+    levels: tuple[float, float] = (0.0, 1.0)
+    power: float = 1.0
+    suffix_share: float = 0.0
+    weighting: Weighting = "uniform"
+    optimisation: Optimisation
+
+
+class ReviseStage(_Stage):
+    """Stage I, foundational revision: masks, random tokens and false facts, and what is right.
+
+    `loss_weights` by kind of position, 1 where none is given (see `weights_of`). `tied`: both
+    rates grow with the mask level (see `Revise`). `longest`: see `PredictStage`.
+    """
+
+    kind: Literal["revise"] = "revise"
+    start: str
+    data: Data = ("captions",)
+    longest: int | None = None
+    tied: bool = False
+    syntax_rate: float = 0.1
+    hallucination_rate: float = 0.1
+    levels: tuple[float, float] = (0.0, 1.0)
+    power: float = 1.0
+    suffix_share: float = 0.0
+    weighting: Weighting = "uniform"
+    loss_weights: dict[str, float] = Field(default_factory=dict)
+    optimisation: Optimisation
+
+
+class DraftsStage(_Stage):
+    """Drafts by a checkpoint with refinement on, the same pictures at every budget.
+
+    `pictures`: how many, the first of the data. Of a picture's questions, one is asked.
+    """
+
+    kind: Literal["drafts"] = "drafts"
+    start: str
+    data: Data = ("captions",)
+    sampler: str = "refine"
+    tokens_per_step: tuple[int, ...]
+    pictures: int
+    batch_size: int = 32
+
+
+class Server(Strict):
+    """An expert on a server that speaks OpenAI's chat protocol; see `ServerSpec`.
+
+    `json_schema`: replies are held to a schema by the server; without, they are only read strictly.
+    `prices`: US dollars for a million tokens, in and out. `attempts`: times a draft is asked about
+    before it is given up.
+    """
+
+    model: str
+    base_url: str | None = None
+    concurrency: int = 8
+    per_minute: float | None = None
+    timeout: float = 120.0
+    retries: int = 6
+    pause: float = 1.0
+    batch: bool = False
+    json_schema: bool = True
+    max_tokens: int = 4096
+    attempts: int = 2
+    prices: tuple[float, float] | None = None
+
+
+class ExpertStage(_Stage):
+    """An expert's corrections of drafts.
+
+    `oracle`: knows the scene. `weak`: an oracle about a scene in which each fact is misremembered
+    with probability `error_rate`. `self`: no expert; the full-step decode of `start` by `sampler`
+    is the target. `server`: a model that is shown picture, question, right answer and draft.
+    """
+
+    kind: Literal["expert"] = "expert"
+    drafts: str
+    data: Data = ("captions",)
+    expert: Literal["oracle", "weak", "self", "server"] = "oracle"
+    error_rate: float = 0.0
+    start: str | None = None
+    sampler: str = "refine"
+    first: bool = False
+    server: Server | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> ExpertStage:
+        for expert, field in (("self", "start"), ("server", "server"), ("weak", "error_rate")):
+            if bool(getattr(self, field)) != (self.expert == expert):
+                raise ValueError(f"{field!r} belongs to the expert {expert!r} and to no other")
+        return self
+
+
+class CorrectStage(_Stage):
+    """Stage II, online self-correction, on an expert's corrections of the model's own drafts.
+
+    `corrections`: a stage of an expert's, or none: then the drafts are those of `data`.
+    `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the drafts
+    that are also partly masked, as they are on the way. `loss_weights` by kind: the paper trains
+    on the corrected segments alone (`keep: 0`), which unlearns to leave alone what is right.
+    """
+
+    kind: Literal["correct"] = "correct"
+    start: str
+    corrections: str | None = None
+    data: Data = ("captions",)
+    longest: int | None = None
+    stage1_share: float = 0.25
+    masked_share: float = 0.0
+    suffix_share: float = 0.5
+    syntax_rate: float = 0.1
+    hallucination_rate: float = 0.1
+    weighting: Weighting = "uniform"
+    loss_weights: dict[str, float] = Field(default_factory=dict)
+    optimisation: Optimisation
+
+
+Stage = Annotated[
+    CheckpointStage
+    | RecordsStage
+    | VisionStage
+    | PredictStage
+    | ReviseStage
+    | DraftsStage
+    | ExpertStage
+    | CorrectStage,
+    Field(discriminator="kind"),
+]
+
+
+class Export(Strict):
+    """A stage's checkpoint shipped under its name, with the sampler it decodes with."""
+
+    stage: str
+    sampler: str = "mask-predict"
+
+
+def needs(stage: Stage) -> tuple[str, ...]:
+    """Names of the stages whose folders `stage` reads."""
+    fields = ("start", "drafts", "corrections")
+    named = [getattr(stage, field, None) for field in fields]
+    data = [name for name in getattr(stage, "data", ()) if name not in EMBEDDED]
+    return tuple(name for name in [*named, *data] if name is not None)

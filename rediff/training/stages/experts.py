@@ -1,0 +1,97 @@
+"""Experts: who says what is wrong with a draft and what it costs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rediff.scenes.memory import misremember
+from rediff.scenes.oracle import changes, revise
+from rediff.training.drafts import (
+    CORRECTIONS,
+    COST,
+    DRAFTS,
+    Correction,
+    Cost,
+    Draft,
+    Segment,
+    read_lines,
+    write_lines,
+)
+from rediff.training.items import Item
+from rediff.training.processes import alone
+from rediff.training.settings import ExpertStage
+from rediff.training.stages.drafting import Drafter, draft_all
+from rediff.training.stages.run import Run, by_id
+
+SELF = "self.jsonl"
+BATCH = 32
+
+
+def run_expert(stage: ExpertStage, run: Run) -> None:
+    drafts = list(read_lines(run.root / stage.drafts / DRAFTS, Draft))
+    prompt = run.prompt_of(stage.drafts)
+    items = by_id(item for name in stage.data for item in run.items(name, prompt))
+    if stage.expert == "self":
+        _correct_by_self(stage, run, drafts, items)
+    else:
+        alone(lambda: _correct_all(stage, run.folder, drafts, items))
+
+
+def _correct_all(
+    stage: ExpertStage, folder: Path, drafts: list[Draft], items: Mapping[str, Item]
+) -> None:
+    corrections = [correct_by_oracle(stage, draft, items[draft.id]) for draft in drafts]
+    _write(folder, corrections, Cost())
+
+
+def correct_by_oracle(stage: ExpertStage, draft: Draft, item: Item) -> Correction:
+    """The oracle's answer: the fewest changed tokens that make the draft a true one.
+
+    A weak oracle remembers the scene wrongly, each draft's in its own way.
+    """
+    assert item.scene is not None, "an oracle knows scenes alone"
+    scene = item.scene
+    if stage.expert == "weak":
+        scene = misremember(scene, stage.error_rate, _generator(stage.seed, draft))
+    edits = revise(scene, draft.words)
+    segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
+    return Correction(draft=draft, segments=segments)
+
+
+def _generator(seed: int, draft: Draft) -> np.random.Generator:
+    name = f"{seed} {draft.id} {draft.dialogue} {draft.tokens_per_step}"
+    return np.random.default_rng(list(hashlib.sha256(name.encode()).digest()))
+
+
+def _correct_by_self(
+    stage: ExpertStage, run: Run, drafts: list[Draft], items: Mapping[str, Item]
+) -> None:
+    """The model's own full-step decode as the right answer, position by position."""
+    assert stage.start is not None
+    drafter = Drafter(run.decoder(stage.start), stage.sampler, BATCH)
+    wishes = dict.fromkeys((draft.id, draft.dialogue) for draft in drafts)
+    asked = [(items[row_id], dialogue, 1) for row_id, dialogue in wishes]
+    draft_all(drafter, asked, run.folder, run.folder / SELF)
+
+    def compare() -> None:
+        own = list(read_lines(run.folder / SELF, Draft))
+        best = dict(zip(wishes, own, strict=True))
+        corrections = [_towards(draft, best[draft.id, draft.dialogue]) for draft in drafts]
+        _write(run.folder, corrections, Cost(nfe=sum(draft.nfe for draft in own)))
+
+    alone(compare)
+
+
+def _towards(draft: Draft, right: Draft) -> Correction:
+    edits = changes(draft.words, right.words)
+    segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
+    return Correction(draft=draft, segments=segments)
+
+
+def _write(folder: Path, corrections: list[Correction], cost: Cost) -> None:
+    write_lines(folder / CORRECTIONS, corrections)
+    write_lines(folder / COST, [cost])

@@ -1,0 +1,140 @@
+"""Stages that take optimisation steps on a checkpoint's denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import ConcatDataset
+
+from rediff.models.checkpoint import Checkpoint, Dtype
+from rediff.models.tiles import image_tokens
+from rediff.models.tiny import is_causal, make_causal
+from rediff.training.batches import CanvasModel, Collate
+from rediff.training.corruption import Kind
+from rediff.training.drafts import CORRECTIONS, Correction, read_lines
+from rediff.training.examples import Example, ExampleMaker, Examples
+from rediff.training.facts import FactTable
+from rediff.training.items import Item, RecordItems
+from rediff.training.lora import add_lora
+from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
+from rediff.training.schedule import Rows
+from rediff.training.settings import (
+    EMBEDDED,
+    CorrectStage,
+    Optimisation,
+    PredictStage,
+    ReviseStage,
+)
+from rediff.training.sharding import save_trained
+from rediff.training.stages.run import MODEL, Run, by_id
+from rediff.training.trainer import RevisionTrainer, fit
+
+Learning = PredictStage | ReviseStage | CorrectStage
+
+
+def run_predict(stage: PredictStage, run: Run) -> None:
+    start = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
+    checkpoint = _autoregressive(start) if stage.causal and not is_causal(start.model) else start
+    facts = FactTable(checkpoint) if stage.facts_only else None
+    ids = checkpoint.ids
+    objective: Objective = (
+        NextToken(ids, facts)
+        if stage.causal
+        else Predict(ids, Levels(*stage.levels, stage.power), facts, stage.suffix_share)
+    )
+    _train(stage, run, checkpoint, objective, canvas=stage.canvas)
+
+
+def _autoregressive(start: Checkpoint) -> Checkpoint:
+    causal = replace(start, model=make_causal(start.model))
+    return causal.with_card(kind="autoregressive")
+
+
+def run_revise(stage: ReviseStage, run: Run) -> None:
+    checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
+    objective = _revision(stage, checkpoint, Levels(*stage.levels, stage.power), tied=stage.tied)
+    _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
+
+
+def run_correct(stage: CorrectStage, run: Run) -> None:
+    checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
+    objective = Correct(
+        checkpoint.ids,
+        _revision(stage, checkpoint, Levels()),
+        stage.stage1_share,
+        stage.masked_share,
+    )
+    _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
+
+
+def _dtype(settings: Optimisation) -> Dtype:
+    """Of the weights: what low-rank updates leave alone need not be precise."""
+    return settings.precision if settings.lora else "float32"
+
+
+def _revision(
+    stage: ReviseStage | CorrectStage, checkpoint: Checkpoint, levels: Levels, *, tied: bool = False
+) -> Revise:
+    embedded = any(name in EMBEDDED for name in stage.data)
+    return Revise(
+        checkpoint.ids,
+        torch.tensor(checkpoint.word_ids),
+        FactTable(checkpoint) if embedded else None,
+        levels,
+        stage.syntax_rate,
+        stage.hallucination_rate,
+        stage.suffix_share,
+        tied,
+    )
+
+
+def _train(
+    stage: Learning, run: Run, checkpoint: Checkpoint, objective: Objective,
+    *, canvas: int | None = None, weights: Mapping[str, float] | None = None,
+) -> None:  # fmt: skip
+    """Trains and saves the checkpoint."""
+    settings, network = stage.optimisation, checkpoint.model
+    rows, lengths = _rows(stage, run, checkpoint, canvas or run.recipe.canvas)
+    trained = CanvasModel(network, causal=is_causal(network))
+    updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
+    fit(
+        RevisionTrainer, trained, rows, Collate(objective), settings, run.folder,
+        seed=stage.seed, weighting=stage.weighting, lengths=lengths,
+        weights={Kind[name.upper()]: weight for name, weight in (weights or {}).items()},
+    )  # fmt: skip
+    if updates is not None:
+        updates.merge_and_unload()
+    save_trained(checkpoint, run.folder / MODEL)
+
+
+def _rows(
+    stage: Learning, run: Run, checkpoint: Checkpoint, canvas: int
+) -> tuple[Rows[Example], Sequence[int] | None]:
+    """The rows to learn from, and their lengths in tokens where rows are grouped by them."""
+    prompt = checkpoint.card.prompt
+    maker = ExampleMaker(checkpoint, canvas, longest=stage.longest)
+    if isinstance(stage, CorrectStage) and stage.corrections is not None:
+        corrections = list(read_lines(run.root / stage.corrections / CORRECTIONS, Correction))
+        items = by_id(part for name in stage.data for part in run.items(name, prompt))
+        make = partial(maker.corrected, items=items)
+        return Examples(corrections, make, keep=set(stage.data) <= set(EMBEDDED)), None
+    make_row = maker.drafted if isinstance(stage, CorrectStage) else maker
+    parts, lengths = [], list[int]()
+    for name in stage.data:
+        own = run.items(name, prompt, seed=stage.seed)
+        parts.append(Examples(own, make_row, keep=name in EMBEDDED))
+        lengths += _lengths(own, checkpoint)
+    rows: Any = parts[0] if len(parts) == 1 else ConcatDataset(parts)
+    return rows, lengths if stage.optimisation.group_by_length else None
+
+
+def _lengths(items: Sequence[Item], checkpoint: Checkpoint) -> list[int]:
+    """Tokens of each item, text and picture; those of embedded data are all alike."""
+    if not isinstance(items, RecordItems):
+        return [0] * len(items)
+    config = checkpoint.model.config
+    return [stored.tokens + image_tokens(stored.size, config) for stored in items.store]

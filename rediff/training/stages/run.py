@@ -1,0 +1,86 @@
+"""What a stage is given to run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+
+from rediff.data.store import RecordStore
+from rediff.models.checkpoint import Checkpoint, Dtype, read_card
+from rediff.models.load import pick_device
+from rediff.scenes.dataset import WORLD_VERSION, load_scenes
+from rediff.training.items import (
+    Item,
+    RecordItems,
+    caption_items,
+    sentence_items,
+)
+from rediff.training.recipe import Recipe
+from rediff.training.settings import EMBEDDED, DraftsStage
+
+MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recipe, the folder of its stages' folders, and the folder of the stage that runs."""
+
+    recipe: Recipe
+    root: Path
+    folder: Path
+
+    def checkpoint(
+        self, stage: str, *, dtype: Dtype = "float32", device: str = "cpu"
+    ) -> Checkpoint:
+        """The model that a stage made."""
+        return Checkpoint.load(self.root / stage / MODEL, dtype=dtype, device=device)
+
+    def decoder(self, stage: str) -> Checkpoint:
+        """The same, ready to decode: on a GPU where there is one, in the card's precision."""
+        return Checkpoint.load(self.root / stage / MODEL, device=pick_device())
+
+    def prompt_of(self, drafts: str) -> str:
+        """What asked for the captions of a stage's drafts."""
+        stage = self.recipe.stages[drafts]
+        assert isinstance(stage, DraftsStage)
+        return read_card(self.root / stage.start / MODEL).prompt
+
+    def scenes(self) -> datasets.Dataset:
+        """The embedded training data, made once and kept below `root`."""
+        return training_scenes(self.recipe, self.root)
+
+    def items(self, name: str, prompt: str, *, seed: int = 0) -> Sequence[Item]:
+        """The data of that name. `prompt`: what asks for a caption."""
+        if name == "captions":
+            return caption_items(self.scenes(), prompt)
+        if name in EMBEDDED:
+            return sentence_items(self.scenes(), prompt, plain=name == "plain", seed=seed)
+        return RecordItems(RecordStore(self.root / name))
+
+
+def training_scenes(recipe: Recipe, root: Path) -> datasets.Dataset:
+    """The recipe's training split, made once and kept under `root`."""
+    scenes = recipe.scenes
+    folder = root / f"scenes-{WORLD_VERSION}-{scenes.seed}-{scenes.train}-{scenes.captions}"
+    if not folder.is_dir():
+        partial = folder.with_suffix(f".{os.getpid()}")
+        load_scenes("train", scenes.train, captions=scenes.captions, seed=scenes.seed).save_to_disk(
+            str(partial)
+        )
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(partial)  # another process was first
+    return datasets.Dataset.load_from_disk(str(folder))
+
+
+def by_id(items: Iterable[Item]) -> Mapping[str, Item]:
+    """Items by their ids."""
+    return {item.id: item for item in items}
