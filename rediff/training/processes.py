@@ -5,18 +5,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
+import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 
-Made = TypeVar("Made")
 PATIENCE = timedelta(days=7)
 """How long processes wait for one that works alone: an expert takes its time."""
 
 
 def join() -> PartialState:
     """The group of processes. Each call gives the same one."""
-    return PartialState(timeout=PATIENCE)
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
 def alone(work: Callable[[], None]) -> None:
@@ -37,8 +37,6 @@ def alone(work: Callable[[], None]) -> None:
 
 def tell_all(flag: bool) -> list[bool]:
     """Each process's flag, in all processes: none goes on before all have come here."""
-    from accelerate.utils import gather_object
-
     join()
     return list(gather_object([flag]))
 

@@ -38,6 +38,7 @@ def train(
     from rediff.quiet import quiet_libraries
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
+    from rediff.training.processes import join
     from rediff.training.recipe import Recipe, find_recipe, with_checkpoint
     from rediff_eval.progress import StageProgress
 
@@ -46,6 +47,8 @@ def train(
     loaded = with_checkpoint(loaded.only(exports) if exports else loaded, checkpoint)
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
+    if not join().is_main_process:
+        return
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
     plot_losses_of(out, tuple(stages or loaded.stages))
     if not stages:

@@ -1,0 +1,99 @@
+"""Several processes and several micro-batches train as one process with one batch does."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rediff.models.tiny import TinyConfig
+from rediff.training.drafts import Draft, read_lines
+from rediff.training.logs import read_log
+from rediff.training.pipeline import train
+from rediff.training.recipe import Recipe
+from rediff.training.settings import Optimisation
+from rediff.training.trainer import split_batch
+
+SMALL = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48).model_dump(mode="json")
+STEPS = {"steps": 20, "batch_size": 8, "lr": 0.005, "save_every": 5}
+RECIPE: dict[str, Any] = {
+    "scenes": {"train": 24, "captions": 2},
+    "model": SMALL,
+    "stages": {
+        "vision": {"kind": "vision", "optimisation": {"steps": 2, "batch_size": 8, "freeze": []}},
+        "stage1": {"kind": "revise", "start": "vision", "optimisation": STEPS},
+        "drafts": {"kind": "drafts", "start": "vision", "tokens_per_step": [8], "pictures": 9},
+    },
+    "export": {},
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One process, one micro-batch a step."""
+    folder = tmp_path_factory.mktemp("one")
+    train(Recipe.model_validate(RECIPE), folder)
+    return folder
+
+
+def start_from(root: Path, folder: Path) -> None:
+    shutil.copytree(root / "vision", folder / "vision")
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    """What was logged, but for times; gradients are rounded, so their norm is."""
+    return [
+        {name: value for name, value in entry.items() if name.startswith("loss")}
+        for entry in read_log(folder / "stage1" / "log.jsonl")
+    ]
+
+
+def assert_same_losses(one: Path, other: Path) -> None:
+    expected, found = losses(one), losses(other)
+    assert len(found) == len(expected) == 3
+    assert {"loss_mask", "loss_syntax", "loss_hallucination", "loss_clean"} <= set(found[0])
+    for a, b in zip(expected, found, strict=True):
+        assert b == pytest.approx(a, abs=2e-5)  # both are logged with five digits
+
+
+def test_accumulated_gradients_change_nothing(root: Path, tmp_path: Path) -> None:
+    raw = {**RECIPE, "stages": {**RECIPE["stages"]}}
+    raw["stages"]["stage1"] = {
+        **RECIPE["stages"]["stage1"],
+        "optimisation": {**STEPS, "micro_batch": 2},
+    }
+    start_from(root, tmp_path)
+    train(Recipe.model_validate(raw), tmp_path, only=["stage1"])
+    assert_same_losses(root, tmp_path)
+
+
+def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> None:
+    start_from(root, tmp_path)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE, sort_keys=False))
+    command: list[Any] = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "rediff_eval", "train", "--recipe", recipe, "--out", tmp_path,
+        "--stage", "stage1", "--stage", "drafts",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    assert_same_losses(root, tmp_path)
+    one, two = (
+        list(read_lines(folder / "drafts" / "drafts.jsonl", Draft)) for folder in (root, tmp_path)
+    )
+    assert [draft.id for draft in two] == [draft.id for draft in one]
+    assert two == one
+    assert not list((tmp_path / "drafts").glob("part-*"))
+
+
+def test_a_batch_that_cannot_be_split_is_an_error() -> None:
+    settings = Optimisation(steps=1, batch_size=12, micro_batch=4)
+    assert split_batch(settings, 3) == (4, 1)
+    assert split_batch(settings, 1) == (4, 3)
+    with pytest.raises(ValueError, match="12 rows does not split into micro-batches of 4 on 2"):
+        split_batch(settings, 2)
