@@ -69,20 +69,11 @@ class Correction(BaseModel):
 
 
 class Cost(BaseModel):
-    """What an expert's corrections took: calls and tokens of a server now, their dollars (None
-    where no price was stated), and forward passes of a model. `failed`: drafts without an answer.
-    """
+    """What an expert's corrections took: `nfe`, forward passes of a model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     nfe: int = 0
-    calls: int = 0
-    kept: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    dollars: float | None = 0.0
-    failed: int = 0
-    dropped: dict[str, int] = {}
 
 
 def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:

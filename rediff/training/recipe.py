@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rediff.data.mixture import Mixture
 from rediff.models.tiny import TinyConfig
 from rediff.models.weights import weights_hash
 from rediff.strict_yaml import check_form, read_yaml
@@ -14,6 +16,7 @@ from rediff.training.settings import (
     EMBEDDED,
     CheckpointStage,
     Export,
+    RecordsStage,
     Scenes,
     Stage,
     Strict,
@@ -105,6 +108,35 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
     own = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
     changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
     return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+
+
+def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
+    """The recipe, its `records` stages reading what the file `mixture` names.
+
+    Raises ValueError if the recipe wants data and there are none, or the other way round, and as
+    `Mixture.load`.
+    """
+    wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, RecordsStage)}
+    if not wanting:
+        if mixture is not None:
+            raise ValueError("this recipe makes its own data: it takes no --data")
+        return recipe
+    if mixture is None:
+        raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a --data FILE")
+    own = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
+    changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
+    return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+
+
+def _digest(mixture: Path) -> str:
+    """A hash of a mixture's file and of all data files that it names; pictures are not read."""
+    digest = hashlib.sha256()
+    for path in (mixture, *(s.path for s in Mixture.load(mixture).sources.values())):
+        if not path.is_file():
+            raise ValueError(f"{mixture}: no data file {path}")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def find_recipe(name: str) -> Path:

@@ -21,23 +21,14 @@ class Scenes(Strict):
     seed: int = 0
 
 
-class Lora(Strict):
-    """Low-rank updates W + (alpha / rank) B A of the text model's linear layers (arXiv 2106.09685),
-    merged into the weights at the end of the stage."""
-
-    rank: int = 64
-    alpha: int = 128
-    dropout: float = 0.0
-
-
 class Optimisation(Strict):
     """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
 
     `batch_size`: rows of a global batch. `micro_batch`: rows of one forward pass on one device,
     None for as many as come to it; the rest is accumulated. `vision_lr`: for the vision tower,
     None for the same as elsewhere. `precision`: of the forward pass; weights and optimiser stay as
-    they were loaded. `gradient_checkpointing`: keeps the inputs of layers alone, and computes the
-    rest again. `group_by_length`: see `Schedule`. `workers`: processes that open pictures ahead.
+    they were loaded. `group_by_length`: see `Schedule`. `workers`: processes that
+    open pictures ahead.
 
     `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
     with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
@@ -56,10 +47,8 @@ class Optimisation(Strict):
     vision_lr: float | None = None
     micro_batch: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
-    gradient_checkpointing: bool = False
     group_by_length: bool = False
     workers: int = 0
-    lora: Lora | None = None
 
     @model_validator(mode="after")
     def _one_rate(self) -> Optimisation:
@@ -74,10 +63,10 @@ class _Stage(Strict):
     seed: int = 0
 
 
-EMBEDDED = ("captions", "sentences", "plain", "questions")
+EMBEDDED = ("captions", "sentences", "plain")
 Data = tuple[str, ...]
-"""What a stage learns from: `captions`, `sentences`, `plain` or `questions` of the embedded scenes,
-or names of `records` stages. The rows of several are put together."""
+"""What a stage learns from: `captions`, `sentences` or `plain` of the embedded scenes, or names
+of `records` stages. The rows of several are put together."""
 
 
 class RecordsStage(_Stage):
@@ -172,49 +161,25 @@ class DraftsStage(_Stage):
     batch_size: int = 32
 
 
-class Server(Strict):
-    """An expert on a server that speaks OpenAI's chat protocol; see `ServerSpec`.
-
-    `json_schema`: replies are held to a schema by the server; without, they are only read strictly.
-    `prices`: US dollars for a million tokens, in and out. `attempts`: times a draft is asked about
-    before it is given up.
-    """
-
-    model: str
-    base_url: str | None = None
-    concurrency: int = 8
-    per_minute: float | None = None
-    timeout: float = 120.0
-    retries: int = 6
-    pause: float = 1.0
-    batch: bool = False
-    json_schema: bool = True
-    max_tokens: int = 4096
-    attempts: int = 2
-    prices: tuple[float, float] | None = None
-
-
 class ExpertStage(_Stage):
     """An expert's corrections of drafts.
 
     `oracle`: knows the scene. `weak`: an oracle about a scene in which each fact is misremembered
     with probability `error_rate`. `self`: no expert; the full-step decode of `start` by `sampler`
-    is the target. `server`: a model that is shown picture, question, right answer and draft.
+    is the target.
     """
 
     kind: Literal["expert"] = "expert"
     drafts: str
     data: Data = ("captions",)
-    expert: Literal["oracle", "weak", "self", "server"] = "oracle"
+    expert: Literal["oracle", "weak", "self"] = "oracle"
     error_rate: float = 0.0
     start: str | None = None
     sampler: str = "refine"
-    first: bool = False
-    server: Server | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> ExpertStage:
-        for expert, field in (("self", "start"), ("server", "server"), ("weak", "error_rate")):
+        for expert, field in (("self", "start"), ("weak", "error_rate")):
             if bool(getattr(self, field)) != (self.expert == expert):
                 raise ValueError(f"{field!r} belongs to the expert {expert!r} and to no other")
         return self

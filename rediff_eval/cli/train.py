@@ -24,6 +24,11 @@ import click
     "--export", "exports", multiple=True,
     help="Only this export of the recipe and the stages it needs, repeatable.",
 )  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Where a recipe that trains on public data finds its mixture (see data check).",
+)
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
@@ -31,7 +36,7 @@ import click
 )  # fmt: skip
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
-    recipe: str, out: Path, checkpoint: Path | None, exports: tuple[str, ...],
+    recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
     stages: tuple[str, ...], jobs: int, limit: int,
 ) -> None:  # fmt: skip
     """Train every stage of a recipe that is not done yet, then print the leaderboard."""
@@ -39,12 +44,13 @@ def train(
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
     from rediff.training.processes import join
-    from rediff.training.recipe import Recipe, find_recipe, with_checkpoint
+    from rediff.training.recipe import Recipe, find_recipe, with_checkpoint, with_data
     from rediff_eval.progress import StageProgress
 
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))
-    loaded = with_checkpoint(loaded.only(exports) if exports else loaded, checkpoint)
+    loaded = loaded.only(exports) if exports else loaded
+    loaded = with_data(with_checkpoint(loaded, checkpoint), data)
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
     if not join().is_main_process:

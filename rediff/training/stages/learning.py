@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset
 
-from rediff.models.checkpoint import Checkpoint, Dtype
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiles import image_tokens
 from rediff.models.tiny import is_causal, make_causal
 from rediff.training.batches import CanvasModel, Collate
@@ -19,13 +19,11 @@ from rediff.training.drafts import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import Example, ExampleMaker, Examples
 from rediff.training.facts import FactTable
 from rediff.training.items import Item, RecordItems
-from rediff.training.lora import add_lora
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
 from rediff.training.schedule import Rows
 from rediff.training.settings import (
     EMBEDDED,
     CorrectStage,
-    Optimisation,
     PredictStage,
     ReviseStage,
 )
@@ -37,7 +35,7 @@ Learning = PredictStage | ReviseStage | CorrectStage
 
 
 def run_predict(stage: PredictStage, run: Run) -> None:
-    start = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
+    start = run.checkpoint(stage.start)
     checkpoint = _autoregressive(start) if stage.causal and not is_causal(start.model) else start
     facts = FactTable(checkpoint) if stage.facts_only else None
     ids = checkpoint.ids
@@ -55,13 +53,13 @@ def _autoregressive(start: Checkpoint) -> Checkpoint:
 
 
 def run_revise(stage: ReviseStage, run: Run) -> None:
-    checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
+    checkpoint = run.checkpoint(stage.start)
     objective = _revision(stage, checkpoint, Levels(*stage.levels, stage.power), tied=stage.tied)
     _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
 
 
 def run_correct(stage: CorrectStage, run: Run) -> None:
-    checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
+    checkpoint = run.checkpoint(stage.start)
     objective = Correct(
         checkpoint.ids,
         _revision(stage, checkpoint, Levels()),
@@ -69,11 +67,6 @@ def run_correct(stage: CorrectStage, run: Run) -> None:
         stage.masked_share,
     )
     _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
-
-
-def _dtype(settings: Optimisation) -> Dtype:
-    """Of the weights: what low-rank updates leave alone need not be precise."""
-    return settings.precision if settings.lora else "float32"
 
 
 def _revision(
@@ -100,14 +93,11 @@ def _train(
     settings, network = stage.optimisation, checkpoint.model
     rows, lengths = _rows(stage, run, checkpoint, canvas or run.recipe.canvas)
     trained = CanvasModel(network, causal=is_causal(network))
-    updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
     fit(
         RevisionTrainer, trained, rows, Collate(objective), settings, run.folder,
         seed=stage.seed, weighting=stage.weighting, lengths=lengths,
         weights={Kind[name.upper()]: weight for name, weight in (weights or {}).items()},
     )  # fmt: skip
-    if updates is not None:
-        updates.merge_and_unload()
     save_trained(checkpoint, run.folder / MODEL)
 
 
