@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.grammar import SYNONYMS
+from rediff.scenes.grammar import vocabulary as words_of_scenes
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 
 FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
@@ -14,10 +15,19 @@ FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
 
 
 class FactTable:
-    """Which token ids state facts, and which false ones could stand in their place."""
+    """Which token ids state facts, and which false ones could stand in their place.
+
+    Raises ValueError if the tokenizer has not one token for each word of the scenes.
+    """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         vocabulary = checkpoint.tokenizer.get_vocab()
+        missing = sorted(set(words_of_scenes()) - vocabulary.keys())
+        if missing:
+            raise ValueError(
+                f"the tokenizer has no single token for {len(missing)} words of the scenes, e.g."
+                f" {', '.join(missing[:5])}"
+            )
         rows: dict[int, list[int]] = {}
         for category in FACTS:
             aliases = {word: SYNONYMS.get(word, (word,)) for word in category}

@@ -28,9 +28,9 @@ from rediff.training.reports import StageReport
 from rediff.training.trainer import STATE
 
 
-def toy(steps: int = 4) -> Recipe:
-    """The shipped recipe with few steps, few scenes and a small model."""
-    raw = Recipe.load(find_recipe("scenes")).model_dump(mode="json")
+def toy(steps: int = 4, name: str = "scenes") -> Recipe:
+    """A shipped recipe with few steps, few scenes and a small model."""
+    raw = Recipe.load(find_recipe(name)).model_dump(mode="json")
     raw["scenes"] |= {"train": 40, "captions": 2}
     raw["model"] |= {"hidden": 32, "layers": 2, "heads": 2, "feed_forward": 48}
     for stage in raw["stages"].values():
@@ -160,6 +160,35 @@ def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(
 
 def states(folder: Path) -> set[str]:
     return {path.parent.name for path in folder.glob(f"{STATE}/checkpoint-*/trainer_state.json")}
+
+
+def test_other_experts_correct_the_same_drafts(trained: Path, tmp_path: Path) -> None:
+    recipe = toy(name="ablations")
+    for need in ("base", "stage1", "drafts", "oracle"):
+        shutil.copytree(trained / need, tmp_path / need)
+    arms = ["weak", "self", "stage2-self", "stage1-tied"]
+    assert sorted(train(recipe, tmp_path, only=arms)) == sorted(arms)
+    by_expert = {
+        name: list(read_lines(tmp_path / name / "corrections.jsonl", Correction))
+        for name in ("oracle", "weak", "self")
+    }
+    drafts = [correction.draft for correction in by_expert["oracle"]]
+    for corrections in by_expert.values():
+        assert [correction.draft for correction in corrections] == drafts
+    assert by_expert["weak"] != by_expert["oracle"]
+    same_picture = {c.corrected() for c in by_expert["self"] if c.draft.id == drafts[0].id}
+    assert len(same_picture) == 1, "every draft of a picture is led to one decode"
+    nfe = json.loads((tmp_path / "self" / "cost.jsonl").read_text())["nfe"]
+    assert nfe >= len({draft.id for draft in drafts})
+
+
+def test_an_export_needs_what_it_needs_and_no_more() -> None:
+    recipe = Recipe.load(find_recipe("ablations"))
+    assert list(recipe.only(["stage1-only"]).stages) == [
+        "vision", "ground", "align", "captioning", "base", "stage1",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="did you mean 'stage1-tied'"):
+        recipe.only(["stage1-tide"])
 
 
 def test_drafts_and_corrections_fit_each_other(trained: Path) -> None:

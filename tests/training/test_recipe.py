@@ -64,3 +64,21 @@ def test_a_stage_depends_on_what_comes_before_it_and_on_nothing_else(tmp_path: P
     later = Recipe.load(write(tmp_path, GOOD.replace("start: vision", "start: vision, power: 0.5")))
     assert fingerprint("vision", recipe) == fingerprint("vision", later)
     assert fingerprint("base", recipe) != fingerprint("base", later)
+
+
+def test_a_recipe_has_what_it_extends_and_says_otherwise_where_it_does(tmp_path: Path) -> None:
+    base = write(tmp_path, GOOD + "canvas: 20\n")
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "extends: recipe.yaml\n"
+        "stages: {more: {kind: predict, start: base, optimisation: {steps: 2}}}\n"
+        "export: {more: {stage: more}}\n"
+    )
+    recipe, under = Recipe.load(own), Recipe.load(base)
+    assert list(recipe.stages) == ["vision", "base", "more"]
+    assert list(recipe.export) == ["more"]
+    assert recipe.canvas == 20
+    assert fingerprint("base", recipe) == fingerprint("base", under)
+    own.write_text("extends: own.yaml\n")
+    with pytest.raises(ValueError, match="extends itself"):
+        Recipe.load(own)

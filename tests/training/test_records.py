@@ -21,7 +21,8 @@ RECIPE: dict[str, Any] = {
         "pairs": {"kind": "records"},
         "revision": {
             "kind": "revise", "start": "base", "data": ["pairs"], "longest": 64,
-            "optimisation": {**STEPS, "group_by_length": True, "vision_lr": 1e-4, "freeze": []},
+            "optimisation": {**STEPS, "group_by_length": True, "vision_lr": 1e-4, "freeze": [],
+                             "precision": "bfloat16"},
         },
         "refine": {
             "kind": "correct", "start": "revision", "data": ["pairs"], "longest": 64,

@@ -51,9 +51,11 @@ def _correct_all(
 def correct_by_oracle(stage: ExpertStage, draft: Draft, item: Item) -> Correction:
     """The oracle's answer: the fewest changed tokens that make the draft a true one.
 
-    A weak oracle remembers the scene wrongly, each draft's in its own way.
+    A weak oracle remembers the scene wrongly, each draft's in its own way. Raises ValueError for a
+    picture that is no scene.
     """
-    assert item.scene is not None, "an oracle knows scenes alone"
+    if item.scene is None:
+        raise ValueError(f"{item.id}: an oracle knows the embedded scenes alone")
     scene = item.scene
     if stage.expert == "weak":
         scene = misremember(scene, stage.error_rate, _generator(stage.seed, draft))
