@@ -27,8 +27,9 @@ class Optimisation(Strict):
     `batch_size`: rows of a global batch. `micro_batch`: rows of one forward pass on one device,
     None for as many as come to it; the rest is accumulated. `vision_lr`: for the vision tower,
     None for the same as elsewhere. `precision`: of the forward pass; weights and optimiser stay as
-    they were loaded. `group_by_length`: see `Schedule`. `workers`: processes that
-    open pictures ahead.
+    they were loaded. `gradient_checkpointing`: keeps the inputs of layers alone
+    and computes the rest again. `group_by_length`: see `Schedule`. `workers`: processes that open
+    pictures ahead.
 
     `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
     with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
@@ -47,6 +48,7 @@ class Optimisation(Strict):
     vision_lr: float | None = None
     micro_batch: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
     group_by_length: bool = False
     workers: int = 0
 

@@ -60,11 +60,14 @@ def assert_same_losses(one: Path, other: Path) -> None:
         assert b == pytest.approx(a, abs=2e-5)  # both are logged with five digits
 
 
-def test_accumulated_gradients_change_nothing(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", [{"micro_batch": 2}, {"gradient_checkpointing": True}])
+def test_what_saves_memory_changes_no_loss(
+    option: dict[str, Any], root: Path, tmp_path: Path
+) -> None:
     raw = {**RECIPE, "stages": {**RECIPE["stages"]}}
     raw["stages"]["stage1"] = {
         **RECIPE["stages"]["stage1"],
-        "optimisation": {**STEPS, "micro_batch": 2},
+        "optimisation": {**STEPS, **option},
     }
     start_from(root, tmp_path)
     train(Recipe.model_validate(raw), tmp_path, only=["stage1"])

@@ -92,6 +92,8 @@ def _train(
     """Trains and saves the checkpoint."""
     settings, network = stage.optimisation, checkpoint.model
     rows, lengths = _rows(stage, run, checkpoint, canvas or run.recipe.canvas)
+    if settings.gradient_checkpointing:
+        network.gradient_checkpointing_enable({"use_reentrant": False})
     trained = CanvasModel(network, causal=is_causal(network))
     fit(
         RevisionTrainer, trained, rows, Collate(objective), settings, run.folder,
