@@ -21,6 +21,15 @@ class Scenes(Strict):
     seed: int = 0
 
 
+class Lora(Strict):
+    """Low-rank updates W + (alpha / rank) B A of the text model's linear layers (arXiv 2106.09685),
+    added to the weights at the end of the stage."""
+
+    rank: int = Field(default=64, gt=0)
+    alpha: int = 128
+    dropout: float = 0.0
+
+
 class Optimisation(Strict):
     """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
 
@@ -29,7 +38,8 @@ class Optimisation(Strict):
     None for the same as elsewhere. `precision`: of the forward pass; weights and optimiser stay as
     they were loaded. `gradient_checkpointing`: keeps the inputs of layers alone
     and computes the rest again. `group_by_length`: see `Schedule`. `workers`: processes that open
-    pictures ahead.
+    pictures ahead. `lora`: trains low-rank updates and nothing else; the weights they are added to
+    are kept in `precision`.
 
     `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
     with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
@@ -51,6 +61,7 @@ class Optimisation(Strict):
     gradient_checkpointing: bool = False
     group_by_length: bool = False
     workers: int = 0
+    lora: Lora | None = None
 
     @model_validator(mode="after")
     def _one_rate(self) -> Optimisation:

@@ -13,6 +13,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from rediff.training.batches import Batch, canvas_logits
 from rediff.training.corruption import Kind
 from rediff.training.logs import LOG, JsonLog
+from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimizers import build_optimizer
 from rediff.training.schedule import Rows, Schedule
@@ -118,8 +119,7 @@ def fit(
     the trainer. Raises ValueError if the batch cannot be split as asked for.
     """
     arguments = training_arguments(settings, folder, seed)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not any(module in name.split(".") for module in settings.freeze))
+    choose_trained(model, settings)
     runner = trainer(
         model,
         args=arguments,
@@ -135,6 +135,13 @@ def fit(
     model.train()
     runner.train(resume_from_checkpoint=last_state(folder / STATE))
     model.eval()
+
+
+def choose_trained(model: nn.Module, settings: Optimisation) -> None:
+    """Marks which parameters get a gradient: low-rank updates alone where there are any."""
+    for name, parameter in model.named_parameters():
+        frozen = any(module in name.split(".") for module in settings.freeze)
+        parameter.requires_grad_(NAME in name if settings.lora else not frozen)
 
 
 def training_arguments(settings: Optimisation, folder: Path, seed: int) -> TrainingArguments:

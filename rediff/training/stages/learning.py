@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset
 
-from rediff.models.checkpoint import Checkpoint
+from rediff.models.checkpoint import Checkpoint, Dtype
 from rediff.models.tiles import image_tokens
 from rediff.models.tiny import is_causal, make_causal
 from rediff.training.batches import CanvasModel, Collate
@@ -19,11 +19,13 @@ from rediff.training.drafts import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import Example, ExampleMaker, Examples
 from rediff.training.facts import FactTable
 from rediff.training.items import Item, RecordItems
+from rediff.training.lora import add_lora
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
 from rediff.training.schedule import Rows
 from rediff.training.settings import (
     EMBEDDED,
     CorrectStage,
+    Optimisation,
     PredictStage,
     ReviseStage,
 )
@@ -35,7 +37,7 @@ Learning = PredictStage | ReviseStage | CorrectStage
 
 
 def run_predict(stage: PredictStage, run: Run) -> None:
-    start = run.checkpoint(stage.start)
+    start = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
     checkpoint = _autoregressive(start) if stage.causal and not is_causal(start.model) else start
     facts = FactTable(checkpoint) if stage.facts_only else None
     ids = checkpoint.ids
@@ -53,13 +55,13 @@ def _autoregressive(start: Checkpoint) -> Checkpoint:
 
 
 def run_revise(stage: ReviseStage, run: Run) -> None:
-    checkpoint = run.checkpoint(stage.start)
+    checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
     objective = _revision(stage, checkpoint, Levels(*stage.levels, stage.power), tied=stage.tied)
     _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
 
 
 def run_correct(stage: CorrectStage, run: Run) -> None:
-    checkpoint = run.checkpoint(stage.start)
+    checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
     objective = Correct(
         checkpoint.ids,
         _revision(stage, checkpoint, Levels()),
@@ -67,6 +69,11 @@ def run_correct(stage: CorrectStage, run: Run) -> None:
         stage.masked_share,
     )
     _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
+
+
+def _dtype(settings: Optimisation) -> Dtype:
+    """Of the weights: those that only take low-rank updates need not be precise."""
+    return settings.precision if settings.lora else "float32"
 
 
 def _revision(
@@ -95,11 +102,14 @@ def _train(
     if settings.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})
     trained = CanvasModel(network, causal=is_causal(network))
+    updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
     fit(
         RevisionTrainer, trained, rows, Collate(objective), settings, run.folder,
         seed=stage.seed, weighting=stage.weighting, lengths=lengths,
         weights={Kind[name.upper()]: weight for name, weight in (weights or {}).items()},
     )  # fmt: skip
+    if updates is not None:
+        updates.merge_and_unload()
     save_trained(checkpoint, run.folder / MODEL)
 
 

@@ -1,0 +1,36 @@
+"""Low-rank updates train a few weights and end up in the weights they update."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.tiny import TinyConfig
+from rediff.training.pipeline import train
+from rediff.training.recipe import Recipe
+
+SMALL = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48).model_dump(mode="json")
+STEPS: dict[str, Any] = {
+    "steps": 4, "batch_size": 4, "optimizer": "adamw", "lr": 0.01, "gradient_checkpointing": True,
+    "lora": {"rank": 4, "alpha": 8},
+}  # fmt: skip
+
+
+def test_only_linear_layers_of_the_text_model_change(tmp_path: Path) -> None:
+    stages = {
+        "vision": {"kind": "vision", "optimisation": {"steps": 1, "batch_size": 4, "freeze": []}},
+        "stage1": {"kind": "revise", "start": "vision", "optimisation": STEPS},
+    }
+    raw = {"scenes": {"train": 8}, "model": SMALL, "stages": stages, "export": {}}
+    train(Recipe.model_validate(raw), tmp_path)
+    before, after = (
+        Checkpoint.load(tmp_path / name / "model").model.state_dict() for name in stages
+    )
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    linear = {n for n in before if "language_model.layers" in n and "_proj" in n}
+    assert changed == linear
+    for name in changed:
+        rank = torch.linalg.matrix_rank((after[name] - before[name]).double(), rtol=1e-4)
+        assert rank <= 4
