@@ -21,6 +21,7 @@ from rediff.training.facts import FactTable
 from rediff.training.items import Item, RecordItems
 from rediff.training.lora import add_lora
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
+from rediff.training.processes import alone
 from rediff.training.schedule import Rows
 from rediff.training.settings import (
     EMBEDDED,
@@ -29,7 +30,6 @@ from rediff.training.settings import (
     PredictStage,
     ReviseStage,
 )
-from rediff.training.sharding import save_trained
 from rediff.training.stages.run import MODEL, Run, by_id
 from rediff.training.trainer import RevisionTrainer, fit
 
@@ -110,7 +110,7 @@ def _train(
     )  # fmt: skip
     if updates is not None:
         updates.merge_and_unload()
-    save_trained(checkpoint, run.folder / MODEL)
+    alone(lambda: checkpoint.save(run.folder / MODEL))
 
 
 def _rows(
