@@ -169,7 +169,6 @@ def training_arguments(settings: Optimisation, folder: Path, seed: int) -> Train
         disable_tqdm=True,
         report_to="none",
         use_cpu=not torch.cuda.is_available(),
-        ddp_find_unused_parameters=False,
         bf16=settings.precision == "bfloat16",
         dataloader_num_workers=settings.workers,
     )

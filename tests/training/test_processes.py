@@ -13,7 +13,7 @@ import yaml
 from rediff.models.tiny import TinyConfig
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
-from rediff.training.pipeline import train
+from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
 from rediff.training.settings import Optimisation
 from rediff.training.trainer import split_batch
@@ -74,17 +74,26 @@ def test_what_saves_memory_changes_no_loss(
     assert_same_losses(root, tmp_path)
 
 
-def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> None:
-    start_from(root, tmp_path)
-    recipe = tmp_path / "recipe.yaml"
+def train_in_two(folder: Path, *stages: str) -> None:
+    recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(RECIPE, sort_keys=False))
     command: list[Any] = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "rediff_eval", "train", "--recipe", recipe, "--out", tmp_path,
-        "--stage", "stage1", "--stage", "drafts",
+        "-m", "rediff_eval", "train", "--recipe", recipe, "--out", folder,
+        *(part for name in stages for part in ("--stage", name)),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment, timeout=300)
+
+
+def test_two_processes_start_from_nothing(tmp_path: Path) -> None:
+    train_in_two(tmp_path, "vision")
+    assert is_done("vision", Recipe.model_validate(RECIPE), tmp_path)
+
+
+def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> None:
+    start_from(root, tmp_path)
+    train_in_two(tmp_path, "stage1", "drafts")
     assert_same_losses(root, tmp_path)
     one, two = (
         list(read_lines(folder / "drafts" / "drafts.jsonl", Draft)) for folder in (root, tmp_path)

@@ -16,6 +16,7 @@ from rediff.training.stages.run import Run
 from rediff.training.stages.starting import run_checkpoint, run_vision
 
 TOGETHER: Mapping[str, Callable[[Any, Run], None]] = {
+    "vision": run_vision,
     "predict": run_predict,
     "revise": run_revise,
     "correct": run_correct,
@@ -26,7 +27,6 @@ TOGETHER: Mapping[str, Callable[[Any, Run], None]] = {
 ALONE: Mapping[str, Callable[[Any, Run], None]] = {
     "records": run_records,
     "checkpoint": run_checkpoint,
-    "vision": run_vision,
 }
 
 

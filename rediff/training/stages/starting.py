@@ -14,6 +14,7 @@ from rediff.models.tokenizer import build_tokenizer
 from rediff.scenes.grammar import vocabulary
 from rediff.scenes.reader import tokenize
 from rediff.training.batches import Batch
+from rediff.training.processes import alone
 from rediff.training.schedule import Slot
 from rediff.training.settings import CheckpointStage, VisionStage
 from rediff.training.stages.run import MODEL, Run
@@ -49,7 +50,7 @@ def run_vision(stage: VisionStage, run: Run) -> None:
         seed=stage.seed,
     )  # fmt: skip
     alignment.settle(torch.stack(list(pixels[:256])))
-    checkpoint.save(run.folder / MODEL)
+    alone(lambda: checkpoint.save(run.folder / MODEL))
 
 
 def _collate(slots: Sequence[Slot[tuple[torch.Tensor, torch.Tensor]]]) -> Batch:
