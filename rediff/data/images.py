@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -40,30 +42,32 @@ def open_bytes(content: bytes, name: str) -> Image.Image:
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels of a picture file as `open_image` gives it, its pixels not read.
 
-    Raises as `open_image` for what is no picture.
+    Raises ValueError as `open_image` for what is no picture.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return image.size[::-1] if turned else image.size
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path}: no picture in a known format ({', '.join(FORMATS)})") from error
-    except BROKEN as error:
-        raise ValueError(f"{path}: not a readable image: {error}") from error
+    with _named(path, str(path)) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return image.size[::-1] if turned else image.size
 
 
 def _open(source: Path | IO[bytes], name: str) -> Image.Image:
+    with _named(source, name) as image:
+        width, height = image.size
+        if width * height <= MAX_PIXELS:
+            image.load()
+            return to_rgb(ImageOps.exif_transpose(image))
+    raise ValueError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}")
+
+
+@contextmanager
+def _named(source: Path | IO[bytes], name: str) -> Iterator[Image.Image]:
+    """An opened picture; whatever its decoder raises is a ValueError that names it."""
     try:
         with Image.open(source, formats=FORMATS) as image:
-            pixels = image.width * image.height
-            if pixels <= MAX_PIXELS:
-                image.load()
-                return to_rgb(ImageOps.exif_transpose(image))
+            yield image
     except UnidentifiedImageError as error:
         raise ValueError(f"{name}: no picture in a known format ({', '.join(FORMATS)})") from error
     except BROKEN as error:
         raise ValueError(f"{name}: not a readable image: {error}") from error
-    raise ValueError(f"{name}: {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -80,21 +80,24 @@ class Tally:
         self.examples.setdefault(dropped.reason, dropped.place)
 
 
-def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Record]:
+Measured = tuple[Record, int, tuple[int, int]]
+"""A record, the tokens of its answers, its picture's (width, height) in pixels."""
+
+
+def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Measured]:
     """The records of a source that can be trained on, up to its count; the rest is tallied.
 
     Raises ValueError naming the first broken record once more than the stated share is broken, and
     if there are fewer usable records than the count.
     """
     for record in read_records(source.format, source.path, source.images):
-        dropped = record if isinstance(record, Dropped) else _misfit(source, record, tokenizer)
-        if dropped is None:
-            assert isinstance(record, Record)
-            tally.records += 1
-            tally.tokens += count_tokens(record, tokenizer)
-            yield record
+        found = record if isinstance(record, Dropped) else _measure(source, record, tokenizer)
+        if isinstance(found, Dropped):
+            tally.drop(found)
         else:
-            tally.drop(dropped)
+            tally.records += 1
+            tally.tokens += found[1]
+            yield found
         if tally.records + tally.dropped.total() >= PATIENCE:
             _check_share(source, tally)
         if tally.records == source.count:
@@ -124,10 +127,8 @@ def mix(
         ((number + 0.5) / size, name) for name, size in sizes.items() for number in range(size)
     )
     for _, name in places:
-        record = next(streams[name])
-        tokens = count_tokens(record, tokenizer)
-        first = mixture.sources[name].first
-        yield Stored(record, name, first, tokens, image_size(record.image))
+        record, tokens, size = next(streams[name])
+        yield Stored(record, name, mixture.sources[name].first, tokens, size)
 
 
 def tokenizer_folder(mixture: Mixture, path: Path) -> Path:
@@ -145,25 +146,17 @@ def _count(source: Source, tokenizer: Any) -> int:
     return tally.records
 
 
-def _misfit(source: Source, record: Record, tokenizer: Any) -> Dropped | None:
+def _measure(source: Source, record: Record, tokenizer: Any) -> Measured | Dropped:
     try:
-        image_size(record.image)
-    except ValueError as error:
-        return Dropped(record.place, str(error))
-    if not record.edits:
-        return None
-    try:
-        align(tokenizer, record.turns[-1].answer, record.edits, first=source.first)
+        size = image_size(record.image)
+        if record.edits:
+            align(tokenizer, record.turns[-1].answer, record.edits, first=source.first)
     except AlignmentError as error:
         return Dropped(record.place, str(error), broken=False)
-    return None
-
-
-def count_tokens(record: Record, tokenizer: Any) -> int:
-    """Tokens of a record's answers."""
-    return sum(
-        len(tokenizer(turn.answer, add_special_tokens=False)["input_ids"]) for turn in record.turns
-    )
+    except ValueError as error:
+        return Dropped(record.place, str(error))
+    answers = (tokenizer(turn.answer, add_special_tokens=False) for turn in record.turns)
+    return record, sum(len(answer["input_ids"]) for answer in answers), size
 
 
 def _check_share(source: Source, tally: Tally) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rediff.scenes.oracle import END
+from rediff.scenes.oracle import END, Edit
 
 Record = TypeVar("Record", bound=BaseModel)
 DRAFTS = "drafts.jsonl"
@@ -49,6 +49,12 @@ class Correction(BaseModel):
 
     draft: Draft
     segments: tuple[Segment, ...]
+
+    @classmethod
+    def of(cls, draft: Draft, edits: Iterable[Edit]) -> Correction:
+        """A draft with the edits that make it right."""
+        segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
+        return cls(draft=draft, segments=segments)
 
     def corrected(self) -> tuple[str, ...]:
         """The draft's words with every segment replaced.

@@ -72,7 +72,7 @@ def draft_all(drafter: Drafter, wishes: Sequence[Wish], folder: Path, path: Path
     Each process takes those whose pictures' ids hash to it, and keeps each batch as it is done; a
     start after a broken one goes on from there, with however many processes.
     """
-    done = {key_of(draft): draft for draft in _kept(folder)}
+    done = {_key_of(draft) for draft in _kept(folder)}
     todo = [wish for wish in wishes if _key(wish) not in done and is_own(wish[0].id)]
     part = folder / f"part-{join().process_index}-{join().num_processes}.jsonl"
     _mend(part)
@@ -83,7 +83,7 @@ def draft_all(drafter: Drafter, wishes: Sequence[Wish], folder: Path, path: Path
     tell_all(True)
 
     def put_together() -> None:
-        made = {key_of(draft): draft for draft in _kept(folder)}
+        made = {_key_of(draft): draft for draft in _kept(folder)}
         write_lines(path, (made[_key(wish)] for wish in wishes))
         for own in folder.glob("part-*.jsonl"):
             own.unlink()
@@ -91,7 +91,7 @@ def draft_all(drafter: Drafter, wishes: Sequence[Wish], folder: Path, path: Path
     alone(put_together)
 
 
-def key_of(draft: Draft) -> tuple[str, int, int]:
+def _key_of(draft: Draft) -> tuple[str, int, int]:
     """What tells a draft from the others of a stage."""
     return draft.id, draft.dialogue, draft.tokens_per_step
 

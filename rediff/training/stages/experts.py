@@ -17,7 +17,6 @@ from rediff.training.drafts import (
     Correction,
     Cost,
     Draft,
-    Segment,
     read_lines,
     write_lines,
 )
@@ -25,7 +24,7 @@ from rediff.training.items import Item
 from rediff.training.processes import alone
 from rediff.training.settings import ExpertStage
 from rediff.training.stages.drafting import Drafter, draft_all
-from rediff.training.stages.run import Run, by_id
+from rediff.training.stages.run import Run
 
 SELF = "self.jsonl"
 BATCH = 32
@@ -33,8 +32,7 @@ BATCH = 32
 
 def run_expert(stage: ExpertStage, run: Run) -> None:
     drafts = list(read_lines(run.root / stage.drafts / DRAFTS, Draft))
-    prompt = run.prompt_of(stage.drafts)
-    items = by_id(item for name in stage.data for item in run.items(name, prompt))
+    items = run.items_by_id(stage.data, run.prompt_of(stage.drafts))
     if stage.expert == "self":
         _correct_by_self(stage, run, drafts, items)
     else:
@@ -59,9 +57,7 @@ def correct_by_oracle(stage: ExpertStage, draft: Draft, item: Item) -> Correctio
     scene = item.scene
     if stage.expert == "weak":
         scene = misremember(scene, stage.error_rate, _generator(stage.seed, draft))
-    edits = revise(scene, draft.words)
-    segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
-    return Correction(draft=draft, segments=segments)
+    return Correction.of(draft, revise(scene, draft.words))
 
 
 def _generator(seed: int, draft: Draft) -> np.random.Generator:
@@ -82,16 +78,12 @@ def _correct_by_self(
     def compare() -> None:
         own = list(read_lines(run.folder / SELF, Draft))
         best = dict(zip(wishes, own, strict=True))
-        corrections = [_towards(draft, best[draft.id, draft.dialogue]) for draft in drafts]
+        corrections = [
+            Correction.of(d, changes(d.words, best[d.id, d.dialogue].words)) for d in drafts
+        ]
         _write(run.folder, corrections, Cost(nfe=sum(draft.nfe for draft in own)))
 
     alone(compare)
-
-
-def _towards(draft: Draft, right: Draft) -> Correction:
-    edits = changes(draft.words, right.words)
-    segments = tuple(Segment(start=e.start, wrong=e.wrong, right=e.right) for e in edits)
-    return Correction(draft=draft, segments=segments)
 
 
 def _write(folder: Path, corrections: list[Correction], cost: Cost) -> None:

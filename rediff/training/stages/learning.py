@@ -30,7 +30,7 @@ from rediff.training.settings import (
     PredictStage,
     ReviseStage,
 )
-from rediff.training.stages.run import MODEL, Run, by_id
+from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import RevisionTrainer, fit
 
 Learning = PredictStage | ReviseStage | CorrectStage
@@ -121,17 +121,16 @@ def _rows(
     maker = ExampleMaker(checkpoint, canvas, longest=stage.longest)
     if isinstance(stage, CorrectStage) and stage.corrections is not None:
         corrections = list(read_lines(run.root / stage.corrections / CORRECTIONS, Correction))
-        items = by_id(part for name in stage.data for part in run.items(name, prompt))
-        make = partial(maker.corrected, items=items)
+        make = partial(maker.corrected, items=run.items_by_id(stage.data, prompt))
         return Examples(corrections, make, keep=set(stage.data) <= set(EMBEDDED)), None
     make_row = maker.drafted if isinstance(stage, CorrectStage) else maker
-    parts, lengths = [], list[int]()
-    for name in stage.data:
-        own = run.items(name, prompt, seed=stage.seed)
-        parts.append(Examples(own, make_row, keep=name in EMBEDDED))
-        lengths += _lengths(own, checkpoint)
-    rows: Any = parts[0] if len(parts) == 1 else ConcatDataset(parts)
-    return rows, lengths if stage.optimisation.group_by_length else None
+    items = {name: run.items(name, prompt, seed=stage.seed) for name in stage.data}
+    rows: Any = ConcatDataset(
+        [Examples(own, make_row, keep=name in EMBEDDED) for name, own in items.items()]
+    )
+    if not stage.optimisation.group_by_length:
+        return rows, None
+    return rows, [length for own in items.values() for length in _lengths(own, checkpoint)]
 
 
 def _lengths(items: Sequence[Item], checkpoint: Checkpoint) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +34,9 @@ class Run:
     root: Path
     folder: Path
 
-    def checkpoint(
-        self, stage: str, *, dtype: Dtype = "float32", device: str = "cpu"
-    ) -> Checkpoint:
+    def checkpoint(self, stage: str, *, dtype: Dtype) -> Checkpoint:
         """The model that a stage made."""
-        return Checkpoint.load(self.root / stage / MODEL, dtype=dtype, device=device)
+        return Checkpoint.load(self.root / stage / MODEL, dtype=dtype)
 
     def decoder(self, stage: str) -> Checkpoint:
         """The same, ready to decode: on a GPU where there is one, in the card's precision."""
@@ -52,7 +50,20 @@ class Run:
 
     def scenes(self) -> datasets.Dataset:
         """The embedded training data, made once and kept below `root`."""
-        return training_scenes(self.recipe, self.root)
+        scenes = self.recipe.scenes
+        name = f"scenes-{WORLD_VERSION}-{scenes.seed}-{scenes.train}-{scenes.captions}"
+        folder = self.root / name
+        if not folder.is_dir():
+            partial = folder.with_suffix(f".{os.getpid()}")
+            made = load_scenes("train", scenes.train, captions=scenes.captions, seed=scenes.seed)
+            made.save_to_disk(str(partial))
+            try:
+                partial.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+                shutil.rmtree(partial)  # another process was first
+        return datasets.Dataset.load_from_disk(str(folder))
 
     def items(self, name: str, prompt: str, *, seed: int = 0) -> Sequence[Item]:
         """The data of that name. `prompt`: what asks for a caption."""
@@ -62,25 +73,6 @@ class Run:
             return sentence_items(self.scenes(), prompt, plain=name == "plain", seed=seed)
         return RecordItems(RecordStore(self.root / name))
 
-
-def training_scenes(recipe: Recipe, root: Path) -> datasets.Dataset:
-    """The recipe's training split, made once and kept under `root`."""
-    scenes = recipe.scenes
-    folder = root / f"scenes-{WORLD_VERSION}-{scenes.seed}-{scenes.train}-{scenes.captions}"
-    if not folder.is_dir():
-        partial = folder.with_suffix(f".{os.getpid()}")
-        load_scenes("train", scenes.train, captions=scenes.captions, seed=scenes.seed).save_to_disk(
-            str(partial)
-        )
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            shutil.rmtree(partial)  # another process was first
-    return datasets.Dataset.load_from_disk(str(folder))
-
-
-def by_id(items: Iterable[Item]) -> Mapping[str, Item]:
-    """Items by their ids."""
-    return {item.id: item for item in items}
+    def items_by_id(self, data: Sequence[str], prompt: str) -> Mapping[str, Item]:
+        """All items of several data by their ids."""
+        return {item.id: item for name in data for item in self.items(name, prompt)}
