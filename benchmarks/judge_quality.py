@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, spearmanr
 
+from rediff.chat.spec import ServerSpec
 from rediff.quiet import quiet_libraries
-from rediff_eval.judge.spec import JudgeSpec
 from rediff_eval.progress import Progress
 from rediff_eval.registry import ModelChoice, distinct, find_model, shipped_models
 from rediff_eval.rescore import score_file
@@ -74,7 +74,7 @@ def judge(captions: Path, arguments: argparse.Namespace, rate: float) -> pd.Data
     out = arguments.out / f"oracle-{rate:g}"
     spec = RunSpec(
         task=load_task("capmas"), models=(ModelChoice("captions", "captions", str(captions)),),
-        limit=arguments.limit, out=out, judge=JudgeSpec(model=f"oracle:{rate:g}"),
+        limit=arguments.limit, out=out, judge=ServerSpec(model=f"oracle:{rate:g}"),
     )  # fmt: skip
     score_file(spec, captions)
     return read(out)[[*CELL, "id", "clair", "coverage", "factuality"]]

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, norm, permutation_test
 
+from rediff.files import check_finished
 from rediff.suggest import unknown
-from rediff_eval.files import check_finished
 from rediff_eval.results import CELL_COLUMNS
 
 RESAMPLES = 9999

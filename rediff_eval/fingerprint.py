@@ -44,7 +44,7 @@ RUNTIME_ONLY: Mapping[str, frozenset[str]] = {
 """Fields that change no caption, or that stand in the key in another form: what `models`, `where`
 and `samplers` name is hashed itself, `seed` is that of the bootstrap (`Loading.seed` that of a
 model), samples are told by the digests of their pictures, and scores are made anew each time
-(a judge's replies have keys of their own, see `rediff_eval.judge.cache`)."""
+(a judge's replies have keys of their own, see `rediff.chat.cache`)."""
 
 
 def cell_key(

@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from rediff.chat.spec import ServerSpec, cache_root
 from rediff_eval.judge.opening import check as check_judge
 from rediff_eval.judge.opening import is_oracle, opened
-from rediff_eval.judge.spec import ORACLE, JudgeSpec, cache_root
+from rediff_eval.judge.oracle.oracle import ORACLE
 from rediff_eval.manifest import describe_run
 from rediff_eval.metrics.capture.nouns import NltkNouns
 from rediff_eval.metrics.registry import JUDGED
@@ -67,7 +68,7 @@ def check(spec: RunSpec, samples: SampleSet) -> None:
         NltkNouns().nouns("A test.")
 
 
-def choose_judge(spec: RunSpec, samples: SampleSet) -> JudgeSpec | None:
+def choose_judge(spec: RunSpec, samples: SampleSet) -> ServerSpec | None:
     """The judge that was named; on scenes the oracle, where a metric needs one.
 
     Raises ValueError if the oracle was named for pictures that it knows nothing of.
@@ -76,7 +77,7 @@ def choose_judge(spec: RunSpec, samples: SampleSet) -> JudgeSpec | None:
         return None
     named = spec.judge
     if named is None and samples.kind == "scenes":
-        named = JudgeSpec(model=ORACLE)
+        named = ServerSpec(model=ORACLE)
     if named is None or not is_oracle(named):
         return named
     if samples.kind != "scenes":

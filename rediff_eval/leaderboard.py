@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from rediff.files import check_finished
 from rediff.suggest import unknown
-from rediff_eval.files import check_finished
 
 BY = ("model", "sampler", "tokens_per_step")
 QUOTED = "quoted from arXiv 2510.19871"

@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 
+from rediff.chat.model import ChatModel
+from rediff.chat.prices import load_prices
 from rediff.models.weights import files_hash, weights_hash
 from rediff_eval.fingerprint import versions
-from rediff_eval.judge.judge import Judge
 from rediff_eval.opening import locate
-from rediff_eval.prices import PRICES, dollars, load_prices
+from rediff_eval.prices import dollars
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import CellResult
@@ -32,7 +33,7 @@ def describe_run(
     samples: SampleSet,
     keys: Mapping[str, str],
     scored: Sequence[CellResult],
-    judge: Judge | None,
+    judge: ChatModel | None,
     rank: Rank,
     seconds: float,
 ) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def describe_run(
     }
 
 
-def describe_judge(judge: Judge) -> dict[str, Any]:
+def describe_judge(judge: ChatModel) -> dict[str, Any]:
     """The judge, where it is, and the tokens of the replies that verdicts were read from."""
     return {
         "model": judge.spec.model,
@@ -88,9 +89,9 @@ def describe_judge(judge: Judge) -> dict[str, Any]:
     }
 
 
-def describe_bill(spec: RunSpec, judge: Judge) -> dict[str, Any]:
+def describe_bill(spec: RunSpec, judge: ChatModel) -> dict[str, Any]:
     """What was asked and paid now, and what had been answered before."""
-    paid = None if spec.judge is None else dollars(judge.bill, spec.judge, load_prices(PRICES))
+    paid = None if spec.judge is None else dollars(judge.bill, spec.judge, load_prices())
     return {**judge.bill.to_record(), "dollars": 0.0 if spec.judge is None else paid}
 
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from rediff_eval.files import check_finished
-from rediff_eval.files import replace as write
+from rediff.files import check_finished
+from rediff.files import replace as write
 from rediff_eval.plots import plot_quality
 from rediff_eval.results import Results, to_csv, to_samples_csv
 from rediff_eval.scoring import Outcome

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from rediff.chat.prices import PICTURE_TOKENS, PRICES, Price, load_prices
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Caption, Captioner, Decoding
 from rediff.models.openai_api import MAX_TOKENS
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.opening import open_captioner
-from rediff_eval.prices import PRICES, Price, judge_cost, load_prices
+from rediff_eval.prices import judge_cost
 from rediff_eval.registry import ModelChoice
 from rediff_eval.samples import Sample, SampleSet
 from rediff_eval.sources.load import load_samples
@@ -21,8 +22,6 @@ from rediff_eval.spec import RunSpec
 
 PROBE = 3
 """Samples that are captioned to see how long it takes."""
-PICTURE_TOKENS = 1105
-"""Tokens that gpt-4o counts for a picture of six tiles; others count otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def _dollars(price: Price | None, spec: RunSpec, tokens: int | None, count: int)
     if price is None or tokens is None:
         return None
     asked = (PICTURE_TOKENS + 2 * len(spec.task.prompt.split())) * count
-    return (asked * price.input + tokens * price.output) / 1e6
+    return price.dollars(asked, tokens)
 
 
 def _probe(

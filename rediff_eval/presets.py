@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rediff.chat.talk import TalkError
+
 Preset = Literal["sound", "official"]
 """`official`: the official program's number, its quirks included. `sound`: what it was meant to
 be; each metric says where that differs."""
 
 
-class OfficialCrashError(ValueError):
+class OfficialCrashError(TalkError):
     """The official program dies on this input, with the exception whose name is given."""
 
     def __init__(self, name: str) -> None:

@@ -1,32 +1,16 @@
-"""What servers charge, and what judges are asked about a caption."""
+"""What judges are asked about a caption, and what that costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
-from rediff.strict_yaml import load_yaml
-from rediff_eval.judge.bill import Bill
+from rediff.chat.bill import Bill
+from rediff.chat.prices import Price
+from rediff.chat.spec import ServerSpec
 from rediff_eval.judge.opening import is_oracle
-from rediff_eval.judge.spec import JudgeSpec
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
-
-PRICES = Path(__file__).parent / "prices.yaml"
-BATCH = 0.5
-"""What the batch API charges of the price."""
-
-
-class Price(BaseModel):
-    """US dollars for a million tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input: float
-    output: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +29,6 @@ LOADS: Mapping[str, JudgeLoad] = {
     "caparena": JudgeLoad(1, 2100, 150),
 }
 """For captions of 200 tokens, 36 questions and 25 propositions; CapArena once for each order."""
-
-
-def load_prices(path: Path) -> dict[str, Price]:
-    """Prices by model. Raises ValueError naming the file and what is wrong with it."""
-    return load_yaml(path, dict[str, Price])
 
 
 def judge_cost(
@@ -74,11 +53,11 @@ def judge_cost(
     return calls, dollars(bill, spec.judge, prices)
 
 
-def dollars(bill: Bill, judge: JudgeSpec, prices: Mapping[str, Price]) -> float | None:
+def dollars(bill: Bill, judge: ServerSpec, prices: Mapping[str, Price]) -> float | None:
     """What the calls of a bill cost; nothing for the oracle, None where the price is not known."""
     if is_oracle(judge):
         return 0.0
     price = prices.get(judge.model)
     if price is None:
         return None
-    return bill.dollars(price.input, price.output) * (BATCH if judge.batch else 1.0)
+    return price.dollars(bill.tokens_in, bill.tokens_out, batch=judge.batch)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rediff.chat.spec import ServerSpec
 from rediff.models.load import Loading
-from rediff_eval.judge.spec import JudgeSpec
 from rediff_eval.metrics.spec import ScoringSpec
 from rediff_eval.registry import ModelChoice
 from rediff_eval.task import Task
@@ -34,7 +34,7 @@ class RunSpec:
     data: Path | None = None
     data_dir: Path | None = None
     scoring: ScoringSpec = field(default_factory=ScoringSpec)
-    judge: JudgeSpec | None = None
+    judge: ServerSpec | None = None
     loading: Loading = field(default_factory=Loading)
     base_url: str | None = None
     guidance: float = 0.0

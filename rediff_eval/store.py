@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from rediff_eval.files import sync_folder
+from rediff.files import sync_folder
 from rediff_eval.ranks import Rank
 
 PARTS = "parts"

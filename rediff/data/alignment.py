@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,36 @@ from rediff.data.records import TextEdit
 
 class AlignmentError(ValueError):
     """An edit cannot be placed, or changes the number of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """Token ids with the text they spell; token i ends before character `ends[i]`."""
+
+    text: str
+    ids: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of_text(cls, tokenizer: Any, text: str) -> Spelled:
+        """A text as the tokenizer cuts it."""
+        cut = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return cls(text, tuple(cut["input_ids"]), tuple(end for _, end in cut["offset_mapping"]))
+
+    @classmethod
+    def of_ids(cls, tokenizer: Any, ids: Sequence[int]) -> Spelled:
+        """A text as a model cut it, which need not be as the tokenizer would."""
+        heads = [_decode(tokenizer, ids[: count + 1]) for count in range(len(ids))]
+        # The beginning of a character that several tokens spell is no character yet.
+        ends = tuple(len(head.rstrip("\ufffd")) for head in heads)
+        return cls(heads[-1] if heads else "", tuple(ids), ends)
+
+    def tokens_of(self, first: int, end: int) -> slice:
+        """The tokens that hold any of the characters from `first` to before `end`."""
+        return slice(bisect_right(self.ends, first), bisect_left(self.ends, end) + 1)
+
+    def start(self, token: int) -> int:
+        return self.ends[token - 1] if token else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +58,60 @@ def align(
 ) -> Aligned:
     """The answer and its correction as tokens of the actual tokenizer.
 
-    A segment is looked for in the answer alone, as whole words; one that stands there several
-    times is refused, unless `first`: then the first place is taken, as the authors' code does
-    (which searches the prompt, too). Raises AlignmentError with one clause.
+    `first`: see `find`. Raises AlignmentError with one clause for an edit that `find` or `fit`
+    refuses, or that touches another one.
     """
-    tokens = _ids(tokenizer, answer)
-    corrected = answer
+    spelled = Spelled.of_text(tokenizer, answer)
+    target = list(spelled.ids)
+    taken: set[int] = set()
     for edit in edits:
-        corrected = _replace(corrected, edit, first=first)
-        if len(_ids(tokenizer, corrected)) != len(tokens):
-            raise AlignmentError("unequal token counts")
-    return Aligned(tuple(tokens), tuple(_ids(tokenizer, corrected)))
+        place = find(spelled, edit, first=first)
+        tokens = spelled.tokens_of(*place)
+        positions = set(range(tokens.start, tokens.stop))
+        if positions & taken:
+            raise AlignmentError("segments overlap")
+        taken |= positions
+        target[tokens] = fit(tokenizer, spelled, place, edit.right)
+    return Aligned(spelled.ids, tuple(target))
 
 
-def _replace(text: str, edit: TextEdit, *, first: bool) -> str:
-    places = [m.start() for m in re.finditer(rf"(?<!\w){re.escape(edit.wrong)}(?!\w)", text)]
-    if not places:
+def find(spelled: Spelled, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
+    """Where an edit's segment stands: its first character and the one behind it.
+
+    It is looked for in the answer alone, as whole words. One that stands there several times is
+    refused unless the edit says which is meant, or `first`: then the first place is taken, as the
+    authors' code does (which searches the prompt, too). Raises AlignmentError with one clause.
+    """
+    pattern = rf"(?<!\w){re.escape(edit.wrong)}(?!\w)"
+    places = [match.span() for match in re.finditer(pattern, spelled.text)] if edit.wrong else []
+    if not places or (edit.nth or 1) > len(places):
         raise AlignmentError("segment not found")
-    if len(places) > 1 and not first:
+    if edit.nth is None and len(places) > 1 and not first:
         raise AlignmentError("segment stands several times")
-    return text[: places[0]] + edit.right + text[places[0] + len(edit.wrong) :]
+    return places[(edit.nth or 1) - 1]
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+def fit(tokenizer: Any, spelled: Spelled, place: tuple[int, int], right: str) -> list[int]:
+    """The tokens of `right` for those that stand at `place`, equally many.
+
+    All other tokens stay as they are: a draft is corrected as the model wrote it. Raises
+    AlignmentError with one clause.
+    """
+    tokens = spelled.tokens_of(*place)
+    start, end = spelled.start(tokens.start), spelled.ends[tokens.stop - 1]
+    wanted = spelled.text[start : place[0]] + right + spelled.text[place[1] : end]
+    ids: list[int] = tokenizer(wanted, add_special_tokens=False)["input_ids"]
+    if len(ids) != tokens.stop - tokens.start:
+        raise AlignmentError("unequal token counts")
+    before = spelled.ids[: tokens.start]
+    written = _decode(tokenizer, [*before, *ids])[len(_decode(tokenizer, before)) :]
+    if written.strip() != wanted.strip():
+        raise AlignmentError("the correction reads otherwise among its tokens")
     return ids
+
+
+def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    text: str = tokenizer.decode(
+        list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+    )
+    return text

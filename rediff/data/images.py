@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 from collections.abc import Iterator
@@ -85,3 +86,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
         grey = values.clip(min=0) / scale * 255 if scale > 255 else values.clip(0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     return (image.convert("LA") if image.mode == "La" else image).convert("RGB")
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as a PNG data URL."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

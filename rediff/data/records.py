@@ -16,10 +16,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TextEdit:
-    """A wrong segment of an answer, and what should stand there."""
+    """A wrong segment of an answer, and what should stand there.
+
+    `nth`: which of several places is meant, from 1 on; None: there is but one.
+    """
 
     wrong: str
     right: str
+    nth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

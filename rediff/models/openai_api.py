@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +11,7 @@ import openai
 from openai.types.chat import ChatCompletion
 from PIL import Image
 
+from rediff.data.images import data_url
 from rediff.models.captioner import Caption, Decoding, Failure, Traits
 from rediff.models.checkpoint import CAPTION_PROMPT
 
@@ -100,10 +99,3 @@ class OpenAICaptioner:
     def close(self) -> None:
         """Closes the connections."""
         self.client.close()
-
-
-def data_url(image: Image.Image) -> str:
-    """A picture as a PNG data URL."""
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -14,6 +14,7 @@ Record = TypeVar("Record", bound=BaseModel)
 DRAFTS = "drafts.jsonl"
 CORRECTIONS = "corrections.jsonl"
 COST = "cost.jsonl"
+UNUSED = "unused.jsonl"
 
 
 class Draft(BaseModel):
@@ -33,7 +34,11 @@ class Draft(BaseModel):
 
 
 class Segment(BaseModel):
-    """A wrong segment of a draft and a correction of equal token count, from `start` on."""
+    """A wrong segment of a draft, from `start` on, and a correction of equal token count.
+
+    `right` is empty where no such correction is known: the segment is trained neither as wrong
+    nor as right.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,18 +73,52 @@ class Correction(BaseModel):
                 raise ValueError(
                     f"{self.draft.id}: no {' '.join(segment.wrong)!r} at word {segment.start}"
                 )
-            if len(segment.right) != len(segment.wrong):
+            if len(segment.right) not in (0, len(segment.wrong)):
                 raise ValueError(f"{self.draft.id}: a correction of another length")
-            words[segment.start : end] = segment.right
+            words[segment.start : end] = segment.right or segment.wrong
         return tuple(words)
+
+    def unsure(self) -> tuple[bool, ...]:
+        """Where the draft is wrong and what is right is not known, position by position."""
+        unsure = [False] * len(self.draft.words)
+        for segment in self.segments:
+            if not segment.right:
+                for position in range(segment.start, segment.start + len(segment.wrong)):
+                    unsure[position] = True
+        return tuple(unsure)
 
 
 class Cost(BaseModel):
-    """What an expert's corrections took: `nfe`, forward passes of a model."""
+    """What an expert's corrections took.
+
+    `nfe`: forward passes of our own model. `calls`, `tokens_in`, `tokens_out`: replies of `model`
+    behind a server that corrections were read from, kept ones too, and the tokens it counted.
+    `dollars`: for these tokens by the list of prices; None where there is no price.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     nfe: int = 0
+    model: str | None = None
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float | None = 0.0
+
+
+class Unused(BaseModel):
+    """What of an expert's work was not used, and why.
+
+    `edit`: the correction that cannot be placed; None: the whole draft is left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    dialogue: int
+    tokens_per_step: int
+    reason: str
+    edit: tuple[str, str] | None = None
 
 
 def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:

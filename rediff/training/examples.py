@@ -28,11 +28,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A wrong answer `wrong` int64 [R] behind `prompt`, and the right one, position by position."""
+    """A wrong answer `wrong` int64 [R] behind `prompt`, and the right one, position by position.
+
+    `unsure` bool [R]: where it is wrong and what is right is not known; None for nowhere.
+    """
 
     prompt: tuple[int, ...]
     wrong: Tensor
     right: Tensor
+    unsure: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ class ExampleMaker:
             for words in (draft.words, correction.corrected())
         )
         prompt = self.prompt(item.dialogues[draft.dialogue])
-        return replace(self(item), draft=Revision(prompt, wrong, right))
+        unsure = torch.tensor(correction.unsure())
+        return replace(self(item), draft=Revision(prompt, wrong, right, unsure))
 
     def answer(self, dialogue: Dialogue, place: str) -> Answer:
         ids = self.checkpoint.tokenizer(dialogue[-1].answer, add_special_tokens=False)["input_ids"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -162,6 +162,8 @@ class Correct:
         ids, draft = self.ids, example.draft
         target = draft.right[None]
         clean = show_draft(draft.wrong[None], target, ids.mask, ids.stop)
+        if draft.unsure is not None:
+            clean = replace(clean, kind=clean.kind.masked_fill(draft.unsure[None], Kind.IGNORED))
         level = self.stage1.levels(place) * (torch.rand(1) < self.masked_share)
         hide = (torch.rand(target.shape) < level) & (clean.kind != Kind.IGNORED)
         corrupted = Corrupted(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rediff.chat.spec import ServerSpec
 from rediff.training.losses import Weighting
 
 
@@ -174,25 +175,56 @@ class DraftsStage(_Stage):
     batch_size: int = 32
 
 
+class Server(Strict):
+    """A model behind a server that speaks OpenAI's chat protocol (fields: see `ServerSpec`).
+
+    `structured`: give it the JSON schema of its reply, where it takes one; what it replies is read
+    as strictly without. `first`: of a segment that stands several times and whose place is not
+    said, take the first one, as the authors' code does. `max_failed`: share of drafts that may be
+    left out since the expert would not answer, or not in a form that can be read.
+    """
+
+    model: str
+    base_url: str | None = None
+    thinks: bool = False
+    structured: bool = True
+    batch: bool = False
+    first: bool = False
+    max_failed: float = Field(default=0.02, ge=0, le=1)
+    concurrency: int = Field(default=8, gt=0)
+    per_minute: float | None = Field(default=None, gt=0)
+    timeout: float = Field(default=120.0, gt=0)
+    retries: int = Field(default=6, ge=0)
+    pause: float = Field(default=1.0, ge=0)
+    longest_pause: float = Field(default=60.0, ge=0)
+
+    def spec(self) -> ServerSpec:
+        """How it is reached."""
+        own = {"structured", "first", "max_failed"}
+        return ServerSpec(**self.model_dump(exclude=own))
+
+
 class ExpertStage(_Stage):
     """An expert's corrections of drafts.
 
     `oracle`: knows the scene. `weak`: an oracle about a scene in which each fact is misremembered
     with probability `error_rate`. `self`: no expert; the full-step decode of `start` by `sampler`
-    is the target.
+    is the target. `server`: a model behind a server, shown the picture, its right answer and the
+    draft. It is asked by one process, so start such a stage alone, not by torchrun.
     """
 
     kind: Literal["expert"] = "expert"
     drafts: str
     data: Data = ("captions",)
-    expert: Literal["oracle", "weak", "self"] = "oracle"
+    expert: Literal["oracle", "weak", "self", "server"] = "oracle"
+    server: Server | None = None
     error_rate: float = 0.0
     start: str | None = None
     sampler: str = "refine"
 
     @model_validator(mode="after")
     def _whole(self) -> ExpertStage:
-        for expert, field in (("self", "start"), ("weak", "error_rate")):
+        for expert, field in (("self", "start"), ("weak", "error_rate"), ("server", "server")):
             if bool(getattr(self, field)) != (self.expert == expert):
                 raise ValueError(f"{field!r} belongs to the expert {expert!r} and to no other")
         return self

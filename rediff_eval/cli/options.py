@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rediff.chat.spec import ServerSpec
     from rediff.models.load import Loading
-    from rediff_eval.judge.spec import JudgeSpec
     from rediff_eval.metrics.spec import ScoringSpec
 
 OPTIONS = (
@@ -108,12 +108,12 @@ def scoring_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     return _with(verb, SCORING)
 
 
-def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, JudgeSpec | None]:
+def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, ServerSpec | None]:
     """What the options of `scoring_options` say; they are taken out of `options`.
 
     Raises ValueError for options of a judge that was not named.
     """
-    from rediff_eval.judge.spec import JudgeSpec
+    from rediff.chat.spec import ServerSpec
     from rediff_eval.metrics.spec import ScoringSpec
 
     asked = {
@@ -125,7 +125,7 @@ def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, JudgeSpec | None]:
     scoring = ScoringSpec(**{name: options.pop(name) for name in names})
     model = options.pop("judge")
     if model is not None:
-        return scoring, JudgeSpec(model=model, **asked)
+        return scoring, ServerSpec(model=model, **asked)
     if asked:
         name = FLAGS.get(next(iter(asked)), next(iter(asked)))
         raise ValueError(f"--judge-{name} needs --judge, the model that judges")

@@ -24,7 +24,7 @@ def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str,
     Leaderboard, quality against cost, captions side by side, and the denoising steps of the
     samples whose traces were kept.
     """
-    from rediff_eval.files import replace
+    from rediff.files import replace
     from rediff_eval.report.collect import load_run
     from rediff_eval.report.page import render
 

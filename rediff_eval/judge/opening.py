@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
-from rediff_eval.judge.api import open_client
-from rediff_eval.judge.judge import Judge
-from rediff_eval.judge.oracle.oracle import VERSION, error_rate
+from rediff.chat.api import open_client
+from rediff.chat.model import ChatModel
+from rediff.chat.spec import ServerSpec
+from rediff_eval.judge.oracle.oracle import ORACLE, VERSION, error_rate
 from rediff_eval.judge.oracle.server import serving_oracle
-from rediff_eval.judge.spec import ORACLE, JudgeSpec
 
 
 @contextmanager
-def opened(spec: JudgeSpec | None) -> Iterator[Judge | None]:
+def opened(spec: ServerSpec | None) -> Iterator[ChatModel | None]:
     """The judge; the oracle's server is started on loopback where no other was named.
 
     Raises ValueError for an oracle that there is not.
@@ -27,10 +27,10 @@ def opened(spec: JudgeSpec | None) -> Iterator[Judge | None]:
             check(spec)
             url = stack.enter_context(serving_oracle())
             spec = replace(spec, base_url=url, address=f"{ORACLE} {VERSION}")
-        yield stack.enter_context(closing(Judge(spec)))
+        yield stack.enter_context(closing(ChatModel(spec)))
 
 
-def check(spec: JudgeSpec) -> None:
+def check(spec: ServerSpec) -> None:
     """Raises ValueError for a judge that cannot be asked: before hours are spent on captions."""
     if not is_oracle(spec):
         open_client(spec).close()
@@ -40,6 +40,6 @@ def check(spec: JudgeSpec) -> None:
         raise ValueError("the oracle answers at once: it takes no --judge-batch")
 
 
-def is_oracle(spec: JudgeSpec) -> bool:
+def is_oracle(spec: ServerSpec) -> bool:
     """Whether the spec names the embedded oracle, and no server that speaks for it."""
     return spec.base_url is None and spec.model.partition(":")[0] == ORACLE

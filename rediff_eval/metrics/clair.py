@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rediff.chat.talk import Failed
 from rediff_eval.answers import Answer
 from rediff_eval.judge.protocols.clair import ClairVerdict, ask
-from rediff_eval.judge.talk import Failed
 from rediff_eval.metrics.base import Scored
 from rediff_eval.metrics.judged import Row, score_verdicts
 from rediff_eval.metrics.resources import Resources

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 
+from rediff.chat.talk import Talk
 from rediff_eval.answers import Answer
 from rediff_eval.judge.protocols.factuality import FactualityVerdict, ask
-from rediff_eval.judge.talk import Talk
 from rediff_eval.metrics.base import Scored
 from rediff_eval.metrics.judged import score_verdicts
 from rediff_eval.metrics.resources import Resources, with_picture

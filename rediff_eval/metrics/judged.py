@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rediff_eval.judge.talk import Failed
+from rediff.chat.talk import Failed
 from rediff_eval.metrics.base import Aggregate, Scored, Scores, ratio_of_sums
 from rediff_eval.samples import Sample
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from rediff_eval.judge.judge import Judge
+from rediff.chat.model import ChatModel
+from rediff.chat.talk import Failed, Talk
 from rediff_eval.judge.official_prompts import with_caparena, with_capmas
 from rediff_eval.judge.prompts import Prompt, Prompts, own_prompts
-from rediff_eval.judge.talk import Failed, Talk
 from rediff_eval.metrics.capture.graph import CaptionGraph
 from rediff_eval.metrics.capture.matching import Encoder
 from rediff_eval.metrics.capture.parsing import Parser
@@ -29,7 +29,7 @@ class Resources:
     """Everything that metrics share, made once for a run."""
 
     spec: ScoringSpec = field(default_factory=ScoringSpec)
-    judge: Judge | None = None
+    judge: ChatModel | None = None
     progress: Progress = field(default_factory=Progress)
     cache: Path | None = None
     device: str = "cpu"

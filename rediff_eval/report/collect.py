@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
-from rediff_eval.files import check_finished
+from rediff.files import check_finished
 from rediff_eval.output import CAPTIONS, read_captions
 from rediff_eval.samples import Sample
 from rediff_eval.sources.load import load_kind

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from rediff.chat.spec import ServerSpec
 from rediff.decoding.samplers import SAMPLERS
 from rediff.models.captioner import Traits
 from rediff.models.load import Loading
 from rediff_eval.fingerprint import RUNTIME_ONLY, cell_key, model_identity
-from rediff_eval.judge.spec import JudgeSpec
 from rediff_eval.metrics.spec import ScoringSpec
 from rediff_eval.registry import ModelChoice, find_model
 from rediff_eval.spec import RunSpec
@@ -22,7 +22,7 @@ OTHER: dict[str, Any] = {
     "str | None": "other", "float": 7.0, "int": 7, "int | None": 7, "bool": True,
     "Dtype | None": "bfloat16", "Path": Path("other"), "Path | None": Path("other"),
     "tuple[str, ...]": ("other",), "tuple[int, ...]": (7,),
-    "ScoringSpec": ScoringSpec(preset="official"), "JudgeSpec | None": JudgeSpec(model="other"),
+    "ScoringSpec": ScoringSpec(preset="official"), "ServerSpec | None": ServerSpec(model="other"),
 }  # fmt: skip
 """Another value for a field of each type."""
 

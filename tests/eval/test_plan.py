@@ -6,8 +6,8 @@ import pytest
 from programs import inside, program
 from servers import Server, serving
 
+from rediff.chat.prices import PRICES, Price, load_prices
 from rediff_eval.plan import PICTURE_TOKENS, plan
-from rediff_eval.prices import PRICES, Price, load_prices
 from rediff_eval.registry import find_model
 from rediff_eval.spec import RunSpec
 from rediff_eval.task import load_task

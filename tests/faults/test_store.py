@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rediff.files import replace
 from rediff_eval import store as store_module
-from rediff_eval.files import replace
 from rediff_eval.ranks import Rank
 from rediff_eval.store import BusyError, Key, Store
 

@@ -18,17 +18,18 @@ import pytest
 from servers import Answer, completion, serving
 from talks import hold
 
-from rediff_eval.judge.cache import ReplyCache, key_of
-from rediff_eval.judge.judge import Judge
+from rediff.chat.cache import ReplyCache, key_of
+from rediff.chat.model import ChatModel
+from rediff.chat.prices import Price
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply, Request, picture, system, text, user
 from rediff_eval.judge.oracle.server import completion as oracle_completion
 from rediff_eval.judge.oracle.server import serving_oracle
 from rediff_eval.judge.prompts import own_prompts
 from rediff_eval.judge.protocols.clair import ask
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Reply, Request, picture, system, text, user
 
 GOOD = '{"score": 80, "reason": "much agrees"}'
-SPEC = JudgeSpec(model="gpt-x", base_url="http://a", cache=Path("x"))
+SPEC = ServerSpec(model="gpt-x", base_url="http://a", cache=Path("x"))
 REQUEST = Request(
     messages=[system("s"), user(text("t"), picture("data:image/png;base64,AA"))], prompt="p@1",
     max_tokens=5, temperature=0.0,
@@ -43,6 +44,7 @@ def test_all_that_may_change_a_reply_is_in_its_key() -> None:
     other: dict[str, Any] = {
         "messages": [system("s"), user(text("t"), picture("data:image/png;base64,BB"))],
         "prompt": "p@2", "max_tokens": 6, "temperature": 0.1, "top_p": 0.9, "attempt": 1,
+        "schema": {"title": "edits"},
     }  # fmt: skip
     assert set(other) == {f.name for f in dataclasses.fields(Request)}
     keys = {key_of(SPEC, REQUEST)}
@@ -77,8 +79,8 @@ def test_calls_keep_to_the_rate(tmp_path: Path) -> None:
             return completion(GOOD, 5)
 
         server.answer = answer
-        judge = Judge(
-            JudgeSpec(
+        judge = ChatModel(
+            ServerSpec(
                 model="m", base_url=f"{server.url}/v1", cache=tmp_path, per_minute=600.0,
                 concurrency=8,
             )
@@ -103,8 +105,8 @@ def test_calls_run_side_by_side_but_not_more_than_they_may(tmp_path: Path) -> No
             return completion(GOOD, 5)
 
         server.answer = answer
-        judge = Judge(
-            JudgeSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path, concurrency=3)
+        judge = ChatModel(
+            ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path, concurrency=3)
         )
         judge.hold(talks(12))
         judge.close()
@@ -122,7 +124,7 @@ def test_two_processes_pay_once(tmp_path: Path) -> None:
 
         server.answer = answer
         judges = [
-            Judge(JudgeSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path))
+            ChatModel(ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path))
             for _ in range(2)
         ]
         threads = [threading.Thread(target=judge.hold, args=(talks(6),)) for judge in judges]
@@ -141,14 +143,16 @@ def test_the_bill_counts_what_was_paid_and_what_was_kept(tmp_path: Path) -> None
         server.answer = lambda method, path, body: completion(GOOD, 5)
         bills = []
         for _ in range(2):
-            judge = Judge(JudgeSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path))
+            judge = ChatModel(ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path))
             judge.hold(talks(3))
             judge.close()
             bills.append(judge.bill)
     paid, kept = bills
     assert (paid.calls, paid.kept, paid.tokens_in, paid.tokens_out) == (3, 0, 3, 15)
     assert (kept.calls, kept.kept, kept.tokens_out, kept.used_out) == (0, 3, 0, 15)
-    assert paid.dollars(1.0, 2.0) == pytest.approx((3 * 1.0 + 15 * 2.0) / 1e6)
+    assert Price(input=1.0, output=2.0).dollars(paid.tokens_in, paid.tokens_out) == pytest.approx(
+        (3 * 1.0 + 15 * 2.0) / 1e6
+    )
 
 
 class Batches:
@@ -202,16 +206,16 @@ def test_a_batch_is_answered_kept_and_found_again(tmp_path: Path) -> None:
     batches = Batches(wait=2)
     with serving() as server:
         server.answer = batches.answer
-        spec = JudgeSpec(
+        spec = ServerSpec(
             model="m", base_url=f"{server.url}/v1", cache=tmp_path, batch=True, pause=0.01
         )
-        judge = Judge(spec)
+        judge = ChatModel(spec)
         verdicts = judge.hold(talks(4))
         judge.close()
         assert [v.score for v in verdicts[:3]] == [0.8] * 3  # type: ignore[union-attr]
         assert "lost" in verdicts[3].reason  # type: ignore[union-attr]
         made = len(batches.batches)
-        again = Judge(spec)
+        again = ChatModel(spec)
         assert again.hold(talks(3)) == verdicts[:3]
         again.close()
     assert made == len(batches.batches) == 1
@@ -219,10 +223,10 @@ def test_a_batch_is_answered_kept_and_found_again(tmp_path: Path) -> None:
 
 def test_the_oracle_s_server_knows_its_own_prompts_only(tmp_path: Path) -> None:
     with serving_oracle() as url:
-        judge = Judge(JudgeSpec(model="oracle", base_url=url, cache=tmp_path))
+        judge = ChatModel(ServerSpec(model="oracle", base_url=url, cache=tmp_path))
         verdict = judge.hold([ask(own_prompts().clair, "a kite", "no scene", "sound")])[0]
         judge.close()
-        wrong = Judge(JudgeSpec(model="gpt-4o", base_url=url, cache=tmp_path))
+        wrong = ChatModel(ServerSpec(model="gpt-4o", base_url=url, cache=tmp_path))
         other = wrong.hold([ask(own_prompts().clair, "a kite", "no scene", "sound")])[0]
         wrong.close()
     assert "no complete caption" in verdict.reason  # type: ignore[union-attr]
@@ -246,23 +250,23 @@ def test_a_courier_whose_run_is_gone_brings_home_what_is_under_way(tmp_path: Pat
             return completion(GOOD, 5)
 
         server.answer = answer
-        spec = JudgeSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path, concurrency=2)
+        spec = ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path, concurrency=2)
         code = (
             "from pathlib import Path\n"
-            "from rediff_eval.judge.judge import Judge\n"
-            "from rediff_eval.judge.spec import JudgeSpec\n"
+            "from rediff.chat.model import ChatModel\n"
+            "from rediff.chat.spec import ServerSpec\n"
             "from rediff_eval.judge.prompts import own_prompts\n"
             "from rediff_eval.judge.protocols.clair import ask\n"
-            f"spec = JudgeSpec(model='m', base_url={spec.base_url!r},"
+            f"spec = ServerSpec(model='m', base_url={spec.base_url!r},"
             f" cache=Path({str(tmp_path)!r}), concurrency=2)\n"
-            "Judge(spec).hold([ask(own_prompts().clair, f'caption {i}', 'a kite', 'sound')"
+            "ChatModel(spec).hold([ask(own_prompts().clair, f'caption {i}', 'a kite', 'sound')"
             " for i in range(6)])\n"
         )
         process = subprocess.Popen([sys.executable, "-c", code])
         assert at_work.wait(60)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        judge = Judge(spec)
+        judge = ChatModel(spec)
         verdicts = judge.hold(talks(6))
         judge.close()
         bodies = Counter(json.dumps(body) for _, _, body in server.seen)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talks import hold
 
+from rediff.chat.talk import Failed, Reply
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.world import sample_scene
 from rediff_eval.judge.oracle.truth import holds, scene_of, statements
@@ -20,7 +21,6 @@ from rediff_eval.judge.protocols.coverage import CoverageVerdict
 from rediff_eval.judge.protocols.coverage import ask as ask_coverage
 from rediff_eval.judge.protocols.factuality import FactualityVerdict
 from rediff_eval.judge.protocols.factuality import ask as ask_factuality
-from rediff_eval.judge.talk import Failed, Reply
 from rediff_eval.sources.questions import answer_from, ask_about
 from rediff_eval.sources.scenes import misremember
 

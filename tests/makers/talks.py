@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from rediff_eval.judge.talk import Reply, Request, Talk
+from rediff.chat.talk import Reply, Request, Talk
 from rediff_eval.samples import Sample
 
 Given = str | None | Reply

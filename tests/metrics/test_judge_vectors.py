@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from talks import hold
 
+from rediff.chat.talk import Failed, Reply
 from rediff_eval.judge.parsing import coverage as coverage_parsing
 from rediff_eval.judge.parsing import factuality as factuality_parsing
 from rediff_eval.judge.prompts import own_prompts
 from rediff_eval.judge.protocols import arena, clair, coverage, factuality
-from rediff_eval.judge.talk import Failed, Reply
 from rediff_eval.metrics.arena.battles import (
     OFFICIAL_REFERENCES,
     Battle,

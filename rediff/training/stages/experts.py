@@ -25,6 +25,7 @@ from rediff.training.processes import alone
 from rediff.training.settings import ExpertStage
 from rediff.training.stages.drafting import Drafter, draft_all
 from rediff.training.stages.run import Run
+from rediff.training.stages.served_expert import correct_by_server
 
 SELF = "self.jsonl"
 BATCH = 32
@@ -35,6 +36,9 @@ def run_expert(stage: ExpertStage, run: Run) -> None:
     items = run.items_by_id(stage.data, run.prompt_of(stage.drafts))
     if stage.expert == "self":
         _correct_by_self(stage, run, drafts, items)
+    elif stage.server is not None:
+        server, tokenizer = stage.server, run.start_of(stage.drafts)
+        alone(lambda: correct_by_server(server, drafts, items, tokenizer, run.folder))
     else:
         alone(lambda: _correct_all(stage, run.folder, drafts, items))
 

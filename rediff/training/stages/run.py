@@ -44,9 +44,13 @@ class Run:
 
     def prompt_of(self, drafts: str) -> str:
         """What asked for the captions of a stage's drafts."""
+        return read_card(self.start_of(drafts)).prompt
+
+    def start_of(self, drafts: str) -> Path:
+        """The folder of the checkpoint that wrote a stage's drafts."""
         stage = self.recipe.stages[drafts]
         assert isinstance(stage, DraftsStage)
-        return read_card(self.root / stage.start / MODEL).prompt
+        return self.root / stage.start / MODEL
 
     def scenes(self) -> datasets.Dataset:
         """The embedded training data, made once and kept below `root`."""

@@ -15,9 +15,9 @@ from rediff_eval.judge.oracle.truth import holds, scene_of, statements
 from rediff_eval.judge.parsing.coverage import UNKNOWN
 from rediff_eval.judge.parsing.factuality import NONE
 from rediff_eval.judge.prompts import Prompts, own_prompts
-from rediff_eval.judge.spec import ORACLE
 from rediff_eval.sources.questions import LETTERS, answer_from
 
+ORACLE = "oracle"
 VERSION = 2
 """Goes up whenever the same request would get another reply."""
 _NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from rediff.chat.objects import objects
 from rediff_eval.presets import OfficialCrashError
 
 Scored = tuple[float, Any]
@@ -51,7 +51,7 @@ def read_sound(text: str) -> Scored | None:
     None too for several such objects (a caption may bring its own), a score that is no number from
     0 to 100, or one between 0 and 1, whose scale is not clear.
     """
-    found = [data for data in _objects(text) if "score" in data]
+    found = [data for data in objects(text) if "score" in data]
     if len(found) != 1:
         return None
     score = found[0]["score"]
@@ -64,21 +64,3 @@ def read_sound(text: str) -> Scored | None:
     if not math.isfinite(number) or not 0 <= number <= 100 or 0 < number < 1:
         return None
     return number / 100, str(found[0].get("reason", ""))
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """All JSON objects in a text, nested ones too; none with a key that stands twice."""
-    decoder = json.JSONDecoder(object_pairs_hook=_distinct)
-    for match in re.finditer(r"\{", text):
-        try:
-            data, _ = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            continue
-        yield data
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise ValueError("a key stands twice")
-    return data

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
+from rediff.chat.talk import Request, Talk, picture, system, text, user
 from rediff_eval.judge.parsing.arena import VERDICTS, read_official, read_sound
 from rediff_eval.judge.prompts import ArenaPrompt
-from rediff_eval.judge.talk import Request, Talk, picture, system, text, user, why_unread
+from rediff_eval.judge.protocols.replies import why_unread
 from rediff_eval.presets import Preset
 
 TRIES = 5

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rediff.chat.talk import Request, Talk, system
 from rediff_eval.judge.parsing.clair import read_official, read_sound
 from rediff_eval.judge.prompts import ClairPrompt
-from rediff_eval.judge.talk import Request, Talk, system, why_unread
+from rediff_eval.judge.protocols.replies import official_text, why_unread
 from rediff_eval.presets import Preset
 
 TRIES = 3
@@ -31,7 +32,7 @@ def ask(prompt: ClairPrompt, candidate: str, reference: str, preset: Preset) -> 
             attempt=attempt,
         )  # fmt: skip
         if preset == "official":
-            found = read_official(reply.official_text)
+            found = read_official(official_text(reply))
         else:
             found = None if reply.final else read_sound(reply.text or "")
         if found is not None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rediff.chat.talk import Failed, Reply, Request, Talk, system, text, user
 from rediff_eval.judge.parsing.coverage import read_official, read_sound
 from rediff_eval.judge.prompts import CoveragePrompt
-from rediff_eval.judge.talk import Failed, Reply, Request, Talk, system, text, user, why_unread
+from rediff_eval.judge.protocols.replies import official_text, why_unread
 from rediff_eval.presets import OfficialCrashError, Preset
 
 TRIES = 3
@@ -45,7 +46,7 @@ def ask(
             attempt=attempt,
         )  # fmt: skip
         if preset == "official":
-            answers = read_official(reply.official_text, len(questions))
+            answers = read_official(official_text(reply), len(questions))
             if answers is None:
                 return Failed("the judge's reply is empty")
             if len(answers) == len(gold) or attempt == TRIES - 1:

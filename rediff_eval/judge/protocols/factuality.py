@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from rediff_eval.judge.parsing.factuality import (
-    decompose_official,
-    decompose_sound,
-    judge_official,
-    judge_sound,
-)
-from rediff_eval.judge.prompts import DecomposePrompt, JudgePrompt
-from rediff_eval.judge.talk import (
+from rediff.chat.talk import (
     Failed,
     Reply,
     Request,
@@ -21,8 +14,15 @@ from rediff_eval.judge.talk import (
     system,
     text,
     user,
-    why_unread,
 )
+from rediff_eval.judge.parsing.factuality import (
+    decompose_official,
+    decompose_sound,
+    judge_official,
+    judge_sound,
+)
+from rediff_eval.judge.prompts import DecomposePrompt, JudgePrompt
+from rediff_eval.judge.protocols.replies import official_text, why_unread
 from rediff_eval.presets import OfficialCrashError, Preset
 
 TRIES = 3
@@ -94,7 +94,7 @@ def _ask_official(
 ) -> Talk[FactualityVerdict]:
     for attempt in range(ENDLESS_ROUNDS):
         reply = yield _decomposition(decompose, caption, attempt)
-        lines = decompose_official(reply.official_text)
+        lines = decompose_official(official_text(reply))
         if not lines:
             return Failed("no propositions were found")
         judged = yield from judge_until_it_fits(judge, reference, image, lines, attempt * ENDLESS)
@@ -110,7 +110,7 @@ def judge_until_it_fits(
     """The official judgement: asks until there are as many verdicts as propositions."""
     for attempt in range(ENDLESS):
         reply = yield _judgement(judge, reference, image, lines, first + attempt)
-        answers = judge_official(reply.official_text)
+        answers = judge_official(official_text(reply))
         if len(answers) == len(lines):
             return Judged(tuple(answers), redo=attempt >= TRIES)
     raise OfficialCrashError("endless loop")

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rediff.chat.talk import Failed, Talk
 from rediff_eval.answers import Answer
 from rediff_eval.judge.parsing.arena import FIRST, SECOND
 from rediff_eval.judge.protocols.arena import ArenaVerdict, ask
-from rediff_eval.judge.talk import Failed, Talk
 from rediff_eval.metrics.arena.battles import (
     official_average,
     points_of,

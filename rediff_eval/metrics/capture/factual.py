@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
+from rediff.files import replace
 from rediff.models.weights import weights_hash
-from rediff_eval.files import replace
 from rediff_eval.metrics.capture.graph import CaptionGraph
 from rediff_eval.metrics.capture.graph_text import TASK, clean, parse
 from rediff_eval.metrics.capture.nouns import NltkNouns

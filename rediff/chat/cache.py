@@ -16,23 +16,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from rediff_eval.files import replace
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Reply, Request
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply, Request
+from rediff.files import replace
 
 
-def body_of(spec: JudgeSpec, request: Request) -> dict[str, Any]:
+def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:
     """The request as OpenAI's chat protocol has it."""
-    body = {
+    body: dict[str, Any] = {
         "model": spec.model,
         "messages": list(request.messages),
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
     }
-    return body if request.top_p is None else {**body, "top_p": request.top_p}
+    if spec.thinks:
+        body["max_completion_tokens"] = request.max_tokens
+    else:
+        body |= {"max_tokens": request.max_tokens, "temperature": request.temperature}
+    if not spec.thinks and request.top_p is not None:
+        body["top_p"] = request.top_p
+    if request.schema is not None:
+        form = {"name": request.schema["title"], "strict": True, "schema": request.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    return body
 
 
-def key_of(spec: JudgeSpec, request: Request) -> str:
+def key_of(spec: ServerSpec, request: Request) -> str:
     """A hash of all that may change the reply: server, model, messages with their pictures,
     every decoding field, the prompt's hash, and which attempt it is."""
     parts = {

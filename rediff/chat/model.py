@@ -1,32 +1,31 @@
-"""A judge: holds conversations, many at once, and gives their verdicts."""
+"""A model behind a server: holds conversations, many at once, and gives their outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from rediff_eval.judge.batch import answer_batch
-from rediff_eval.judge.bill import Bill
-from rediff_eval.judge.cache import ReplyCache, body_of, key_of
-from rediff_eval.judge.post import Post
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Failed, Reply, Request, Talk
-from rediff_eval.presets import OfficialCrashError
+from rediff.chat.batch import answer_batch
+from rediff.chat.bill import Bill
+from rediff.chat.cache import ReplyCache, body_of, key_of
+from rediff.chat.post import Post
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Failed, Reply, Request, Talk, TalkError
 
-Verdict = TypeVar("Verdict")
+Outcome = TypeVar("Outcome")
 Advance = Callable[[int], None]
 LookUp = Callable[[Request], tuple[str, Reply | None]]
 AT_ONCE = 4
 """Open conversations for each call at once, so that no call waits for the next conversation."""
 
 
-class Judge:
+class ChatModel:
     """Replies come from the cache where they were paid for, else from the courier or a batch.
 
     Close it at the end of its work.
     """
 
-    def __init__(self, spec: JudgeSpec) -> None:
+    def __init__(self, spec: ServerSpec) -> None:
         self.spec = spec
         self.cache = ReplyCache(spec.cache)
         self.bill = Bill()
@@ -38,11 +37,11 @@ class Judge:
         return self.spec.model
 
     def hold(
-        self, talks: Sequence[Talk[Verdict]], advance: Advance = lambda units: None
-    ) -> list[Verdict | Failed]:
-        """The verdict of each conversation, in order. `advance` is told of each that has ended.
+        self, talks: Sequence[Talk[Outcome]], advance: Advance = lambda units: None
+    ) -> list[Outcome | Failed]:
+        """The outcome of each conversation, in order. `advance` is told of each that has ended.
 
-        Where the official program would die the verdict is a failure that says so.
+        One that raises TalkError has failed for the reason that it says.
         """
         table = _Table(talks, advance, self._look_up)
         if self.spec.batch:
@@ -50,7 +49,7 @@ class Judge:
                 self._answer_all(table)
         else:
             self._answer_in_turn(table)
-        return table.verdicts
+        return table.outcomes
 
     def close(self) -> None:
         if self.post is not None:
@@ -116,7 +115,7 @@ class _Table:
         self.talks = talks
         self.advance = advance
         self.look_up = look_up
-        self.verdicts: list[Any] = [Failed("not judged")] * len(talks)
+        self.outcomes: list[Any] = [Failed("not asked")] * len(talks)
         self.asked: dict[int, tuple[str, Request]] = {}
         self.told: dict[int, Reply] = {}
         self.ended: set[int] = set()
@@ -141,9 +140,9 @@ class _Table:
                 else:
                     self.told[number] = known
         except StopIteration as end:
-            self.verdicts[number] = end.value
-        except OfficialCrashError as error:
-            self.verdicts[number] = Failed(str(error))
+            self.outcomes[number] = end.value
+        except TalkError as error:
+            self.outcomes[number] = Failed(str(error))
         else:
             return True
         self.ended.add(number)

@@ -1,11 +1,11 @@
-"""What a judge cost."""
+"""What a model behind a server cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from rediff_eval.judge.talk import Reply
+from rediff.chat.talk import Reply
 
 
 @dataclass(slots=True)
@@ -32,10 +32,6 @@ class Bill:
         self.failed += reply.error is not None
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
-
-    def dollars(self, price_in: float, price_out: float) -> float:
-        """What the calls of now cost, at dollars for a million tokens."""
-        return (self.tokens_in * price_in + self.tokens_out * price_out) / 1e6
 
     def to_record(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import openai
 
-from rediff_eval.judge.api import describe, open_client, read_completion
-from rediff_eval.judge.cache import ReplyCache
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Reply
+from rediff.chat.api import describe, open_client, read_completion
+from rediff.chat.cache import ReplyCache
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply
 
 ENDPOINT: Final = "/v1/chat/completions"
 WINDOW: Final = "24h"
@@ -29,7 +29,7 @@ OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
 def answer_batch(
-    spec: JudgeSpec, cache: ReplyCache, bodies: Mapping[str, dict[str, Any]]
+    spec: ServerSpec, cache: ReplyCache, bodies: Mapping[str, dict[str, Any]]
 ) -> dict[str, Reply]:
     """The reply to each request by its key; each is kept.
 
@@ -75,7 +75,7 @@ def _mark(part: Mapping[str, Any]) -> str:
 
 
 def _collect(
-    spec: JudgeSpec, cache: ReplyCache, client: openai.OpenAI, part: Mapping[str, dict[str, Any]],
+    spec: ServerSpec, cache: ReplyCache, client: openai.OpenAI, part: Mapping[str, dict[str, Any]],
     batch: Any,
 ) -> dict[str, Reply]:  # fmt: skip
     """Waits for a batch and keeps its replies."""

@@ -1,8 +1,8 @@
-"""The process that calls a judge and keeps its replies.
+"""The process that calls a model and keeps its replies.
 
 It outlives whoever started it by the calls that are under way: a run that is killed has paid for
-them, so their replies are kept, and the next run finds them. `python -m rediff_eval.judge.courier`
-reads JSON lines, first the judge's spec, then requests as {"key", "body"}, and writes a line
+them, so their replies are kept, and the next run finds them. `python -m rediff.chat.courier`
+reads JSON lines, first the server's spec, then requests as {"key", "body"}, and writes a line
 {"key", "reply"} for each. When its input ends it sends nothing more.
 """
 
@@ -18,16 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rediff_eval.judge.api import Caller, Stopped
-from rediff_eval.judge.cache import ReplyCache
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Reply
+from rediff.chat.api import Caller, Stopped
+from rediff.chat.cache import ReplyCache
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply
 
 
 class Courier:
     """Carries requests out and replies back, each kept before it is told."""
 
-    def __init__(self, spec: JudgeSpec, out: Any) -> None:
+    def __init__(self, spec: ServerSpec, out: Any) -> None:
         self.caller = Caller(spec)
         self.cache = ReplyCache(spec.cache)
         self.out = out
@@ -67,7 +67,7 @@ def _tell_of_a_bug(courier: Courier, key: str, done: Future[None]) -> None:
 def serve() -> None:
     """Works through standard input until it ends."""
     raw = json.loads(sys.stdin.readline())
-    spec = JudgeSpec(**{**raw, "cache": Path(raw["cache"])})
+    spec = ServerSpec(**{**raw, "cache": Path(raw["cache"])})
     courier = Courier(spec, sys.stdout)
     with ThreadPoolExecutor(spec.concurrency) as pool:
         for line in sys.stdin:

@@ -1,8 +1,8 @@
-"""Conversations with a judge, apart from how they are carried.
+"""Conversations with a model, apart from how they are carried.
 
-What a metric asks of a judge about one caption is a generator: it yields requests, is sent the
-replies, and returns its verdict. It knows nothing of servers, caches or retries, so the same code
-runs online, as a batch, and on recorded replies.
+What a judge is asked about one caption, or an expert about one draft, is a generator: it yields
+requests, is sent the replies, and returns its outcome. It knows nothing of servers, caches or
+retries, so the same code runs online, as a batch, and on recorded replies.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One question to a judge.
+    """One question to a model.
 
     `messages`: in OpenAI's chat form. `prompt`: name and hash of the prompt. `attempt`: counts
-    the times that the same question is asked because a reply could not be used, from 0.
+    the times that the same question is asked because a reply could not be used, from 0. `schema`: a
+    JSON schema with a `title`, which a server that knows structured output holds the reply to.
     """
 
     messages: Sequence[Message]
@@ -28,6 +29,7 @@ class Request:
     temperature: float
     top_p: float | None = None
     attempt: int = 0
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """Whether the judge, or a filter before it, would not answer."""
+        """Whether the model, or a filter before it, would not answer."""
         return self.finish in ("content_filter", "refusal")
 
     @property
@@ -54,34 +56,38 @@ class Reply:
         """Whether asking again would not help: a refusal, or a call that failed for good."""
         return self.refused or self.error is not None
 
-    @property
-    def official_text(self) -> str | None:
-        """The text as CapMAS' wrapper passes it on: filtered and failed calls are empty."""
-        return "" if self.refused or self.error is not None else self.text
+
+class TalkError(ValueError):
+    """A conversation ends without an outcome; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No verdict, and one clause that says why."""
+    """No outcome, and one clause that says why.
+
+    `unanswered`: the server gave no reply at all, so that asking another time may help.
+    """
 
     reason: str
+    unanswered: bool = False
 
 
-Verdict = TypeVar("Verdict")
-Talk = Generator[Request, Reply, Verdict | Failed]
+Outcome = TypeVar("Outcome")
+Talk = Generator[Request, Reply, Outcome | Failed]
 
 
-def why_unread(reply: Reply, expected: str) -> Failed:
-    """The failure of a last reply that could not be used. `expected`: what it should have held."""
+def why_unread(reply: Reply, who: str, expected: str) -> Failed:
+    """The failure of a last reply that could not be used. `who` gave it; `expected`: what it should
+    have held."""
     if reply.error is not None:
-        return Failed(reply.error)
+        return Failed(reply.error, unanswered=True)
     if reply.refused:
-        return Failed("the judge refused to answer")
+        return Failed(f"{who} refused to answer")
     if not (reply.text or "").strip():
-        return Failed("the judge's reply is empty")
+        return Failed(f"{who}'s reply is empty")
     if reply.finish == "length":
-        return Failed("the judge's reply was cut off")
-    return Failed(f"the judge's reply holds {expected}")
+        return Failed(f"{who}'s reply was cut off")
+    return Failed(f"{who}'s reply holds {expected}")
 
 
 def system(text: str) -> Message:

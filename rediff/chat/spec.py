@@ -1,4 +1,4 @@
-"""Which judge, and how it is reached."""
+"""Which model, and how its server is reached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ORACLE = "oracle"
 CACHE = "REDIFF_EVAL_CACHE"
 """Environment variable for the folder of what was paid for once."""
 
@@ -18,18 +17,20 @@ def cache_root() -> Path:
 
 
 def default_cache() -> Path:
-    """Where judges' replies are kept."""
+    """Where replies are kept; a folder that has been called so since judges alone were asked."""
     return cache_root() / "judge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeSpec:
-    """A judge on a server that speaks OpenAI's chat protocol.
+class ServerSpec:
+    """A model on a server that speaks OpenAI's chat protocol.
 
     `base_url`: of the server, None for OpenAI's. `concurrency`: calls at once. `per_minute`: calls
     at most, None for no limit. `timeout`: seconds for one call. `retries`: of a call that failed;
     waits double from `pause` seconds up to `longest_pause`, or as long as the server asks for.
-    `batch`: by the batch API, half as dear and up to a day late. `cache`: folder of the replies.
+    `batch`: by the batch API, half as dear and up to a day late. `thinks`: a
+    model that reasons first, which takes no temperature and counts its thoughts among its tokens.
+    `cache`: folder of the replies.
     `address`: what stands for the server in the keys of replies, its base URL unless given.
     """
 
@@ -42,6 +43,7 @@ class JudgeSpec:
     pause: float = 1.0
     longest_pause: float = 60.0
     batch: bool = False
+    thinks: bool = False
     cache: Path = field(default_factory=default_cache)
     address: str | None = None
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Reply
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply
 
 
 class Post:
@@ -18,9 +18,9 @@ class Post:
     The courier has a session of its own, so that Ctrl-C or a kill of the run does not reach it.
     """
 
-    def __init__(self, spec: JudgeSpec) -> None:
+    def __init__(self, spec: ServerSpec) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rediff_eval.judge.courier"], stdin=subprocess.PIPE,
+            [sys.executable, "-m", "rediff.chat.courier"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         self._write({**asdict(spec), "cache": str(spec.cache.resolve())})
@@ -34,7 +34,7 @@ class Post:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError("the process that calls the judge has died; start again to go on")
+            raise RuntimeError("the process that calls the server has died; start again to go on")
         told = json.loads(line)
         return told["key"], Reply(**told["reply"])
 
@@ -52,4 +52,4 @@ class Post:
             self.process.stdin.write(json.dumps(line) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError as error:
-            raise RuntimeError("the process that calls the judge has died") from error
+            raise RuntimeError("the process that calls the server has died") from error

@@ -1,4 +1,4 @@
-"""One call to a judge, until it is answered or given up."""
+"""One call to a model, until it is answered or given up."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import openai
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply
 from rediff.suggest import explain
-from rediff_eval.judge.spec import JudgeSpec
-from rediff_eval.judge.talk import Reply
 
 TEMPORARY = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside those from 500 on."""
@@ -35,7 +35,7 @@ class Stopped(Exception):  # noqa: N818 - no error: whoever asked has gone
 class Caller:
     """Calls one server from several threads, within its limits."""
 
-    def __init__(self, spec: JudgeSpec) -> None:
+    def __init__(self, spec: ServerSpec) -> None:
         self.spec = spec
         self.stopping = threading.Event()
         self.turn = threading.Lock()
@@ -84,8 +84,8 @@ class Caller:
             raise Stopped
 
 
-def open_client(spec: JudgeSpec, *, retries: int = 0) -> openai.OpenAI:
-    """The client of the judge's server, of which a call is tried again `retries` times by itself.
+def open_client(spec: ServerSpec, *, retries: int = 0) -> openai.OpenAI:
+    """The client of a server, of which a call is tried again `retries` times by itself.
 
     A server on this machine gets neither the key nor a proxy between. Raises ValueError if a key
     is wanted and none is set.
@@ -94,8 +94,8 @@ def open_client(spec: JudgeSpec, *, retries: int = 0) -> openai.OpenAI:
     key = os.environ.get("OPENAI_API_KEY")
     if not key and spec.base_url is None:
         raise ValueError(
-            "a judge of OpenAI's needs a key: set OPENAI_API_KEY, or name a server of your own with"
-            " --judge-url"
+            "a model of OpenAI's needs a key: set OPENAI_API_KEY, or name the address of a server"
+            " of your own"
         )
     return openai.OpenAI(
         base_url=spec.base_url,

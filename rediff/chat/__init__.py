@@ -1,0 +1,1 @@
+"""Conversations with models behind servers that speak OpenAI's chat protocol."""

@@ -1,0 +1,186 @@
+"""Corrections by a model behind a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from rediff.chat.bill import Bill
+from rediff.chat.model import ChatModel
+from rediff.chat.prices import load_prices
+from rediff.chat.talk import Failed, Talk
+from rediff.data.alignment import AlignmentError, Spelled, find, fit
+from rediff.data.images import data_url
+from rediff.data.records import TextEdit
+from rediff.scenes.oracle import END
+from rediff.training.drafts import (
+    CORRECTIONS,
+    COST,
+    UNUSED,
+    Correction,
+    Cost,
+    Draft,
+    Segment,
+    Unused,
+    write_lines,
+)
+from rediff.training.expert.talk import Edits, ask, expert_prompt
+from rediff.training.items import Item
+from rediff.training.settings import Server
+
+Question = tuple[str, int, tuple[str, ...]]
+"""A picture's id, the dialogue's number and the draft: equal ones are asked about once."""
+
+
+def correct_by_server(
+    server: Server, drafts: Sequence[Draft], items: Mapping[str, Item], tokenizer_folder: Path,
+    folder: Path,
+) -> None:  # fmt: skip
+    """Writes the corrections of all drafts, what was not used and why, and what it took.
+
+    Replies are kept outside of `folder` as they come, so a start after a broken one pays for none
+    again. Raises RuntimeError if the server left any draft unanswered, and ValueError if more
+    drafts than the stated share could not be used.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+    with closing(ChatModel(server.spec())) as model:
+        questions = list(dict.fromkeys(_question(draft) for draft in drafts))
+        found = _ask_all(model, server, questions, items, tokenizer)
+        replies = dict(zip(questions, found, strict=True))
+        cost = _cost(server, model.bill)
+    outcomes = [replies[_question(draft)] for draft in drafts]
+    _check_answered(drafts, outcomes)
+    corrections, unused = list[Correction](), list[Unused]()
+    for draft, outcome in zip(drafts, outcomes, strict=True):
+        if isinstance(outcome, Failed):
+            unused.append(_unused(draft, outcome.reason))
+            continue
+        correction, refused = place_edits(draft, outcome, tokenizer, first=server.first)
+        corrections.append(correction)
+        unused.extend(refused)
+    _check_share(server, drafts, unused)
+    write_lines(folder / UNUSED, unused)
+    write_lines(folder / COST, [cost])
+    write_lines(folder / CORRECTIONS, corrections)
+
+
+def place_edits(
+    draft: Draft, edits: Edits, tokenizer: Any, *, first: bool
+) -> tuple[Correction, list[Unused]]:
+    """The draft with those edits that have a place in it, and the others with the reason.
+
+    A segment that is found but has no correction of equal token count is kept as wrong without a
+    correction. Of two that touch each other the first counts.
+    """
+    spelled = spell_draft(draft, tokenizer)
+    spell = tokenizer.convert_ids_to_tokens
+    segments, unused, taken = list[Segment](), list[Unused](), set[int]()
+    for edit in edits:
+        try:
+            place = find(spelled, edit, first=first)
+            tokens = spelled.tokens_of(*place)
+            positions = set(range(tokens.start, tokens.stop))
+            if positions & taken:
+                raise AlignmentError("segments overlap")
+        except AlignmentError as error:
+            unused.append(_unused(draft, str(error), edit))
+            continue
+        taken |= positions
+        right: tuple[str, ...] = ()
+        try:
+            right = tuple(spell(fit(tokenizer, spelled, place, edit.right)))
+        except AlignmentError as error:
+            unused.append(_unused(draft, str(error), edit))
+        segments.append(Segment(start=tokens.start, wrong=draft.words[tokens], right=right))
+    return Correction(draft=draft, segments=tuple(segments)), unused
+
+
+def spell_draft(draft: Draft, tokenizer: Any) -> Spelled:
+    """A draft's text up to its end, in its own tokens."""
+    words = draft.words[: draft.words.index(END)] if END in draft.words else draft.words
+    return Spelled.of_ids(tokenizer, tokenizer.convert_tokens_to_ids(list(words)))
+
+
+def _ask_all(
+    model: ChatModel, server: Server, questions: Sequence[Question], items: Mapping[str, Item],
+    tokenizer: Any,
+) -> list[Edits | Failed]:  # fmt: skip
+    def talks(chosen: Sequence[Question], *, structured: bool) -> list[Talk[Edits]]:
+        return [_talk(q, items[q[0]], tokenizer, structured=structured) for q in chosen]
+
+    structured = server.structured
+    if not structured or server.batch:
+        return model.hold(talks(questions, structured=structured))
+    first = model.hold(talks(questions[:1], structured=True))
+    if _unanswered(first):
+        plainly = model.hold(talks(questions[:1], structured=False))
+        if not _unanswered(plainly):  # the server refuses the schema alone
+            structured, first = False, plainly
+    return [*first, *model.hold(talks(questions[1:], structured=structured))]
+
+
+def _unanswered(outcomes: Sequence[Edits | Failed]) -> bool:
+    return any(isinstance(outcome, Failed) and outcome.unanswered for outcome in outcomes)
+
+
+def _talk(question: Question, item: Item, tokenizer: Any, *, structured: bool) -> Talk[Edits]:
+    row_id, number, words = question
+    *earlier, turn = item.dialogues[number]
+    asked = "\n".join([*(part for t in earlier for part in (t.question, t.answer)), turn.question])
+    draft = Draft(id=row_id, dialogue=number, tokens_per_step=1, nfe=0, words=words)
+    text = spell_draft(draft, tokenizer).text
+
+    def talk() -> Talk[Edits]:
+        url = data_url(item.open())
+        prompt = expert_prompt()
+        return (yield from ask(prompt, url, asked, turn.answer, text, structured=structured))
+
+    return talk()
+
+
+def _question(draft: Draft) -> Question:
+    return draft.id, draft.dialogue, draft.words
+
+
+def _cost(server: Server, bill: Bill) -> Cost:
+    price = load_prices().get(server.model)
+    tokens = bill.used_in, bill.used_out
+    return Cost(
+        model=server.model, calls=bill.calls - bill.failed + bill.kept,
+        tokens_in=tokens[0], tokens_out=tokens[1],
+        dollars=None if price is None else price.dollars(*tokens, batch=server.batch),
+    )  # fmt: skip
+
+
+def _check_answered(drafts: Sequence[Draft], outcomes: Sequence[Edits | Failed]) -> None:
+    missing = [
+        f"{draft.id}: {outcome.reason}"
+        for draft, outcome in zip(drafts, outcomes, strict=True)
+        if isinstance(outcome, Failed) and outcome.unanswered
+    ]
+    if missing:
+        raise RuntimeError(
+            f"{len(missing)} of {len(drafts)} drafts were not answered; the first, {missing[0]}."
+            " All other replies are kept: start again to ask for these alone"
+        )
+
+
+def _check_share(server: Server, drafts: Sequence[Draft], unused: Sequence[Unused]) -> None:
+    failed = [entry for entry in unused if entry.edit is None]
+    if len(failed) > server.max_failed * len(drafts):
+        raise ValueError(
+            f"{len(failed)} of {len(drafts)} drafts have no readable correction,"
+            f" {server.max_failed:.1%} may have none; the first, {failed[0].id}:"
+            f" {failed[0].reason}"
+        )
+
+
+def _unused(draft: Draft, reason: str, edit: TextEdit | None = None) -> Unused:
+    return Unused(
+        id=draft.id, dialogue=draft.dialogue, tokens_per_step=draft.tokens_per_step,
+        reason=reason, edit=None if edit is None else (edit.wrong, edit.right),
+    )  # fmt: skip
