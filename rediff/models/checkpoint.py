@@ -97,10 +97,16 @@ class Checkpoint:
             card,
         )
 
-    def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
-        """Writes everything to `folder`, the weights in `dtype` if given."""
+    def save(
+        self, folder: Path, *, dtype: torch.dtype | None = None,
+        weights: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:  # fmt: skip
+        """Writes everything to `folder`, the weights in `dtype` if given.
+
+        `weights`: the model's, where they are not all in this process.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        weights = self.model.state_dict()
+        weights = self.model.state_dict() if weights is None else weights
         kept = {name: tensor.to(dtype or tensor.dtype) for name, tensor in weights.items()}
         self.model.save_pretrained(folder, state_dict=kept, save_original_format=False)
         self.tokenizer.save_pretrained(folder)

@@ -85,11 +85,11 @@ class CanvasModel(nn.Module):
         inside = splice(self.model, sequences, image_features(self.model, pictures))
         logits = self.model(
             inputs_embeds=inside.embeddings,
-            logits_to_keep=length + 1,
+            logits_to_keep=length + self.causal,
             use_cache=False,
             **padding(inside.lengths, inside.embeddings.size(1)),
         ).logits
-        return logits[:, :-1] if self.causal else logits[:, 1:]
+        return logits[:, :-1].contiguous() if self.causal else logits
 
 
 def canvas_logits(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:

@@ -40,7 +40,8 @@ class Optimisation(Strict):
     they were loaded. `gradient_checkpointing`: keeps the inputs of layers alone
     and computes the rest again. `group_by_length`: see `Schedule`. `workers`: processes that open
     pictures ahead. `lora`: trains low-rank updates and nothing else; the weights they are added to
-    are kept in `precision`.
+    are kept in `precision`. `shard`: each process keeps a part of the weights, gradients and
+    optimiser states (FSDP2); with one process it changes nothing.
 
     `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
     with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
@@ -63,11 +64,18 @@ class Optimisation(Strict):
     group_by_length: bool = False
     workers: int = 0
     lora: Lora | None = None
+    shard: bool = False
 
     @model_validator(mode="after")
     def _one_rate(self) -> Optimisation:
         if self.optimizer == "muon" and self.vision_lr is not None:
             raise ValueError("'vision_lr' needs the optimizer adamw: muon has one rate for all")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_shared_out(self) -> Optimisation:
+        if self.shard and (self.optimizer == "muon" or self.lora is not None):
+            raise ValueError("'shard' needs the optimizer adamw, and no 'lora'")
         return self
 
 
@@ -110,6 +118,12 @@ class VisionStage(_Stage):
 
     kind: Literal["vision"] = "vision"
     optimisation: Optimisation
+
+    @model_validator(mode="after")
+    def _whole(self) -> VisionStage:
+        if self.optimisation.shard:
+            raise ValueError("a vision stage takes no 'shard': its model is small")
+        return self
 
 
 class PredictStage(_Stage):

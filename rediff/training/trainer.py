@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import FullyShardedDataParallelPlugin
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -16,8 +17,10 @@ from rediff.training.logs import LOG, JsonLog
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimizers import build_optimizer
+from rediff.training.processes import join
 from rediff.training.schedule import Rows, Schedule
 from rediff.training.settings import Optimisation
+from rediff.training.sharding import sharding, share_on_cpu
 
 STATE = "trainer"
 LOG_EVERY = 10
@@ -30,6 +33,14 @@ class OwnOptimizerTrainer(Trainer):
         super().__init__(model, **kwargs)
         self.network = model
         self.optimisation = optimisation
+
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        if self.args.fsdp_plugin_args is not None and not self.is_fsdp_enabled:
+            share_on_cpu(
+                self.accelerator, FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
+            )
+            self.is_fsdp_enabled = True
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -118,7 +129,8 @@ def fit(
     ten steps, each loss part by its kind) to `folder`. `lengths`: see `Schedule`. `kwargs` go to
     the trainer. Raises ValueError if the batch cannot be split as asked for.
     """
-    arguments = training_arguments(settings, folder, seed)
+    shard = sharding(model) if settings.shard and join().num_processes > 1 else {}
+    arguments = training_arguments(settings, folder, seed, **shard)
     choose_trained(model, settings)
     runner = trainer(
         model,
@@ -144,8 +156,10 @@ def choose_trained(model: nn.Module, settings: Optimisation) -> None:
         parameter.requires_grad_(NAME in name if settings.lora else not frozen)
 
 
-def training_arguments(settings: Optimisation, folder: Path, seed: int) -> TrainingArguments:
-    """transformers' arguments for a recipe's settings and the processes that are here.
+def training_arguments(
+    settings: Optimisation, folder: Path, seed: int, **more: Any
+) -> TrainingArguments:
+    """transformers' arguments for a recipe's settings and the processes that are here, with `more`.
 
     Raises ValueError if the global batch cannot be split over them.
     """
@@ -171,6 +185,7 @@ def training_arguments(settings: Optimisation, folder: Path, seed: int) -> Train
         use_cpu=not torch.cuda.is_available(),
         bf16=settings.precision == "bfloat16",
         dataloader_num_workers=settings.workers,
+        **more,
     )
     if arguments.n_gpu > 1:
         raise ValueError(

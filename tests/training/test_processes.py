@@ -2,21 +2,25 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiny import TinyConfig
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
 from rediff.training.settings import Optimisation
-from rediff.training.trainer import split_batch
+from rediff.training.trainer import STATE, split_batch
 
 SMALL = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48).model_dump(mode="json")
 STEPS = {"steps": 20, "batch_size": 8, "lr": 0.005, "save_every": 5}
@@ -30,6 +34,16 @@ RECIPE: dict[str, Any] = {
     },
     "export": {},
 }
+SHARED: dict[str, Any] = {
+    **RECIPE,
+    "stages": {
+        **RECIPE["stages"],
+        "stage1": {
+            "kind": "revise", "start": "vision",
+            "optimisation": {**STEPS, "optimizer": "adamw", "other_lr": 0.005, "shard": True},
+        },
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +88,20 @@ def test_what_saves_memory_changes_no_loss(
     assert_same_losses(root, tmp_path)
 
 
-def train_in_two(folder: Path, *stages: str) -> None:
+def start_two(folder: Path, *stages: str, raw: dict[str, Any]) -> subprocess.Popen[bytes]:
     recipe = folder / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(RECIPE, sort_keys=False))
+    recipe.write_text(yaml.safe_dump(raw, sort_keys=False))
     command: list[Any] = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "rediff_eval", "train", "--recipe", recipe, "--out", folder,
         *(part for name in stages for part in ("--stage", name)),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, env=environment, timeout=300)
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def train_in_two(folder: Path, *stages: str, raw: dict[str, Any] = RECIPE) -> None:
+    assert start_two(folder, *stages, raw=raw).wait(300) == 0
 
 
 def test_two_processes_start_from_nothing(tmp_path: Path) -> None:
@@ -101,6 +119,30 @@ def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> Non
     assert [draft.id for draft in two] == [draft.id for draft in one]
     assert two == one
     assert not list((tmp_path / "drafts").glob("part-*"))
+
+
+def test_weights_shared_out_end_as_those_of_one_process(root: Path, tmp_path: Path) -> None:
+    """Killed behind a saved state and gone on, too; and the checkpoint is one for any process."""
+    for name in ("one", "two"):
+        start_from(root, tmp_path / name)
+    train(Recipe.model_validate(SHARED), tmp_path / "one", only=["stage1"])
+    process = start_two(tmp_path / "two", "stage1", raw=SHARED)
+    while not list(tmp_path.glob(f"two/stage1/{STATE}/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (state, *_) = tmp_path.glob(f"two/stage1/{STATE}/checkpoint-*")
+    assert list(state.glob("pytorch_model_fsdp_0/__1_*")), "the second process saved its part"
+    train_in_two(tmp_path / "two", "stage1", raw=SHARED)
+    one, two = (
+        Checkpoint.load(tmp_path / name / "stage1" / "model").model.state_dict()
+        for name in ("one", "two")
+    )
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5)
+    assert_same_losses(tmp_path / "one", tmp_path / "two")
 
 
 def test_a_batch_that_cannot_be_split_is_an_error() -> None:

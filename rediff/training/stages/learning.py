@@ -30,6 +30,7 @@ from rediff.training.settings import (
     PredictStage,
     ReviseStage,
 )
+from rediff.training.sharding import gather_weights
 from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import RevisionTrainer, fit
 
@@ -110,7 +111,8 @@ def _train(
     )  # fmt: skip
     if updates is not None:
         updates.merge_and_unload()
-    alone(lambda: checkpoint.save(run.folder / MODEL))
+    whole = gather_weights(network) if settings.shard else None
+    alone(lambda: checkpoint.save(run.folder / MODEL, weights=whole))
 
 
 def _rows(

@@ -1,0 +1,51 @@
+"""Weights, gradients and optimiser states shared out over the processes (FSDP2, by accelerate)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from rediff.training.processes import join
+
+
+def sharding(model: nn.Module) -> dict[str, Any]:
+    """transformers' arguments that share out a model layer by layer."""
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "reshard_after_forward": True,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "transformer_layer_cls_to_wrap": layer_classes(model),
+            "state_dict_type": "SHARDED_STATE_DICT",
+        },
+    }
+
+
+def layer_classes(model: nn.Module) -> list[str]:
+    """The classes of the layers that a model's towers stack, which are gathered one at a time."""
+    stacks = (m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m))
+    return sorted({type(layer).__name__ for stack in stacks for layer in stack})
+
+
+def share_on_cpu(accelerator: Accelerator, plugin: FullyShardedDataParallelPlugin) -> None:
+    """Has accelerate share out on CPUs, too, which it does between accelerators alone."""
+    state = accelerator.state
+    if state.distributed_type == DistributedType.MULTI_CPU:
+        state.distributed_type = DistributedType.FSDP
+        state.fsdp_plugin = plugin
+
+
+def gather_weights(model: nn.Module) -> dict[str, Tensor]:
+    """All weights whole, on the CPU: in the first process; the others, which must call this as
+    well, get none."""
+    first, gathered = join().is_main_process, {}
+    for name, tensor in model.state_dict().items():
+        whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        if first:
+            gathered[name] = whole.cpu()
+    return gathered
