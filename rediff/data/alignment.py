@@ -65,7 +65,7 @@ def align(
     target = list(spelled.ids)
     taken: set[int] = set()
     for edit in edits:
-        place = find(spelled, edit, first=first)
+        place = find(answer, edit, first=first)
         tokens = spelled.tokens_of(*place)
         positions = set(range(tokens.start, tokens.stop))
         if positions & taken:
@@ -75,7 +75,7 @@ def align(
     return Aligned(spelled.ids, tuple(target))
 
 
-def find(spelled: Spelled, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
+def find(text: str, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
     """Where an edit's segment stands: its first character and the one behind it.
 
     It is looked for in the answer alone, as whole words. One that stands there several times is
@@ -83,12 +83,20 @@ def find(spelled: Spelled, edit: TextEdit, *, first: bool = False) -> tuple[int,
     authors' code does (which searches the prompt, too). Raises AlignmentError with one clause.
     """
     pattern = rf"(?<!\w){re.escape(edit.wrong)}(?!\w)"
-    places = [match.span() for match in re.finditer(pattern, spelled.text)] if edit.wrong else []
+    places = [match.span() for match in re.finditer(pattern, text)] if edit.wrong else []
     if not places or (edit.nth or 1) > len(places):
         raise AlignmentError("segment not found")
     if edit.nth is None and len(places) > 1 and not first:
         raise AlignmentError("segment stands several times")
     return places[(edit.nth or 1) - 1]
+
+
+def amend(answer: str, edits: Sequence[TextEdit], *, first: bool = False) -> str:
+    """The answer with all edits made, as text. Raises AlignmentError as `find`."""
+    places = {find(answer, edit, first=first): edit.right for edit in edits}
+    for (start, end), right in sorted(places.items(), reverse=True):
+        answer = answer[:start] + right + answer[end:]
+    return answer
 
 
 def fit(tokenizer: Any, spelled: Spelled, place: tuple[int, int], right: str) -> list[int]:

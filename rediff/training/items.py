@@ -11,6 +11,7 @@ import datasets
 import numpy as np
 from PIL import Image
 
+from rediff.data.alignment import amend
 from rediff.data.images import open_image
 from rediff.data.records import TextEdit, Turn
 from rediff.data.store import RecordStore, Stored
@@ -41,6 +42,10 @@ class Item:
     def open(self) -> Image.Image:
         """The picture. Raises as `open_image`."""
         return open_image(self.image) if isinstance(self.image, Path) else self.image
+
+    def truth(self, number: int) -> str:
+        """The right answer of a dialogue. Raises AlignmentError as `amend`."""
+        return amend(self.dialogues[number][-1].answer, self.edits, first=self.first)
 
 
 def caption_items(data: datasets.Dataset, prompt: str) -> list[Item]:

@@ -15,6 +15,7 @@ from rediff.suggest import unknown
 from rediff.training.settings import (
     EMBEDDED,
     CheckpointStage,
+    ExpertStage,
     Export,
     RecordsStage,
     Scenes,
@@ -125,6 +126,25 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
         raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a --data FILE")
     own = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
     changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
+    return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+
+
+def with_expert(recipe: Recipe, model: str | None, base_url: str | None) -> Recipe:
+    """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
+
+    Raises ValueError if the recipe asks no server.
+    """
+    if model is None and base_url is None:
+        return recipe
+    given = {"model": model, "base_url": base_url}
+    own = {name: value for name, value in given.items() if value is not None}
+    changed = {
+        name: stage.model_copy(update={"server": stage.server.model_copy(update=own)})
+        for name, stage in recipe.stages.items()
+        if isinstance(stage, ExpertStage) and stage.server is not None
+    }
+    if not changed:
+        raise ValueError("this recipe asks no server: it takes no --expert and no --expert-url")
     return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
 
 

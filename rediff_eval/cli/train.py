@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -29,6 +30,8 @@ import click
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Where a recipe that trains on public data finds its mixture (see data check).",
 )
+@click.option("--expert", help="Model that corrects drafts behind a server; default: the recipe's.")
+@click.option("--expert-url", help="Address of its server; default: OpenAI's.")
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
@@ -37,28 +40,52 @@ import click
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
     recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
-    stages: tuple[str, ...], jobs: int, limit: int,
+    expert: str | None, expert_url: str | None, stages: tuple[str, ...], jobs: int, limit: int,
 ) -> None:  # fmt: skip
     """Train every stage of a recipe that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
     from rediff.training.processes import join
-    from rediff.training.recipe import Recipe, find_recipe, with_checkpoint, with_data
+    from rediff.training.recipe import (
+        Recipe,
+        find_recipe,
+        with_checkpoint,
+        with_data,
+        with_expert,
+    )
     from rediff_eval.progress import StageProgress
 
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))
     loaded = loaded.only(exports) if exports else loaded
     loaded = with_data(with_checkpoint(loaded, checkpoint), data)
+    loaded = with_expert(loaded, expert, expert_url)
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
     if not join().is_main_process:
         return
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
+    for line in costs_of(out, ran):
+        click.echo(line)
     plot_losses_of(out, tuple(stages or loaded.stages))
     if not stages:
         evaluate([out / CHECKPOINTS / name for name in loaded.export], out / "leaderboard", limit)
+
+
+def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
+    """A line for each of the stages whose expert was behind a server: what it took."""
+    from rediff.training.drafts import COST, Cost, read_lines
+
+    for name in stages:
+        path = root / name / COST
+        for cost in read_lines(path, Cost) if path.is_file() else ():
+            if cost.model is not None:
+                price = "price not known" if cost.dollars is None else f"${cost.dollars:,.2f}"
+                yield (
+                    f"{name}: {cost.model}, {cost.calls:,} replies, {cost.tokens_in:,} tokens in,"
+                    f" {cost.tokens_out:,} out, {price}"
+                )
 
 
 def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:

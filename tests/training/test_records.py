@@ -1,36 +1,41 @@
 """Public data in their own formats train a checkpoint in official naming through both stages."""
 
 import json
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import faults
 import pytest
 import tiny_models
 import yaml
 from PIL import Image
 from programs import inside
+from servers import Answer, completion, serving
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.training.drafts import Correction, Draft, read_lines
 from rediff.training.logs import read_log
+from rediff.training.recipe import Recipe, find_recipe, with_expert
+from rediff.training.settings import ExpertStage
 
-STEPS = {"steps": 3, "batch_size": 4, "optimizer": "adamw", "lr": 1e-3, "other_lr": 1e-3}
-RECIPE: dict[str, Any] = {
-    "canvas": 16,
-    "stages": {
-        "base": {"kind": "checkpoint"},
-        "pairs": {"kind": "records"},
-        "revision": {
-            "kind": "revise", "start": "base", "data": ["pairs"], "longest": 64,
-            "optimisation": {**STEPS, "group_by_length": True, "vision_lr": 1e-4, "freeze": [],
-                             "precision": "bfloat16"},
-        },
-        "refine": {
-            "kind": "correct", "start": "revision", "data": ["pairs"], "longest": 64,
-            "optimisation": STEPS,
-        },
-    },
-    "export": {},
+SMALLER: dict[str, Any] = {
+    "steps": 3, "batch_size": 4, "micro_batch": 2, "lr": 1e-3, "other_lr": 1e-3, "workers": 0,
 }  # fmt: skip
+
+
+def shrunk(recipe: str) -> dict[str, Any]:
+    """A shipped recipe at toy size, otherwise as it is."""
+    raw: dict[str, Any] = yaml.safe_load(find_recipe(recipe).read_text())
+    raw["canvas"] = 16
+    for stage in raw["stages"].values():
+        if "optimisation" in stage:
+            stage["longest"] = 64
+            stage["optimisation"] |= SMALLER
+        if "pictures" in stage:
+            stage |= {"pictures": 5, "tokens_per_step": [4, 8]}
+    return raw
 
 
 def conversation(answer: str) -> list[dict[str, str]]:
@@ -63,22 +68,68 @@ def write_data(folder: Path, tokenizer: Path) -> Path:
     return path
 
 
-def test_every_format_trains_both_stages(tmp_path: Path) -> None:
+@dataclass
+class Expert:
+    """Finds fault with the first word of every draft; each first call of a draft fails."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    truths: set[str] = field(default_factory=set)
+
+    def answer(self, method: str, path: str, body: Any) -> Answer:
+        text = body["messages"][1]["content"][1]["text"]
+        self.calls[text] += 1
+        if self.calls[text] == 1:
+            return faults.status(503)
+        truth, draft = text.split("Right answer: ")[1].split("\n\nDraft: ")
+        self.truths.add(truth)
+        words = draft.split()
+        edits = [{"wrong": words[0], "right": "small", "nth": 1}] if words else []
+        return completion(json.dumps({"edits": edits}), 5)
+
+
+def test_the_papers_recipe_trains_through_every_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIFF_EVAL_CACHE", str(tmp_path / "cache"))
     source = tiny_models.make_official(tmp_path / "official")
     inside("convert", source, tmp_path / "plain")
     mixture = write_data(tmp_path, tmp_path / "plain")
     recipe, out = tmp_path / "recipe.yaml", tmp_path / "out"
-    recipe.write_text(yaml.safe_dump(RECIPE, sort_keys=False))
+    raw = shrunk("rediff-8b")
+    recipe.write_text(yaml.safe_dump(raw, sort_keys=False))
     command = ["train", "--recipe", recipe, "--checkpoint", source, "--out", out]
-    stages = [part for name in RECIPE["stages"] for part in ("--stage", name)]
-    with pytest.raises(ValueError, match="'pairs' of this recipe needs a --data FILE"):
+    stages = [part for name in raw["stages"] for part in ("--stage", name)]
+    with pytest.raises(ValueError, match="'public' of this recipe needs a --data FILE"):
         inside(*command, *stages)
-    inside(*command, *stages, "--data", mixture)
-    tallies = json.loads((out / "pairs" / "tallies.json").read_text())
+    expert = Expert()
+    with serving() as server:
+        server.answer = expert.answer
+        inside(*command, *stages, "--data", mixture, "--expert-url", f"{server.url}/v1")
+    assert "expert: o4-mini, 6 replies, 6 tokens in, 30 out" in capsys.readouterr().out
+    tallies = json.loads((out / "public" / "tallies.json").read_text())
     assert {name: tally["records"] for name, tally in tallies.items()} == dict.fromkeys(
         ("vicrit", "conversations", "revisions"), 3
     )
+    assert set(expert.calls.values()) == {2}
+    assert expert.truths == {"a large circle", "a red circle"}, "never a broken caption"
+    drafts = list(read_lines(out / "drafts" / "drafts.jsonl", Draft))
+    corrections = list(read_lines(out / "expert" / "corrections.jsonl", Correction))
+    assert [correction.draft for correction in corrections] == drafts
+    assert any(correction.segments for correction in corrections)
     first, second = (read_log(out / name / "log.jsonl")[0] for name in ("revision", "refine"))
     assert "loss_mask" in first
     assert "loss_edit" in second
     assert Checkpoint.load(out / "refine" / "model").card.canvas == 16
+
+
+@pytest.mark.parametrize("recipe", ["rediff-8b", "rediff-8b-lora", "ablations-8b"])
+def test_recipes_of_8b_are_whole(recipe: str) -> None:
+    loaded = Recipe.load(find_recipe(recipe))
+    for name, export in loaded.export.items():
+        assert export.stage in loaded.only([name]).stages
+    with pytest.raises(ValueError, match="this recipe asks no server"):
+        with_expert(Recipe.load(find_recipe("scenes")), "gpt-x", None)
+    changed = with_expert(loaded, "gpt-x", "http://a/v1").stages["expert"]
+    assert isinstance(changed, ExpertStage)
+    assert changed.server is not None
+    assert (changed.server.model, changed.server.thinks) == ("gpt-x", True)

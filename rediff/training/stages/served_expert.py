@@ -81,7 +81,7 @@ def place_edits(
     segments, unused, taken = list[Segment](), list[Unused](), set[int]()
     for edit in edits:
         try:
-            place = find(spelled, edit, first=first)
+            place = find(spelled.text, edit, first=first)
             tokens = spelled.tokens_of(*place)
             positions = set(range(tokens.start, tokens.stop))
             if positions & taken:
@@ -137,7 +137,7 @@ def _talk(question: Question, item: Item, tokenizer: Any, *, structured: bool) -
     def talk() -> Talk[Edits]:
         url = data_url(item.open())
         prompt = expert_prompt()
-        return (yield from ask(prompt, url, asked, turn.answer, text, structured=structured))
+        return (yield from ask(prompt, url, asked, item.truth(number), text, structured=structured))
 
     return talk()
 
