@@ -62,6 +62,16 @@ TOWERS: Mapping[str, Mapping[str, int]] = {
 """Vision towers that a checkpoint may name instead of describing."""
 
 
+PUBLISHED: Mapping[str, Any] = {
+    "model_type": MODEL_TYPE, "vocab_size": 126464, "hidden_size": 4096,
+    "intermediate_size": 12288, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 500_000.0,
+    "mm_vision_tower": "google/siglip2-so400m-patch14-384", "mm_vision_select_layer": -2,
+    "image_aspect_ratio": "anyres_max_4", "image_grid_pinpoints": "(1x1),...,(6x6)",
+}  # fmt: skip
+"""What the published 8B checkpoint's `config.json` says of its shape."""
+
+
 def is_official(folder: Path) -> bool:
     """Whether a folder holds a checkpoint in the official naming."""
     path = folder / "config.json"
@@ -95,6 +105,11 @@ def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
         vision_feature_select_strategy="full",
         tie_word_embeddings=False,
     )
+
+
+def read_config(folder: Path) -> LlavaOnevisionConfig:
+    """The same of an official folder."""
+    return model_config(json.loads((folder / "config.json").read_text()))
 
 
 def _text_config(raw: Mapping[str, Any]) -> LlamaConfig:
@@ -143,7 +158,7 @@ def load_model(
     return load_whole(
         LlavaOnevisionForConditionalGeneration,
         folder,
-        config=model_config(json.loads((folder / "config.json").read_text())),
+        config=read_config(folder),
         key_mapping=NAMES,
         dtype=dtype,
         device_map=device_map,

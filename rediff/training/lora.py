@@ -11,6 +11,8 @@ from rediff.training.settings import Lora
 
 NAME = "lora_"
 """What the names of the updates' parameters hold, and no others."""
+TARGETS = r".*language_model\.layers\.\d+\..*_proj"
+"""Names of the linear layers that take updates."""
 
 
 def add_lora(network: nn.Module, settings: Lora, *, seed: int) -> Any:
@@ -28,6 +30,6 @@ def add_lora(network: nn.Module, settings: Lora, *, seed: int) -> Any:
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=r".*language_model\.layers\.\d+\..*_proj",
+        target_modules=TARGETS,
     )
     return LoraModel(network, config, "default")

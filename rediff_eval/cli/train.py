@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from rediff_eval.cli.training_plan import print_training_plan
+
 
 @click.command()
 @click.option(
@@ -37,10 +39,20 @@ import click
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
     help="Stages side by side, one core each.",
 )  # fmt: skip
+@click.option("--plan", is_flag=True, help="Say what each stage would take, and train nothing.")
+@click.option(
+    "--devices", default=1, show_default=True, type=click.IntRange(min=1), help="For --plan."
+)
+@click.option(
+    "--tflops",
+    type=click.FloatRange(min=0, min_open=True),
+    help="For --plan: what one device does, in 10^12 operations a second.",
+)
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
     recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
-    expert: str | None, expert_url: str | None, stages: tuple[str, ...], jobs: int, limit: int,
+    expert: str | None, expert_url: str | None, stages: tuple[str, ...], jobs: int, plan: bool,
+    devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
     """Train every stage of a recipe that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
@@ -59,8 +71,12 @@ def train(
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))
     loaded = loaded.only(exports) if exports else loaded
-    loaded = with_data(with_checkpoint(loaded, checkpoint), data)
     loaded = with_expert(loaded, expert, expert_url)
+    loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
+    loaded = loaded if plan and data is None else with_data(loaded, data)
+    if plan:
+        print_training_plan(loaded, devices, tflops)
+        return
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
     if not join().is_main_process:

@@ -15,6 +15,7 @@ from rediff.scenes.grammar import vocabulary
 from rediff.scenes.reader import tokenize
 from rediff.training.batches import Batch
 from rediff.training.processes import alone
+from rediff.training.recipe import Recipe
 from rediff.training.schedule import Slot
 from rediff.training.settings import CheckpointStage, VisionStage
 from rediff.training.stages.run import MODEL, Run
@@ -31,16 +32,20 @@ def run_checkpoint(stage: CheckpointStage, run: Run) -> None:
     checkpoint.with_card(canvas=run.recipe.canvas).save(run.folder / MODEL)
 
 
-def run_vision(stage: VisionStage, run: Run) -> None:
+def tiny_checkpoint(recipe: Recipe) -> Checkpoint:
+    """The embedded model with fresh weights, drawn from torch's global generator."""
     tokenizer = build_tokenizer((*vocabulary(), "user", "assistant", *tokenize(CAPTION_PROMPT)))
-    model = run.recipe.model
-    side = model.image_size
-    checkpoint = Checkpoint(
+    model, side = recipe.model, recipe.model.image_size
+    return Checkpoint(
         model=build_model(model, tokenizer, causal=False),
         tokenizer=tokenizer,
         images=SiglipImageProcessorPil(size={"height": side, "width": side}),
-        card=Card(kind="diffusion", canvas=run.recipe.canvas, image_tokens=model.image_tokens),
+        card=Card(kind="diffusion", canvas=recipe.canvas, image_tokens=model.image_tokens),
     )
+
+
+def run_vision(stage: VisionStage, run: Run) -> None:
+    checkpoint = tiny_checkpoint(run.recipe)
     items = run.items("captions", checkpoint.card.prompt)
     pixels = [checkpoint.pictures([item.open()]).tiles[0] for item in items]
     rows = LabelledCells(pixels, [item.scene for item in items if item.scene is not None])
