@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rediff.training.settings import Lora
+from rediff.training.optimisation import Lora
 
 NAME = "lora_"
 """What the names of the updates' parameters hold, and no others."""

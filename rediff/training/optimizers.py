@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from rediff.training.muon import Muon
-from rediff.training.settings import Optimisation
+from rediff.training.optimisation import Optimisation
 
 NOT_HIDDEN = ("embed_tokens", "position_embedding", "lm_head")
 

@@ -19,13 +19,13 @@ from rediff.models import llada_v
 from rediff.models.tiles import image_tokens
 from rediff.training.batches import CanvasModel
 from rediff.training.lora import TARGETS
+from rediff.training.optimisation import Optimisation
 from rediff.training.recipe import Recipe
 from rediff.training.settings import (
     CheckpointStage,
     CorrectStage,
     DraftsStage,
     ExpertStage,
-    Optimisation,
     PredictStage,
     RecordsStage,
     ReviseStage,

@@ -20,9 +20,9 @@ from rediff.training.settings import (
     RecordsStage,
     Scenes,
     Stage,
-    Strict,
     needs,
 )
+from rediff.training.strict import Strict
 
 RECIPES = Path(__file__).parent / "recipes"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from rediff.chat.spec import ServerSpec
+from rediff.training.expert.server import Server
 from rediff.training.losses import Weighting
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from rediff.training.optimisation import Optimisation
+from rediff.training.strict import Strict
 
 
 class Scenes(Strict):
@@ -20,63 +18,6 @@ class Scenes(Strict):
     train: int = 8000
     captions: int = 4
     seed: int = 0
-
-
-class Lora(Strict):
-    """Low-rank updates W + (alpha / rank) B A of the text model's linear layers (arXiv 2106.09685),
-    added to the weights at the end of the stage."""
-
-    rank: int = Field(default=64, gt=0)
-    alpha: int = 128
-    dropout: float = 0.0
-
-
-class Optimisation(Strict):
-    """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
-
-    `batch_size`: rows of a global batch. `micro_batch`: rows of one forward pass on one device,
-    None for as many as come to it; the rest is accumulated. `vision_lr`: for the vision tower,
-    None for the same as elsewhere. `precision`: of the forward pass; weights and optimiser stay as
-    they were loaded. `gradient_checkpointing`: keeps the inputs of layers alone
-    and computes the rest again. `group_by_length`: see `Schedule`. `workers`: processes that open
-    pictures ahead. `lora`: trains low-rank updates and nothing else; the weights they are added to
-    are kept in `precision`. `shard`: each process keeps a part of the weights, gradients and
-    optimiser states (FSDP2); with one process it changes nothing.
-
-    `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
-    with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
-    """
-
-    steps: int
-    batch_size: int = 64
-    optimizer: Literal["muon", "adamw"] = "muon"
-    lr: float = 0.02
-    other_lr: float = 3e-3
-    schedule: Literal["cosine", "constant_with_warmup"] = "cosine"
-    warmup: float = 0.03
-    max_grad_norm: float = 1.0
-    freeze: tuple[str, ...] = ("vision_tower", "multi_modal_projector")
-    save_every: int = 200
-    vision_lr: float | None = None
-    micro_batch: int | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
-    gradient_checkpointing: bool = False
-    group_by_length: bool = False
-    workers: int = 0
-    lora: Lora | None = None
-    shard: bool = False
-
-    @model_validator(mode="after")
-    def _one_rate(self) -> Optimisation:
-        if self.optimizer == "muon" and self.vision_lr is not None:
-            raise ValueError("'vision_lr' needs the optimizer adamw: muon has one rate for all")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_shared_out(self) -> Optimisation:
-        if self.shard and (self.optimizer == "muon" or self.lora is not None):
-            raise ValueError("'shard' needs the optimizer adamw, and no 'lora'")
-        return self
 
 
 class _Stage(Strict):
@@ -187,35 +128,6 @@ class DraftsStage(_Stage):
     tokens_per_step: tuple[int, ...]
     pictures: int
     batch_size: int = 32
-
-
-class Server(Strict):
-    """A model behind a server that speaks OpenAI's chat protocol (fields: see `ServerSpec`).
-
-    `structured`: give it the JSON schema of its reply, where it takes one; what it replies is read
-    as strictly without. `first`: of a segment that stands several times and whose place is not
-    said, take the first one, as the authors' code does. `max_failed`: share of drafts that may be
-    left out since the expert would not answer, or not in a form that can be read.
-    """
-
-    model: str
-    base_url: str | None = None
-    thinks: bool = False
-    structured: bool = True
-    batch: bool = False
-    first: bool = False
-    max_failed: float = Field(default=0.02, ge=0, le=1)
-    concurrency: int = Field(default=8, gt=0)
-    per_minute: float | None = Field(default=None, gt=0)
-    timeout: float = Field(default=120.0, gt=0)
-    retries: int = Field(default=6, ge=0)
-    pause: float = Field(default=1.0, ge=0)
-    longest_pause: float = Field(default=60.0, ge=0)
-
-    def spec(self) -> ServerSpec:
-        """How it is reached."""
-        own = {"structured", "first", "max_failed"}
-        return ServerSpec(**self.model_dump(exclude=own))
 
 
 class ExpertStage(_Stage):

@@ -16,10 +16,10 @@ from rediff.training.corruption import Kind
 from rediff.training.logs import LOG, JsonLog
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
+from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.processes import join
 from rediff.training.schedule import Rows, Schedule
-from rediff.training.settings import Optimisation
 from rediff.training.sharding import sharding, share_on_cpu
 
 STATE = "trainer"

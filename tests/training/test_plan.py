@@ -10,10 +10,10 @@ from programs import inside
 from rediff.models.tiny import TinyConfig
 from rediff.training.batches import CanvasModel
 from rediff.training.lora import add_lora
+from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.plan import PlannedStage, count_parameters, plan
 from rediff.training.recipe import Recipe, find_recipe
-from rediff.training.settings import Optimisation
 from rediff.training.stages.starting import tiny_checkpoint
 from rediff.training.trainer import choose_trained
 

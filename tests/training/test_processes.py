@@ -17,9 +17,9 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiny import TinyConfig
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
+from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
-from rediff.training.settings import Optimisation
 from rediff.training.trainer import STATE, split_batch
 
 SMALL = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48).model_dump(mode="json")

@@ -24,9 +24,9 @@ from servers import Answer, completion, serving
 from rediff.data.records import TextEdit, Turn
 from rediff.models.tokenizer import build_tokenizer
 from rediff.training.drafts import Correction, Cost, Draft, Unused, pad_words, read_lines
+from rediff.training.expert.server import Server
 from rediff.training.expert.talk import SCHEMA, read_edits
 from rediff.training.items import Item
-from rediff.training.settings import Server
 from rediff.training.stages.served_expert import correct_by_server, place_edits, spell_draft
 
 WORDS = ("a", "red", "blue", "square", "circle", "on", ".", "big", "user", "assistant")

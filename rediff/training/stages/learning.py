@@ -21,15 +21,10 @@ from rediff.training.facts import FactTable
 from rediff.training.items import Item, RecordItems
 from rediff.training.lora import add_lora
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
+from rediff.training.optimisation import Optimisation
 from rediff.training.processes import alone
 from rediff.training.schedule import Rows
-from rediff.training.settings import (
-    EMBEDDED,
-    CorrectStage,
-    Optimisation,
-    PredictStage,
-    ReviseStage,
-)
+from rediff.training.settings import EMBEDDED, CorrectStage, PredictStage, ReviseStage
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import RevisionTrainer, fit

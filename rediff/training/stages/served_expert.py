@@ -28,9 +28,9 @@ from rediff.training.drafts import (
     Unused,
     write_lines,
 )
+from rediff.training.expert.server import Server
 from rediff.training.expert.talk import Edits, ask, expert_prompt
 from rediff.training.items import Item
-from rediff.training.settings import Server
 
 Question = tuple[str, int, tuple[str, ...]]
 """A picture's id, the dialogue's number and the draft: equal ones are asked about once."""
