@@ -129,6 +129,8 @@ def mix(
     for _, name in places:
         record, tokens, size = next(streams[name])
         yield Stored(record, name, mixture.sources[name].first, tokens, size)
+    for stream in streams.values():
+        next(stream, None)  # what is dropped behind the last good record is tallied, too
 
 
 def tokenizer_folder(mixture: Mixture, path: Path) -> Path:

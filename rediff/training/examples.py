@@ -108,13 +108,8 @@ class ExampleMaker:
         return replace(example, draft=example.pair, pair=None)
 
     def corrected(self, correction: Correction, items: Mapping[str, Item]) -> Example:
-        """A corrected draft beside the right answers of its picture.
-
-        Raises ValueError if its picture is not among `items`.
-        """
+        """A corrected draft beside the right answers of its picture, which is among `items`."""
         draft = correction.draft
-        if draft.id not in items:
-            raise ValueError(f"no picture {draft.id!r} in the training data")
         item = items[draft.id]
         wrong, right = (
             torch.tensor([self._vocabulary[word] for word in words])

@@ -54,7 +54,7 @@ def train(
     expert: str | None, expert_url: str | None, stages: tuple[str, ...], jobs: int, plan: bool,
     devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
-    """Train every stage of a recipe that is not done yet, then print the leaderboard."""
+    """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
@@ -70,7 +70,8 @@ def train(
 
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))
-    loaded = loaded.only(exports) if exports else loaded
+    wanted = exports or (() if stages else tuple(loaded.export))
+    loaded = loaded.only(wanted) if wanted else loaded
     loaded = with_expert(loaded, expert, expert_url)
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
     loaded = loaded if plan and data is None else with_data(loaded, data)

@@ -168,7 +168,7 @@ def spec(tmp_path: Path, images: Path, tokenizer: Any, **more: Any) -> Path:
     tokenizer.save_pretrained(tmp_path / "tokenizer")
     unequal = {**VICRIT, "solution_original": "big red"}
     write(tmp_path / "v.json", [VICRIT, unequal, *[VICRIT] * 5])
-    write(tmp_path / "l.json", [LLAVA] * 3)
+    write(tmp_path / "l.json", [*[LLAVA] * 3, {**LLAVA, "image": None}])
     sources = {
         "vicrit": {"format": "vicrit", "path": "v.json", "images": "images", "count": 6, **more},
         "llava": {"format": "conversations", "path": "l.json", "images": "images"},
@@ -189,6 +189,7 @@ def test_a_mixture_is_even_and_any_of_its_records_can_be_taken(
     ]  # fmt: skip
     assert list(mix(mixture, tokenizer)) == whole
     assert (tallies["vicrit"].records, tallies["vicrit"].dropped.total()) == (6, 1)
+    assert (tallies["llava"].records, tallies["llava"].dropped.total()) == (3, 1), "behind the last"
     assert {(stored.tokens, stored.size) for stored in whole} == {(4, (8, 8)), (5, (8, 8))}
     assert write_store(tmp_path, whole) == len(whole)
     store = RecordStore(tmp_path)

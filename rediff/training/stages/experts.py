@@ -33,7 +33,7 @@ BATCH = 32
 
 def run_expert(stage: ExpertStage, run: Run) -> None:
     drafts = list(read_lines(run.root / stage.drafts / DRAFTS, Draft))
-    items = run.items_by_id(stage.data, run.prompt_of(stage.drafts))
+    items = run.items_of(drafts, stage.data, run.prompt_of(stage.drafts))
     if stage.expert == "self":
         _correct_by_self(stage, run, drafts, items)
     elif stage.server is not None:

@@ -118,7 +118,8 @@ def _rows(
     maker = ExampleMaker(checkpoint, canvas, longest=stage.longest)
     if isinstance(stage, CorrectStage) and stage.corrections is not None:
         corrections = list(read_lines(run.root / stage.corrections / CORRECTIONS, Correction))
-        make = partial(maker.corrected, items=run.items_by_id(stage.data, prompt))
+        items_of = run.items_of((c.draft for c in corrections), stage.data, prompt)
+        make = partial(maker.corrected, items=items_of)
         return Examples(corrections, make, keep=set(stage.data) <= set(EMBEDDED)), None
     make_row = maker.drafted if isinstance(stage, CorrectStage) else maker
     items = {name: run.items(name, prompt, seed=stage.seed) for name in stage.data}

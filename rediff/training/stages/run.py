@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rediff.data.store import RecordStore
 from rediff.models.checkpoint import Checkpoint, Dtype, read_card
 from rediff.models.load import pick_device
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
+from rediff.training.drafts import Draft
 from rediff.training.items import (
     Item,
     RecordItems,
@@ -77,6 +78,17 @@ class Run:
             return sentence_items(self.scenes(), prompt, plain=name == "plain", seed=seed)
         return RecordItems(RecordStore(self.root / name))
 
-    def items_by_id(self, data: Sequence[str], prompt: str) -> Mapping[str, Item]:
-        """All items of several data by their ids."""
-        return {item.id: item for name in data for item in self.items(name, prompt)}
+    def items_of(
+        self, drafts: Iterable[Draft], data: Sequence[str], prompt: str
+    ) -> dict[str, Item]:
+        """The items that drafts are about by their ids, of several data.
+
+        Raises ValueError naming one that is not among them.
+        """
+        wanted = {draft.id for draft in drafts}
+        found = {
+            item.id: item for name in data for item in self.items(name, prompt) if item.id in wanted
+        }
+        if missing := wanted - found.keys():
+            raise ValueError(f"no picture {min(missing)!r} in the training data")
+        return found
