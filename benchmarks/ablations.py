@@ -22,7 +22,6 @@ from rediff_eval.compare import Comparison, compare, holm, load_values
 
 PAPER = Path(__file__).parents[1] / "results" / "paper.csv"
 METRIC, PAPERS_METRIC = "capture", "clair"
-CANVAS = 80
 EXPERTS = ("oracle", "weak", "self")
 
 
@@ -76,19 +75,28 @@ def differences(values: pd.DataFrame, paper: Mapping[tuple[str, str, int], float
     """A row for each question and budget."""
     found = [
         (question, steps, one_pair(values, question, steps))
-        for question in QUESTIONS
+        for question in asked(values)
         for steps in sorted(values["steps"].unique(), reverse=True)
     ]
     corrected = holm([comparison.p for _, _, comparison in found])
     yield f"| what is changed | tokens/step | {METRIC} | p (Holm) | paper, {PAPERS_METRIC} | |"
     yield "|---|---|---|---|---|---|"
     for (question, steps, own), p in zip(found, corrected, strict=True):
-        budget = CANVAS // int(steps)
+        budget = round(values.loc[values["steps"] == steps, "tokens_per_step"].iloc[0])
         theirs = papers_difference(paper, question, budget)
         ours = f"{own.difference:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
         shown = "" if theirs is None else f"{theirs:+.2f}"
         said = verdict(own, p, theirs)
         yield f"| {question.text} | {budget} | {ours} | {p:.3f} | {shown} | {said} |"
+
+
+def asked(values: pd.DataFrame) -> list[Question]:
+    """The questions whose two arms were run. Raises ValueError if there is none."""
+    arms = set(values["model"])
+    found = [question for question in QUESTIONS if {question.a, question.b} <= arms]
+    if not found:
+        raise ValueError(f"the run has no two arms to compare: {', '.join(sorted(arms))}")
+    return found
 
 
 def one_pair(values: pd.DataFrame, question: Question, steps: float) -> Comparison:
@@ -142,12 +150,12 @@ def costs(root: Path) -> Iterator[str]:
     passes = sum(draft.nfe for draft in drafts)
     yield "| expert | drafts | forward passes of drafts | of the expert | tokens | dollars |"
     yield "|---|---|---|---|---|---|"
-    for name in EXPERTS:
+    for name in (expert for expert in EXPERTS if (root / expert / COST).is_file()):
         (cost,) = read_lines(root / name / COST, Cost)
         tokens = cost.tokens_in + cost.tokens_out
         yield (
             f"| {name} | {len(drafts):,} | {passes:,} | {cost.nfe:,} | {tokens:,}"
-            f" | {cost.dollars or 0:.2f} |"
+            f" | {'not known' if cost.dollars is None else f'{cost.dollars:.2f}'} |"
         )
     yield "| none | 0 | 0 | 0 | 0 | 0.00 |"
 

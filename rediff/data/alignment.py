@@ -17,7 +17,10 @@ class AlignmentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """Token ids with the text they spell; token i ends before character `ends[i]`."""
+    """Token ids with the text they spell; token i ends before character `ends[i]`.
+
+    Tokens that spell one character together all end behind it.
+    """
 
     text: str
     ids: tuple[int, ...]
@@ -33,13 +36,17 @@ class Spelled:
     def of_ids(cls, tokenizer: Any, ids: Sequence[int]) -> Spelled:
         """A text as a model cut it, which need not be as the tokenizer would."""
         heads = [_decode(tokenizer, ids[: count + 1]) for count in range(len(ids))]
-        # The beginning of a character that several tokens spell is no character yet.
-        ends = tuple(len(head.rstrip("\ufffd")) for head in heads)
-        return cls(heads[-1] if heads else "", tuple(ids), ends)
+        ends, end = list[int](), len(heads[-1]) if heads else 0
+        for head in reversed(heads):
+            # The beginning of a character that several tokens spell is no character yet.
+            end = end if head.endswith("\ufffd") else len(head)
+            ends.insert(0, end)
+        return cls(heads[-1] if heads else "", tuple(ids), tuple(ends))
 
     def tokens_of(self, first: int, end: int) -> slice:
         """The tokens that hold any of the characters from `first` to before `end`."""
-        return slice(bisect_right(self.ends, first), bisect_left(self.ends, end) + 1)
+        stop = max(bisect_left(self.ends, end) + 1, bisect_right(self.ends, end))
+        return slice(bisect_right(self.ends, first), min(stop, len(self.ends)))
 
     def start(self, token: int) -> int:
         return self.ends[token - 1] if token else 0

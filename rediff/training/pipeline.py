@@ -16,10 +16,12 @@ from pathlib import Path
 
 import torch
 
+from rediff.chat.api import open_client
 from rediff.models.checkpoint import Checkpoint
 from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.suggest import unknown
+from rediff.training.expert.server import RUNTIME_ONLY
 from rediff.training.logs import LOG, read_log
 from rediff.training.processes import alone, join, tell_all
 from rediff.training.recipe import Recipe
@@ -41,7 +43,7 @@ def fingerprint(name: str, recipe: Recipe) -> str:
         "canvas": recipe.canvas,
         "scenes": recipe.scenes.model_dump(mode="json"),
         "model": recipe.model.model_dump(mode="json"),
-        "stage": stage.model_dump(mode="json"),
+        "stage": stage.model_dump(mode="json", exclude={"server": RUNTIME_ONLY}),
         "needs": [fingerprint(need, recipe) for need in needs(stage)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -115,6 +117,8 @@ def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] 
         for need in needs(recipe.stages[name]):
             if only is not None and need not in todo and not is_done(need, recipe, root):
                 raise ValueError(f"stage {name!r} needs {need!r}, which is not done in {root}")
+        if server := getattr(recipe.stages[name], "server", None):
+            open_client(server.spec()).close()  # a missing key is told before hours of training
 
 
 def _ready(name: str, recipe: Recipe, root: Path) -> bool:

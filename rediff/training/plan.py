@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -46,10 +47,13 @@ Network = LlavaOnevisionForConditionalGeneration
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """About how long a row is: all its tokens with those of its picture, and its canvas."""
+    """About how long a row is: all its tokens with those of its picture, and its canvas; and the
+    same of the longest one."""
 
     tokens: int
     canvas: int
+    most_tokens: int
+    most_canvas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,8 @@ def memory_of(network: Network, settings: Optimisation, row: Row, processes: int
     moments (4 and 8 bytes for each trained one; Muon keeps one moment of matrices), shared out or
     whole; copies of the weights in the precision; each layer's input, and the inside of one layer
     (of all, without checkpointing) at 18 values a token and hidden unit; the canvas's logits with
-    their gradient in float32.
+    their gradient in float32. All of the longest row. What is shared out is gathered a layer at a
+    time, but for embedding and head.
     """
     text: Any = network.config.text_config
     size = 2 if settings.precision == "bfloat16" else 4
@@ -153,14 +158,14 @@ def memory_of(network: Network, settings: Optimisation, row: Row, processes: int
     stored = size if settings.lora is not None else 4
     states = (total - trained) * stored + trained * 16
     if settings.shard:
-        states //= processes
+        states = states // processes + 2 * text.vocab_size * text.hidden_size * 4
     cast = total * size if size < stored and not settings.shard else 0
     micro, _ = split_batch(settings, processes)
     inputs = text.num_hidden_layers * text.hidden_size * size
     inside = 18 * text.hidden_size * size
     inside *= 1 if settings.gradient_checkpointing else text.num_hidden_layers
-    logits = row.canvas * text.vocab_size * (size + 8)
-    return states + cast + micro * (row.tokens * (inputs + inside) + logits)
+    logits = row.most_canvas * text.vocab_size * (size + 8)
+    return states + cast + micro * (row.most_tokens * (inputs + inside) + logits)
 
 
 def forward_operations(network: Network, row: Row) -> float:
@@ -206,11 +211,13 @@ def _row(recipe: Recipe, network: Network) -> Row:
         checkpoint = tiny_checkpoint(recipe)
         image = checkpoint.card.image_tokens or 0
         prompt = len(checkpoint.prompt_ids()) - 1 + image
-        return Row(prompt + recipe.canvas, recipe.canvas)
+        return _on_canvas(Row(prompt, 0, prompt, 0), recipe.canvas)
     lengths = [*_lengths(sources[0], network)]
-    text, image = (round(sum(part) / len(lengths)) for part in zip(*lengths, strict=True))
-    canvas = max(recipe.canvas, text + 1)
-    return Row(FRAME + image + canvas, canvas)
+    texts, images = zip(*lengths, strict=True)
+    canvas, most = (max(recipe.canvas, round(n) + 1) for n in (fmean(texts), max(texts)))
+    return Row(
+        FRAME + round(fmean(images)) + canvas, canvas, FRAME + max(images) + most, most
+    )  # fmt: skip
 
 
 def _lengths(stage: RecordsStage, network: Network) -> Iterator[tuple[int, int]]:
@@ -227,4 +234,9 @@ def _lengths(stage: RecordsStage, network: Network) -> Iterator[tuple[int, int]]
 
 
 def _on_canvas(row: Row, canvas: int | None) -> Row:
-    return row if canvas is None else Row(row.tokens - row.canvas + canvas, canvas)
+    if canvas is None:
+        return row
+    return Row(
+        row.tokens - row.canvas + canvas, canvas,
+        row.most_tokens - row.most_canvas + canvas, canvas,
+    )  # fmt: skip

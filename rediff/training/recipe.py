@@ -129,15 +129,21 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
     return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
 
 
-def with_expert(recipe: Recipe, model: str | None, base_url: str | None) -> Recipe:
+def with_expert(
+    recipe: Recipe, model: str | None, base_url: str | None, *, thinks: bool = False
+) -> Recipe:
     """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
+
+    `thinks`: of the model given; see `ServerSpec`.
 
     Raises ValueError if the recipe asks no server.
     """
     if model is None and base_url is None:
         return recipe
     given = {"model": model, "base_url": base_url}
-    own = {name: value for name, value in given.items() if value is not None}
+    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if model is not None:
+        own["thinks"] = thinks
     changed = {
         name: stage.model_copy(update={"server": stage.server.model_copy(update=own)})
         for name, stage in recipe.stages.items()

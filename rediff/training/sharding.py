@@ -7,6 +7,7 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch import Tensor, nn
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor
 
 from rediff.training.processes import join
@@ -23,6 +24,8 @@ def sharding(model: nn.Module) -> dict[str, Any]:
             "transformer_layer_cls_to_wrap": layer_classes(model),
             "state_dict_type": "SHARDED_STATE_DICT",
         },
+        # Whole gradients of all layers would have to be kept until the last micro-batch.
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
     }
 
 
@@ -32,12 +35,14 @@ def layer_classes(model: nn.Module) -> list[str]:
     return sorted({type(layer).__name__ for stack in stacks for layer in stack})
 
 
-def share_on_cpu(accelerator: Accelerator, plugin: FullyShardedDataParallelPlugin) -> None:
-    """Has accelerate share out on CPUs, too, which it does between accelerators alone."""
+def share_out(accelerator: Accelerator, plugin: FullyShardedDataParallelPlugin) -> None:
+    """Has accelerate share out on CPUs, too, which it does between accelerators alone, and gather
+    and reduce in float32: autocast rounds within the forward pass, as it does for whole weights."""
     state = accelerator.state
     if state.distributed_type == DistributedType.MULTI_CPU:
         state.distributed_type = DistributedType.FSDP
         state.fsdp_plugin = plugin
+    state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy()
 
 
 def gather_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.processes import join
 from rediff.training.schedule import Rows, Schedule
-from rediff.training.sharding import sharding, share_on_cpu
+from rediff.training.sharding import sharding, share_out
 
 STATE = "trainer"
 LOG_EVERY = 10
@@ -36,8 +36,8 @@ class OwnOptimizerTrainer(Trainer):
 
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
-        if self.args.fsdp_plugin_args is not None and not self.is_fsdp_enabled:
-            share_on_cpu(
+        if self.args.fsdp_plugin_args is not None:
+            share_out(
                 self.accelerator, FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
             )
             self.is_fsdp_enabled = True
@@ -85,11 +85,14 @@ class RevisionTrainer(OwnOptimizerTrainer):
     ) -> Tensor:
         """This micro-batch's part of the loss, times the number of processes.
 
-        Gradients are averaged over processes afterwards.
+        Gradients are averaged over processes afterwards. Precision is set here, since what is
+        shared out would have another rounding of accelerate's own.
         """
         assert isinstance(num_items_in_batch, Tensor)
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            logits = canvas_logits(model, inputs)
         sums = loss_sums(
-            canvas_logits(model, inputs), inputs["target"], inputs["kind"], inputs["level"],
+            logits.float(), inputs["target"], inputs["kind"], inputs["level"],
             weighting=self.weighting,
         )  # fmt: skip
         parts = loss_parts(sums, num_items_in_batch)

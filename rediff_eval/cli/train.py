@@ -34,6 +34,7 @@ from rediff_eval.cli.training_plan import print_training_plan
 )
 @click.option("--expert", help="Model that corrects drafts behind a server; default: the recipe's.")
 @click.option("--expert-url", help="Address of its server; default: OpenAI's.")
+@click.option("--expert-thinks", is_flag=True, help="It reasons first, and takes no temperature.")
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
@@ -51,8 +52,8 @@ from rediff_eval.cli.training_plan import print_training_plan
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
     recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
-    expert: str | None, expert_url: str | None, stages: tuple[str, ...], jobs: int, plan: bool,
-    devices: int, tflops: float | None, limit: int,
+    expert: str | None, expert_url: str | None, expert_thinks: bool, stages: tuple[str, ...],
+    jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
@@ -72,7 +73,7 @@ def train(
     loaded = Recipe.load(find_recipe(recipe))
     wanted = exports or (() if stages else tuple(loaded.export))
     loaded = loaded.only(wanted) if wanted else loaded
-    loaded = with_expert(loaded, expert, expert_url)
+    loaded = with_expert(loaded, expert, expert_url, thinks=expert_thinks)
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
     loaded = loaded if plan and data is None else with_data(loaded, data)
     if plan:

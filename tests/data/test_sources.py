@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from programs import inside
 from tiny_models import word_level
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from rediff.data import json_files
-from rediff.data.alignment import AlignmentError, align
+from rediff.data.alignment import AlignmentError, Spelled, align, find, fit
 from rediff.data.formats import read_records
 from rediff.data.json_files import iterate_json
 from rediff.data.mixture import Mixture, Source, Tally, mix, usable
@@ -162,6 +164,42 @@ def test_edits_are_aligned_by_the_tokenizer(tokenizer: Any) -> None:
         tokenizer, "a blue square on a blue circle", [TextEdit("blue", "red")], first=True
     )
     assert [a != b for a, b in zip(twice.tokens, twice.target, strict=True)].index(True) == 1
+
+
+def byte_tokenizer() -> Any:
+    """Every byte a token, but for a few words."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(BPE({token: i for i, token in enumerate(alphabet)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+@given(st.text("aé😀 ", max_size=6), st.sampled_from("é😀x"), st.sampled_from("öß🙂y"))
+def test_characters_of_several_tokens_are_replaced_whole(
+    around: str, wrong: str, right: str
+) -> None:
+    tokenizer, answer = byte_tokenizer(), f"{around} {wrong} {around}"
+    for spelled in (
+        Spelled.of_text(tokenizer, answer),
+        Spelled.of_ids(tokenizer, tokenizer(answer)["input_ids"]),
+    ):
+        try:
+            place = find(answer, TextEdit(wrong, right, 1))
+            ids = fit(tokenizer, spelled, place, right)
+        except AlignmentError:
+            continue
+        tokens = [*spelled.ids]
+        tokens[spelled.tokens_of(*place)] = ids
+        assert tokenizer.decode(tokens) == answer[: place[0]] + right + answer[place[1] :]
+
+
+def test_a_draft_may_end_within_a_character() -> None:
+    tokenizer = byte_tokenizer()
+    spelled = Spelled.of_ids(tokenizer, tokenizer("a é")["input_ids"][:-1])
+    assert spelled.text == "a \ufffd"
+    with pytest.raises(AlignmentError):
+        fit(tokenizer, spelled, find(spelled.text, TextEdit("\ufffd", "xy")), "xy")
 
 
 def spec(tmp_path: Path, images: Path, tokenizer: Any, **more: Any) -> Path:

@@ -132,4 +132,4 @@ def test_recipes_of_8b_are_whole(recipe: str) -> None:
     changed = with_expert(loaded, "gpt-x", "http://a/v1").stages["expert"]
     assert isinstance(changed, ExpertStage)
     assert changed.server is not None
-    assert (changed.server.model, changed.server.thinks) == ("gpt-x", True)
+    assert (changed.server.model, changed.server.thinks) == ("gpt-x", False)

@@ -21,14 +21,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from servers import Answer, completion, serving
 
+import rediff
 from rediff.data.records import TextEdit, Turn
 from rediff.models.tokenizer import build_tokenizer
 from rediff.training.drafts import Correction, Cost, Draft, Unused, pad_words, read_lines
 from rediff.training.expert.server import Server
 from rediff.training.expert.talk import SCHEMA, read_edits
 from rediff.training.items import Item
+from rediff.training.pipeline import fingerprint, train
+from rediff.training.recipe import Recipe, find_recipe, with_checkpoint
+from rediff.training.settings import ExpertStage
 from rediff.training.stages.served_expert import correct_by_server, place_edits, spell_draft
 
+CHECKPOINT = Path(rediff.__file__).parent / "checkpoints" / "base"
 WORDS = ("a", "red", "blue", "square", "circle", "on", ".", "big", "user", "assistant")
 TOKENIZER = build_tokenizer(WORDS)
 TEXT = "a red square on a red circle ."
@@ -51,6 +56,7 @@ UNREAD: dict[str, Lost] = {
     "a place of words": (
         [reply('{"edits": [{"wrong": "red", "right": "blue", "nth": "2"}]}')], "no list", 3,
     ),
+    "no correction at all": ([reply('{"edits": [{"wrong": "red"}]}')], "no list", 3),
     "the zeroth place": (
         [reply('{"edits": [{"wrong": "red", "right": "blue", "nth": 0}]}')], "no list", 3,
     ),
@@ -211,6 +217,41 @@ def test_a_stage_killed_at_work_pays_for_nothing_again(tokenizer: Path, tmp_path
     assert dict(seen) == dict.fromkeys(names, 1)
 
 
+def test_a_dead_server_is_not_asked_about_every_draft(tokenizer: Path, tmp_path: Path) -> None:
+    script = Script({name: [status(500)] for name in "abc"})
+    with serving() as server:
+        server.answer = script.answer
+        with pytest.raises(RuntimeError, match="3 of 3 drafts were not answered; the first, a: "):
+            correct(settings(server.url), ["a", "b", "c"], tokenizer, tmp_path)
+    assert set(script.requests) == {"a"}
+
+
+def test_a_missing_key_is_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    recipe = with_checkpoint(Recipe.load(find_recipe("rediff-8b")), CHECKPOINT)
+    with pytest.raises(ValueError, match="set OPENAI_API_KEY"):
+        train(recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_how_a_server_is_reached_makes_no_other_stage() -> None:
+    recipe = with_checkpoint(Recipe.load(find_recipe("rediff-8b")), CHECKPOINT)
+
+    def changed(**more: Any) -> str:
+        stage = recipe.stages["expert"]
+        assert isinstance(stage, ExpertStage)
+        assert stage.server is not None
+        server = stage.server.model_copy(update=more)
+        stages = {**recipe.stages, "expert": stage.model_copy(update={"server": server})}
+        return fingerprint("refine", recipe.model_copy(update={"stages": stages}))
+
+    own = fingerprint("refine", recipe)
+    assert changed(concurrency=1, timeout=5.0, batch=True) == own
+    assert len({own, changed(model="gpt-x"), changed(first=True), changed(thinks=False)}) == 4
+
+
 edits = st.builds(
     TextEdit,
     st.sampled_from(["red", "blue", "a red", "red circle", "square on", "green", "."]),
@@ -243,6 +284,8 @@ def test_the_place_that_is_meant_is_corrected_in_the_drafts_own_tokens() -> None
     assert refused[0].reason == "segment stands several times"
     official, _ = place_edits(draft, (TextEdit("red", "blue"),), TOKENIZER, first=True)
     assert [s.start for s in official.segments] == [1]
+    gone, refused = place_edits(draft, (TextEdit("square", ""),), TOKENIZER, first=False)
+    assert [s.right for s in gone.segments] == [()]
     longer, refused = place_edits(
         draft, (TextEdit("square", "big square", 1),), TOKENIZER, first=False
     )

@@ -7,6 +7,11 @@ from pydantic import Field
 from rediff.chat.spec import ServerSpec
 from rediff.training.strict import Strict
 
+RUNTIME_ONLY = {
+    "batch", "concurrency", "per_minute", "timeout", "retries", "pause", "longest_pause",
+}  # fmt: skip
+"""Settings that change how a reply is come by, not what it is."""
+
 
 class Server(Strict):
     """A model behind a server that speaks OpenAI's chat protocol (fields: see `ServerSpec`).

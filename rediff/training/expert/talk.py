@@ -25,8 +25,8 @@ class _Strict(BaseModel):
 
 class _Edit(_Strict):
     wrong: str = Field(min_length=1)
-    right: str = Field(min_length=1)
-    nth: int = Field(ge=1)
+    right: str
+    nth: int | None = Field(default=None, ge=1)
 
 
 class _Reply(_Strict):
@@ -48,7 +48,7 @@ SCHEMA: Mapping[str, Any] = {
                 "properties": {
                     "wrong": {"type": "string"},
                     "right": {"type": "string"},
-                    "nth": {"type": "integer"},
+                    "nth": {"type": ["integer", "null"]},
                 },
             },
         }

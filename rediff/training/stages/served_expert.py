@@ -34,6 +34,9 @@ from rediff.training.items import Item
 
 Question = tuple[str, int, tuple[str, ...]]
 """A picture's id, the dialogue's number and the draft: equal ones are asked about once."""
+GROUP = 500
+"""Questions after which it is seen whether the server still answers."""
+NOT_ASKED = Failed("not asked, since the server does not answer", unanswered=True)
 
 
 def correct_by_server(
@@ -53,6 +56,7 @@ def correct_by_server(
         replies = dict(zip(questions, found, strict=True))
         cost = _cost(server, model.bill)
     outcomes = [replies[_question(draft)] for draft in drafts]
+    write_lines(folder / COST, [cost])
     _check_answered(drafts, outcomes)
     corrections, unused = list[Correction](), list[Unused]()
     for draft, outcome in zip(drafts, outcomes, strict=True):
@@ -62,9 +66,8 @@ def correct_by_server(
         correction, refused = place_edits(draft, outcome, tokenizer, first=server.first)
         corrections.append(correction)
         unused.extend(refused)
-    _check_share(server, drafts, unused)
     write_lines(folder / UNUSED, unused)
-    write_lines(folder / COST, [cost])
+    _check_share(server, drafts, unused)
     write_lines(folder / CORRECTIONS, corrections)
 
 
@@ -113,18 +116,25 @@ def _ask_all(
         return [_talk(q, items[q[0]], tokenizer, structured=structured) for q in chosen]
 
     structured = server.structured
-    if not structured or server.batch:
+    if server.batch:
         return model.hold(talks(questions, structured=structured))
-    first = model.hold(talks(questions[:1], structured=True))
-    if _unanswered(first):
+    outcomes = model.hold(talks(questions[:1], structured=structured))
+    if structured and _unanswered(outcomes):
         plainly = model.hold(talks(questions[:1], structured=False))
         if not _unanswered(plainly):  # the server refuses the schema alone
-            structured, first = False, plainly
-    return [*first, *model.hold(talks(questions[1:], structured=structured))]
+            structured, outcomes = False, plainly
+    while len(outcomes) < len(questions) and not _mostly_unanswered(outcomes[-GROUP:]):
+        group = questions[len(outcomes) : len(outcomes) + GROUP]
+        outcomes += model.hold(talks(group, structured=structured))
+    return outcomes + [NOT_ASKED] * (len(questions) - len(outcomes))
 
 
-def _unanswered(outcomes: Sequence[Edits | Failed]) -> bool:
-    return any(isinstance(outcome, Failed) and outcome.unanswered for outcome in outcomes)
+def _mostly_unanswered(outcomes: Sequence[Edits | Failed]) -> bool:
+    return 2 * _unanswered(outcomes) > len(outcomes)
+
+
+def _unanswered(outcomes: Sequence[Edits | Failed]) -> int:
+    return sum(isinstance(outcome, Failed) and outcome.unanswered for outcome in outcomes)
 
 
 def _talk(question: Question, item: Item, tokenizer: Any, *, structured: bool) -> Talk[Edits]:
@@ -174,8 +184,8 @@ def _check_share(server: Server, drafts: Sequence[Draft], unused: Sequence[Unuse
     if len(failed) > server.max_failed * len(drafts):
         raise ValueError(
             f"{len(failed)} of {len(drafts)} drafts have no readable correction,"
-            f" {server.max_failed:.1%} may have none; the first, {failed[0].id}:"
-            f" {failed[0].reason}"
+            f" {server.max_failed:.1%} may have none ('max_failed'); the first,"
+            f" {failed[0].id}: {failed[0].reason}"
         )
 
 
