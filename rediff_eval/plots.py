@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
@@ -18,7 +20,7 @@ COLOURS = {
     "base": "#8c8c8c", "control": "#d1781e", "stage1": "#5aa0c8", "rediff": "#1f5fa8",
     "ar": "#2d8a4e",
 }  # fmt: skip
-OTHER = "#7a4fa3"
+"""Of the shipped models."""
 
 
 def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
@@ -29,8 +31,9 @@ def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
     for cell in results.cells:
         if results.main_metric in cell.metrics and cell.tokens_per_step is not None:
             lines[cell.model, cell.sampler].append(cell)
+    colours = colours_of([model for model, _ in lines])
     for (model, sampler), cells in lines.items():
-        _plot_line(axes, model, sampler, cells, results.main_metric)
+        _plot_line(axes, f"{model} ({sampler})", colours[model], cells, results.main_metric)
     ticks = sorted({c.tokens_per_step for c in results.cells if c.tokens_per_step is not None})
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -45,19 +48,24 @@ def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
     figure.savefig(path, format="png")
 
 
-def _plot_line(axes: Axes, model: str, sampler: str, cells: list[CellResult], metric: str) -> None:
+def colours_of(models: Sequence[str]) -> dict[str, str]:
+    """A colour for each model: the shipped ones have their own, others are told apart."""
+    others = [model for model in dict.fromkeys(models) if model not in COLOURS]
+    palette = [to_hex(colour) for colour in colormaps["tab20"].colors]  # type: ignore[attr-defined]
+    return {**COLOURS, **{model: palette[i % 20] for i, model in enumerate(others)}}
+
+
+def _plot_line(axes: Axes, label: str, colour: str, cells: list[CellResult], metric: str) -> None:
     cells = sorted(cells, key=lambda cell: cell.tokens_per_step or 0.0)
     x = [cell.tokens_per_step or 0.0 for cell in cells]
     estimates = [cell.metrics[metric] for cell in cells]
     y = [e.value for e in estimates]
     low = [e.value - (e.value if e.low is None else e.low) for e in estimates]
     high = [(e.value if e.high is None else e.high) - e.value for e in estimates]
-    colour = COLOURS.get(model, OTHER)
-    label = f"{model} ({sampler})"
     if len(cells) == 1:
         axes.axhline(y[0], color=colour, linestyle=":", linewidth=1.2, label=label)
         return
-    style = "-" if sampler == "refine" else "--"
+    style = "-" if cells[0].sampler == "refine" else "--"
     axes.errorbar(
         x, y, yerr=[low, high], color=colour, linestyle=style, marker="o", markersize=4,
         capsize=2, linewidth=1.5, label=label,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rediff_eval.plots import plot_losses
+from rediff_eval.plots import COLOURS, colours_of, plot_losses
 
 
 def test_loss_curves(tmp_path: Path) -> None:
@@ -15,3 +15,9 @@ def test_loss_curves(tmp_path: Path) -> None:
     (tmp_path / "base" / "log.jsonl").write_text("\n".join(map(json.dumps, entries)))
     assert plot_losses(tmp_path, ["base", "drafts"], tmp_path / "losses.png") is True
     assert Image.open(tmp_path / "losses.png").width > 300
+
+
+def test_models_are_told_apart() -> None:
+    colours = colours_of(["base", *(f"m{i}" for i in range(12)), "m0"])
+    assert colours["base"] == COLOURS["base"]
+    assert len({colours[f"m{i}"] for i in range(12)}) == 12
