@@ -12,17 +12,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from rediff.training.drafts import COST, DRAFTS, Cost, Draft, read_lines
 from rediff_eval.compare import Comparison, compare, holm, load_values
+from rediff_eval.tables import amount, pipe_table
+from rediff_eval.task import paper_numbers
 
-PAPER = Path(__file__).parents[1] / "results" / "paper.csv"
 METRIC, PAPERS_METRIC = "capture", "clair"
 EXPERTS = ("oracle", "weak", "self")
+DIFFERENCES = (
+    "what is changed", "tokens/step", METRIC, "p (Holm)", f"paper, {PAPERS_METRIC}", "",
+)  # fmt: skip
+COSTS = ("expert", "drafts", "forward passes of drafts", "of the expert", "tokens", "dollars")
+Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +72,12 @@ def main() -> None:
     arguments = parser.parse_args()
     values = load_values([arguments.run], METRIC)
     paper = read_paper()
-    print("\n".join(differences(values, paper)))
+    print("\n".join(pipe_table(DIFFERENCES, differences(values, paper))))
     if arguments.train is not None:
-        print("\n".join(["", *costs(arguments.train)]))
+        print("\n".join(["", *pipe_table(COSTS, costs(arguments.train))]))
 
 
-def differences(values: pd.DataFrame, paper: Mapping[tuple[str, str, int], float]) -> Iterator[str]:
+def differences(values: pd.DataFrame, paper: Mapping[tuple[str, str, int], float]) -> Iterator[Row]:
     """A row for each question and budget."""
     found = [
         (question, steps, one_pair(values, question, steps))
@@ -79,15 +85,12 @@ def differences(values: pd.DataFrame, paper: Mapping[tuple[str, str, int], float
         for steps in sorted(values["steps"].unique(), reverse=True)
     ]
     corrected = holm([comparison.p for _, _, comparison in found])
-    yield f"| what is changed | tokens/step | {METRIC} | p (Holm) | paper, {PAPERS_METRIC} | |"
-    yield "|---|---|---|---|---|---|"
     for (question, steps, own), p in zip(found, corrected, strict=True):
         budget = round(values.loc[values["steps"] == steps, "tokens_per_step"].iloc[0])
         theirs = papers_difference(paper, question, budget)
         ours = f"{own.difference:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
         shown = "" if theirs is None else f"{theirs:+.2f}"
-        said = verdict(own, p, theirs)
-        yield f"| {question.text} | {budget} | {ours} | {p:.3f} | {shown} | {said} |"
+        yield question.text, str(budget), ours, f"{p:.3f}", shown, verdict(own, p, theirs)
 
 
 def asked(values: pd.DataFrame) -> list[Question]:
@@ -108,10 +111,9 @@ def one_pair(values: pd.DataFrame, question: Question, steps: float) -> Comparis
 
 def turned(comparison: Comparison) -> Comparison:
     """b - a of a comparison a - b."""
-    return Comparison(
-        a=comparison.b, b=comparison.a, steps=comparison.steps, n=comparison.n,
-        difference=-comparison.difference, low=-comparison.high, high=-comparison.low,
-        p=comparison.p, p_holm=comparison.p_holm, detectable=comparison.detectable,
+    return replace(
+        comparison, a=comparison.b, b=comparison.a, difference=-comparison.difference,
+        low=-comparison.high, high=-comparison.low,
     )  # fmt: skip
 
 
@@ -127,7 +129,7 @@ def verdict(own: Comparison, p: float, theirs: float | None) -> str:
 
 def read_paper() -> dict[tuple[str, str, int], float]:
     """The paper's values by table, row and tokens per step."""
-    frame = pd.read_csv(PAPER)
+    frame = pd.read_csv(paper_numbers())
     frame = frame[(frame["metric"] == PAPERS_METRIC) & frame["tokens_per_step"].notna()]
     keys = zip(frame["table"], frame["model"], frame["tokens_per_step"].astype(int), strict=True)
     return dict(zip(keys, frame["value"], strict=True))
@@ -144,20 +146,15 @@ def papers_difference(
     return None if a is None or b is None else a - b
 
 
-def costs(root: Path) -> Iterator[str]:
+def costs(root: Path) -> Iterator[Row]:
     """What each expert's corrections of the same drafts took."""
     drafts = list(read_lines(root / "drafts" / DRAFTS, Draft))
     passes = sum(draft.nfe for draft in drafts)
-    yield "| expert | drafts | forward passes of drafts | of the expert | tokens | dollars |"
-    yield "|---|---|---|---|---|---|"
     for name in (expert for expert in EXPERTS if (root / expert / COST).is_file()):
         (cost,) = read_lines(root / name / COST, Cost)
-        tokens = cost.tokens_in + cost.tokens_out
-        yield (
-            f"| {name} | {len(drafts):,} | {passes:,} | {cost.nfe:,} | {tokens:,}"
-            f" | {'not known' if cost.dollars is None else f'{cost.dollars:.2f}'} |"
-        )
-    yield "| none | 0 | 0 | 0 | 0 | 0.00 |"
+        numbers = (len(drafts), passes, cost.nfe, cost.tokens_in + cost.tokens_out, cost.dollars)
+        yield name, *(amount(number, "not known") for number in numbers)
+    yield "none", "0", "0", "0", "0", "0.00"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from rediff.chat.prices import load_prices
 from rediff.models.weights import files_hash, weights_hash
 from rediff_eval.fingerprint import versions
 from rediff_eval.opening import locate
-from rediff_eval.prices import dollars
+from rediff_eval.prices import judge_dollars
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import CellResult
@@ -91,7 +91,7 @@ def describe_judge(judge: ChatModel) -> dict[str, Any]:
 
 def describe_bill(spec: RunSpec, judge: ChatModel) -> dict[str, Any]:
     """What was asked and paid now, and what had been answered before."""
-    paid = None if spec.judge is None else dollars(judge.bill, spec.judge, load_prices())
+    paid = None if spec.judge is None else judge_dollars(judge.bill, spec.judge, load_prices())
     return {**judge.bill.to_record(), "dollars": 0.0 if spec.judge is None else paid}
 
 

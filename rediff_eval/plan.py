@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rediff.chat.prices import PICTURE_TOKENS, PRICES, Price, load_prices
+from rediff.chat.prices import PICTURE_TOKENS, PRICES, Price, dollars, load_prices
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Caption, Captioner, Decoding
 from rediff.models.openai_api import MAX_TOKENS
@@ -62,9 +62,9 @@ def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
 
 
 def _with_judge(cell: PlannedCell, judged: tuple[int, float | None]) -> PlannedCell:
-    calls, dollars = judged
-    known = dollars is not None and cell.dollars is not None
-    total = cell.dollars + dollars * cell.samples if known else None  # type: ignore[operator]
+    calls, each = judged
+    known = each is not None and cell.dollars is not None
+    total = cell.dollars + each * cell.samples if known else None  # type: ignore[operator]
     return replace(cell, judge_calls=calls * cell.samples, dollars=total)
 
 
@@ -87,22 +87,16 @@ def _plan_server(
 ) -> PlannedCell:
     count = len(samples.samples)
     tokens = (spec.loading.length or MAX_TOKENS) * count
+    asked = (PICTURE_TOKENS + 2 * len(spec.task.prompt.split())) * count
     return PlannedCell(
         cell=Cell(model.name, "api", None, None),
         samples=count,
         passes=None,
         tokens=tokens,
         judge_calls=0,
-        dollars=_dollars(price, spec, tokens, count),
+        dollars=dollars(price, asked, tokens),
         seconds=None,
     )
-
-
-def _dollars(price: Price | None, spec: RunSpec, tokens: int | None, count: int) -> float | None:
-    if price is None or tokens is None:
-        return None
-    asked = (PICTURE_TOKENS + 2 * len(spec.task.prompt.split())) * count
-    return price.dollars(asked, tokens)
 
 
 def _probe(

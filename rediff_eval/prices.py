@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rediff.chat.bill import Bill
-from rediff.chat.prices import Price
+from rediff.chat.prices import Price, dollars
 from rediff.chat.spec import ServerSpec
 from rediff_eval.judge.opening import is_oracle
 from rediff_eval.samples import SampleSet
@@ -50,14 +50,12 @@ def judge_cost(
         tokens_in=sum(load.tokens_in * count for load, count in loads),
         tokens_out=sum(load.tokens_out * count for load, count in loads),
     )
-    return calls, dollars(bill, spec.judge, prices)
+    return calls, judge_dollars(bill, spec.judge, prices)
 
 
-def dollars(bill: Bill, judge: ServerSpec, prices: Mapping[str, Price]) -> float | None:
+def judge_dollars(bill: Bill, judge: ServerSpec, prices: Mapping[str, Price]) -> float | None:
     """What the calls of a bill cost; nothing for the oracle, None where the price is not known."""
     if is_oracle(judge):
         return 0.0
     price = prices.get(judge.model)
-    if price is None:
-        return None
-    return price.dollars(bill.tokens_in, bill.tokens_out, batch=judge.batch)
+    return dollars(price, bill.tokens_in, bill.tokens_out, batch=judge.batch)

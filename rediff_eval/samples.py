@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Literal
 
 from PIL import Image
 
+from rediff.data.images import data_url
 from rediff.scenes.world import Scene
 
 DataKind = Literal["scenes", "own", "official"]
@@ -54,14 +54,10 @@ class Sample:
     def data_url(self) -> str:
         """The picture for a server: the file's own bytes, else a PNG. Raises as `open` does."""
         image = self.open()
-        if self.file is not None:
-            kind = mimetypes.guess_type(self.file.name)[0] or "application/octet-stream"
-            content = self.file.read_bytes()
-        else:
-            buffer = io.BytesIO()
-            image.save(buffer, format="PNG")
-            kind, content = "image/png", buffer.getvalue()
-        return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        if self.file is None:
+            return data_url(image)
+        kind = mimetypes.guess_type(self.file.name)[0] or "application/octet-stream"
+        return f"data:{kind};base64,{base64.b64encode(self.file.read_bytes()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)

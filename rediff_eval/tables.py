@@ -107,6 +107,13 @@ def to_markdown(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def amount(value: float | None, missing: str = "") -> str:
+    """A count in groups of three, or a measure with two digits; `missing` for None."""
+    if value is None:
+        return missing
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+
+
 def pipe_table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """The lines of a Markdown table; what could be taken for a mark is escaped already."""
     rule = "|" + "---|" * len(header)

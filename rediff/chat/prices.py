@@ -29,6 +29,13 @@ class Price(BaseModel):
         return full * BATCH if batch else full
 
 
+def dollars(
+    price: Price | None, tokens_in: int, tokens_out: int, *, batch: bool = False
+) -> float | None:
+    """The same where the price may not be known; then None."""
+    return None if price is None else price.dollars(tokens_in, tokens_out, batch=batch)
+
+
 def load_prices(path: Path = PRICES) -> dict[str, Price]:
     """Prices by model. Raises ValueError naming the file and what is wrong with it."""
     return load_yaml(path, dict[str, Price])

@@ -72,14 +72,25 @@ def align(
     target = list(spelled.ids)
     taken: set[int] = set()
     for edit in edits:
-        place = find(answer, edit, first=first)
-        tokens = spelled.tokens_of(*place)
-        positions = set(range(tokens.start, tokens.stop))
-        if positions & taken:
-            raise AlignmentError("segments overlap")
-        taken |= positions
-        target[tokens] = fit(tokenizer, spelled, place, edit.right)
+        place = claim(spelled, edit, taken, first=first)
+        target[spelled.tokens_of(*place)] = fit(tokenizer, spelled, place, edit.right)
     return Aligned(spelled.ids, tuple(target))
+
+
+def claim(
+    spelled: Spelled, edit: TextEdit, taken: set[int], *, first: bool = False
+) -> tuple[int, int]:
+    """As `find`; the segment's tokens are added to those `taken`, the positions of other edits.
+
+    Raises AlignmentError as `find`, and if another edit has taken one of them.
+    """
+    place = find(spelled.text, edit, first=first)
+    tokens = spelled.tokens_of(*place)
+    positions = set(range(tokens.start, tokens.stop))
+    if positions & taken:
+        raise AlignmentError("segments overlap")
+    taken |= positions
+    return place
 
 
 def find(text: str, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:

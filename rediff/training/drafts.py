@@ -80,12 +80,13 @@ class Correction(BaseModel):
 
     def unsure(self) -> tuple[bool, ...]:
         """Where the draft is wrong and what is right is not known, position by position."""
-        unsure = [False] * len(self.draft.words)
-        for segment in self.segments:
-            if not segment.right:
-                for position in range(segment.start, segment.start + len(segment.wrong)):
-                    unsure[position] = True
-        return tuple(unsure)
+        unsure = {
+            segment.start + offset
+            for segment in self.segments
+            if not segment.right
+            for offset in range(len(segment.wrong))
+        }
+        return tuple(position in unsure for position in range(len(self.draft.words)))
 
 
 class Cost(BaseModel):

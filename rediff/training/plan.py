@@ -11,28 +11,28 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoTokenizer, LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
-from rediff.chat.prices import PICTURE_TOKENS, load_prices
+from rediff.chat.prices import PICTURE_TOKENS, dollars, load_prices
 from rediff.data.mixture import Mixture, mix, tokenizer_folder
 from rediff.models import llada_v
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiles import image_tokens
 from rediff.training.batches import CanvasModel
+from rediff.training.expert.server import Server
 from rediff.training.lora import TARGETS
 from rediff.training.optimisation import Optimisation
 from rediff.training.recipe import Recipe
 from rediff.training.settings import (
     CheckpointStage,
-    CorrectStage,
     DraftsStage,
     ExpertStage,
     PredictStage,
     RecordsStage,
-    ReviseStage,
     Stage,
     VisionStage,
 )
+from rediff.training.stages.learning import Learning
 from rediff.training.stages.starting import tiny_checkpoint
 from rediff.training.trainer import choose_trained, split_batch
 
@@ -83,61 +83,73 @@ def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]
     named, and with pictures and answers of a common size where no data are. Raises ValueError if a
     batch cannot be split over the processes.
     """
-    network = _network(recipe)
-    row = _row(recipe, network)
-    return [
-        _plan_stage(name, stage, recipe, network, row, processes, tflops)
-        for name, stage in recipe.stages.items()
-    ]
+    with torch.device("meta"):
+        tiny = tiny_checkpoint(recipe)
+        network = _network(recipe, tiny)
+    planner = _Planner(
+        recipe, network, _row(recipe, network, tiny), processes, processes * tflops * 1e12 * 3600
+    )
+    return [planner.plan(name, stage) for name, stage in recipe.stages.items()]
 
 
-def _plan_stage(
-    name: str, stage: Stage, recipe: Recipe, network: Network, row: Row, processes: int,
-    tflops: float,
-) -> PlannedStage:  # fmt: skip
-    rate = processes * tflops * 1e12
-    if isinstance(stage, VisionStage):
-        return PlannedStage(name, stage.kind, steps=stage.optimisation.steps)
-    if isinstance(stage, PredictStage | ReviseStage | CorrectStage):
-        own = _on_canvas(row, stage.canvas) if isinstance(stage, PredictStage) else row
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """What the stages of a recipe have in common. `hourly`: operations an hour of all devices."""
+
+    recipe: Recipe
+    network: Network
+    row: Row
+    processes: int
+    hourly: float
+
+    def plan(self, name: str, stage: Stage) -> PlannedStage:
+        if isinstance(stage, VisionStage):
+            return PlannedStage(name, stage.kind, steps=stage.optimisation.steps)
+        if isinstance(stage, Learning):
+            return self._learning(name, stage)
+        if isinstance(stage, DraftsStage):
+            return self._drafts(name, stage)
+        if isinstance(stage, ExpertStage) and stage.server is not None:
+            return self._expert(name, stage, stage.server)
+        return PlannedStage(name, stage.kind)
+
+    def _learning(self, name: str, stage: Learning) -> PlannedStage:
+        row = _on_canvas(self.row, stage.canvas) if isinstance(stage, PredictStage) else self.row
         settings = stage.optimisation
-        tokens = settings.steps * settings.batch_size * own.tokens
-        total, trained = count_parameters(network, settings)
+        tokens = settings.steps * settings.batch_size * row.tokens
+        total, trained = count_parameters(self.network, settings)
         return PlannedStage(
             name, stage.kind, settings.steps, total, trained, tokens,
-            memory_of(network, settings, own, processes),
-            tokens * training_operations(network, settings, own) / rate / 3600,
+            memory_of(self.network, settings, row, self.processes),
+            tokens * training_operations(self.network, settings, row) / self.hourly,
         )  # fmt: skip
-    if isinstance(stage, DraftsStage):
-        passes = sum(recipe.canvas // budget for budget in stage.tokens_per_step)
-        tokens = stage.pictures * passes * row.tokens
-        hours = tokens * forward_operations(network, row) / rate / 3600
+
+    def _drafts(self, name: str, stage: DraftsStage) -> PlannedStage:
+        passes = sum(self.recipe.canvas // budget for budget in stage.tokens_per_step)
+        tokens = stage.pictures * passes * self.row.tokens
         return PlannedStage(
-            name, stage.kind, passes, count_parameters(network)[0], tokens=tokens, hours=hours
-        )
-    if isinstance(stage, ExpertStage) and stage.server is not None:
-        drafts = recipe.stages[stage.drafts]
+            name, stage.kind, passes, self.network.num_parameters(), tokens=tokens,
+            hours=tokens * forward_operations(self.network, self.row) / self.hourly,
+        )  # fmt: skip
+
+    def _expert(self, name: str, stage: ExpertStage, server: Server) -> PlannedStage:
+        drafts = self.recipe.stages[stage.drafts]
         assert isinstance(drafts, DraftsStage)
         calls = drafts.pictures * len(drafts.tokens_per_step)
-        price, server = load_prices().get(stage.server.model), stage.server
-        tokens_in, tokens_out = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
-        dollars = None
-        if price is not None:
-            dollars = price.dollars(tokens_in, tokens_out, batch=server.batch)
-        return PlannedStage(name, stage.kind, calls=calls, dollars=dollars)
-    return PlannedStage(name, stage.kind)
+        tokens = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
+        price = load_prices().get(server.model)
+        cost = dollars(price, *tokens, batch=server.batch)
+        return PlannedStage(name, stage.kind, calls=calls, dollars=cost)
 
 
-def count_parameters(network: nn.Module, settings: Optimisation | None = None) -> tuple[int, int]:
+def count_parameters(network: Network, settings: Optimisation) -> tuple[int, int]:
     """All parameters, and those that are trained; low-rank updates count among both."""
-    total = sum(parameter.numel() for parameter in network.parameters())
-    if settings is None:
-        return total, 0
+    total = network.num_parameters()
     if settings.lora is not None:
         layers = (m for name, m in network.named_modules() if re.fullmatch(TARGETS, name))
         updates = sum(settings.lora.rank * sum(layer.weight.shape) for layer in layers)
         return total + updates, updates
-    whole = CanvasModel(network, causal=False)  # type: ignore[arg-type]
+    whole = CanvasModel(network, causal=False)
     choose_trained(whole, settings)
     return total, sum(p.numel() for p in whole.parameters() if p.requires_grad)
 
@@ -146,11 +158,11 @@ def memory_of(network: Network, settings: Optimisation, row: Row, processes: int
     """About the bytes that training takes on one device.
 
     Weights (4 bytes each, with low-rank updates those of the precision), gradients and Adam's two
-    moments (4 and 8 bytes for each trained one; Muon keeps one moment of matrices), shared out or
-    whole; copies of the weights in the precision; each layer's input, and the inside of one layer
-    (of all, without checkpointing) at 18 values a token and hidden unit; the canvas's logits with
-    their gradient in float32. All of the longest row. What is shared out is gathered a layer at a
-    time, but for embedding and head.
+    moments (4 and 8 bytes for each trained one; counted for Muon, too, which keeps one moment of
+    matrices), shared out or whole; copies of the weights in the precision; each layer's input, and
+    the inside of one layer (of all, without checkpointing) at 18 values a token and hidden unit;
+    the canvas's logits with their gradient in float32. All of the longest row. What is shared out
+    is gathered a layer at a time, but for embedding and head.
     """
     text: Any = network.config.text_config
     size = 2 if settings.precision == "bfloat16" else 4
@@ -186,13 +198,10 @@ def training_operations(network: Network, settings: Optimisation, row: Row) -> f
     return forward_operations(network, row) * (passes + settings.gradient_checkpointing)
 
 
-def _network(recipe: Recipe) -> Network:
-    """The recipe's network without weights."""
+def _network(recipe: Recipe, tiny: Checkpoint) -> Network:
+    """The network that the recipe starts from."""
     first = next((s for s in recipe.stages.values() if isinstance(s, CheckpointStage)), None)
-    with torch.device("meta"):
-        if first is None:
-            return tiny_checkpoint(recipe).model
-        return Network(_config(first))
+    return tiny.model if first is None else Network(_config(first))
 
 
 def _config(stage: CheckpointStage) -> LlavaOnevisionConfig:
@@ -204,13 +213,11 @@ def _config(stage: CheckpointStage) -> LlavaOnevisionConfig:
     return LlavaOnevisionConfig.from_pretrained(folder)
 
 
-def _row(recipe: Recipe, network: Network) -> Row:
+def _row(recipe: Recipe, network: Network, tiny: Checkpoint) -> Row:
     """The mean row of the recipe's public data, or of its scenes."""
     sources = [s for s in recipe.stages.values() if isinstance(s, RecordsStage)]
     if not sources:
-        checkpoint = tiny_checkpoint(recipe)
-        image = checkpoint.card.image_tokens or 0
-        prompt = len(checkpoint.prompt_ids()) - 1 + image
+        prompt = len(tiny.prompt_ids()) - 1 + recipe.model.image_tokens
         return _on_canvas(Row(prompt, 0, prompt, 0), recipe.canvas)
     lengths = [*_lengths(sources[0], network)]
     texts, images = zip(*lengths, strict=True)

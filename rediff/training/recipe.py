@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ class Recipe(Strict):
             if export.stage not in known:
                 raise ValueError(f"{path}: export {name!r} names no stage: {export.stage!r}")
 
+    def with_stages(self, changed: Mapping[str, Stage]) -> Recipe:
+        """The recipe with some of its stages changed."""
+        return self.model_copy(update={"stages": {**self.stages, **changed}})
+
     def only(self, exports: Sequence[str]) -> Recipe:
         """The recipe of some exports and what they need. Raises ValueError for an unknown one."""
         for name in exports:
@@ -108,7 +112,7 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
         return recipe
     own = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
     changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
-    return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+    return recipe.with_stages(changed)
 
 
 def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
@@ -126,7 +130,7 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
         raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a --data FILE")
     own = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
     changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
-    return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+    return recipe.with_stages(changed)
 
 
 def with_expert(
@@ -134,9 +138,7 @@ def with_expert(
 ) -> Recipe:
     """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
 
-    `thinks`: of the model given; see `ServerSpec`.
-
-    Raises ValueError if the recipe asks no server.
+    `thinks`: of the model given; see `ServerSpec`. Raises ValueError if the recipe asks no server.
     """
     if model is None and base_url is None:
         return recipe
@@ -151,7 +153,7 @@ def with_expert(
     }
     if not changed:
         raise ValueError("this recipe asks no server: it takes no --expert and no --expert-url")
-    return recipe.model_copy(update={"stages": {**recipe.stages, **changed}})
+    return recipe.with_stages(changed)
 
 
 def _digest(mixture: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from accelerate import Accelerator
@@ -35,13 +36,16 @@ def layer_classes(model: nn.Module) -> list[str]:
     return sorted({type(layer).__name__ for stack in stacks for layer in stack})
 
 
-def share_out(accelerator: Accelerator, plugin: FullyShardedDataParallelPlugin) -> None:
+def share_out(accelerator: Accelerator, arguments: Mapping[str, Any]) -> None:
     """Has accelerate share out on CPUs, too, which it does between accelerators alone, and gather
-    and reduce in float32: autocast rounds within the forward pass, as it does for whole weights."""
+    and reduce in float32: autocast rounds within the forward pass, as it does for whole weights.
+
+    `arguments`: of the plugin, as transformers' arguments have them.
+    """
     state = accelerator.state
     if state.distributed_type == DistributedType.MULTI_CPU:
         state.distributed_type = DistributedType.FSDP
-        state.fsdp_plugin = plugin
+        state.fsdp_plugin = FullyShardedDataParallelPlugin(**arguments)
     state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy()
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import FullyShardedDataParallelPlugin
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -37,9 +36,7 @@ class OwnOptimizerTrainer(Trainer):
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
         if self.args.fsdp_plugin_args is not None:
-            share_out(
-                self.accelerator, FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
-            )
+            share_out(self.accelerator, self.args.fsdp_plugin_args)
             self.is_fsdp_enabled = True
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:

@@ -129,32 +129,20 @@ def print_plan(spec: RunSpec, prices: Path | None) -> None:
 
     from rediff_eval.plan import PROBE, plan
     from rediff_eval.safe import plain
-    from rediff_eval.tables import print_wide
+    from rediff_eval.tables import amount, print_wide
 
     table = Table(title=f"plan, times by a probe of {PROBE} samples")
     head = ("cell", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
     for name in head:
         table.add_column(name, justify="left" if name == "cell" else "right")
     cells = plan(spec, prices)
-    rows = [
-        (c.cell.title, c.samples, c.passes, c.tokens, c.judge_calls, c.dollars, c.seconds)
-        for c in cells
-    ]
-    for row in rows:
-        table.add_row(*(Text(plain(_planned(part))) for part in row))
+    rows = [(c.samples, c.passes, c.tokens, c.judge_calls, c.dollars, c.seconds) for c in cells]
+    for cell, numbers in zip(cells, rows, strict=True):
+        table.add_row(Text(plain(cell.cell.title)), *(amount(n, "not known") for n in numbers))
     table.add_section()
-    columns = list(zip(*rows, strict=True))[1:]
-    sums = [None if None in column else sum(column) for column in columns]
-    table.add_row(f"{len(rows)} cells", *map(_planned, sums))
+    sums = [None if None in column else sum(column) for column in zip(*rows, strict=True)]
+    table.add_row(f"{len(rows)} cells", *(amount(total, "not known") for total in sums))
     print_wide(table)
-
-
-def _planned(value: float | str | None) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, str):
-        return value
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
 def parse_steps(text: str | None) -> tuple[int, ...]:

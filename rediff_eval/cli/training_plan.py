@@ -22,7 +22,7 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
     from rich.table import Table
 
     from rediff.training.plan import plan
-    from rediff_eval.tables import print_wide
+    from rediff_eval.tables import amount, print_wide
 
     rate = tflops or (GPU if torch.cuda.is_available() or _is_big(recipe) else CORE)
     stages = plan(recipe, processes=devices, tflops=rate)
@@ -33,21 +33,15 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
     for s in stages:
         memory = None if s.memory is None else s.memory / 1e9
         numbers = (s.steps, s.parameters, s.trained, s.tokens, memory, s.hours, s.calls, s.dollars)
-        table.add_row(s.stage, s.kind, *map(_shown, numbers))
+        table.add_row(s.stage, s.kind, *map(amount, numbers))
     table.add_section()
     hours = sum(s.hours or 0.0 for s in stages)
     known = all(s.calls is None or s.dollars is not None for s in stages)
     dollars = sum(s.dollars or 0.0 for s in stages) if known else None
-    table.add_row(f"{len(stages)} stages", *[""] * 6, _shown(hours), "", _shown(dollars))
+    table.add_row(f"{len(stages)} stages", *[""] * 6, amount(hours), "", amount(dollars))
     print_wide(table)
 
 
 def _is_big(recipe: Recipe) -> bool:
     """Whether the recipe starts from a checkpoint, which then is no tiny one of ours."""
     return any(stage.kind == "checkpoint" for stage in recipe.stages.values())
-
-
-def _shown(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"

@@ -35,10 +35,13 @@ from transformers import (
 )
 
 from rediff.models.checkpoint import CAPTION_PROMPT
+from rediff.models.tiny import TinyConfig
 from rediff.models.tokenizer import SPECIAL_TOKENS, build_tokenizer
 from rediff.scenes.grammar import vocabulary
 from rediff.scenes.reader import tokenize
 
+TOY = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48)
+"""A model that trains a few steps within a second."""
 ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 TEXT = {
     "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,

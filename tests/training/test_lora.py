@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.tiny import TinyConfig
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
 
-SMALL = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48).model_dump(mode="json")
 STEPS: dict[str, Any] = {
     "steps": 4, "batch_size": 4, "optimizer": "adamw", "lr": 0.01, "gradient_checkpointing": True,
     "lora": {"rank": 4, "alpha": 8},
@@ -22,7 +21,12 @@ def test_only_linear_layers_of_the_text_model_change(tmp_path: Path) -> None:
         "vision": {"kind": "vision", "optimisation": {"steps": 1, "batch_size": 4, "freeze": []}},
         "stage1": {"kind": "revise", "start": "vision", "optimisation": STEPS},
     }
-    raw = {"scenes": {"train": 8}, "model": SMALL, "stages": stages, "export": {}}
+    raw = {
+        "scenes": {"train": 8},
+        "model": TOY.model_dump(mode="json"),
+        "stages": stages,
+        "export": {},
+    }
     train(Recipe.model_validate(raw), tmp_path)
     before, after = (
         Checkpoint.load(tmp_path / name / "model").model.state_dict() for name in stages

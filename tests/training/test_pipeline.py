@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tiny_models import TOY
 
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Decoding
@@ -32,7 +33,7 @@ def toy(steps: int = 4, name: str = "scenes") -> Recipe:
     """A shipped recipe with few steps, few scenes and a small model."""
     raw = Recipe.load(find_recipe(name)).model_dump(mode="json")
     raw["scenes"] |= {"train": 40, "captions": 2}
-    raw["model"] |= {"hidden": 32, "layers": 2, "heads": 2, "feed_forward": 48}
+    raw["model"] = TOY.model_dump(mode="json")
     for stage in raw["stages"].values():
         if "optimisation" in stage:
             stage["optimisation"] |= {"steps": steps, "batch_size": 8, "save_every": 2}

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.tiny import TinyConfig
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
@@ -22,11 +22,10 @@ from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
 from rediff.training.trainer import STATE, split_batch
 
-SMALL = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48).model_dump(mode="json")
 STEPS = {"steps": 20, "batch_size": 8, "lr": 0.005, "save_every": 5}
 RECIPE: dict[str, Any] = {
     "scenes": {"train": 24, "captions": 2},
-    "model": SMALL,
+    "model": TOY.model_dump(mode="json"),
     "stages": {
         "vision": {"kind": "vision", "optimisation": {"steps": 2, "batch_size": 8, "freeze": []}},
         "stage1": {"kind": "revise", "start": "vision", "optimisation": STEPS},

@@ -31,7 +31,7 @@ from rediff.training.items import Item
 from rediff.training.pipeline import fingerprint, train
 from rediff.training.recipe import Recipe, find_recipe, with_checkpoint
 from rediff.training.settings import ExpertStage
-from rediff.training.stages.served_expert import correct_by_server, place_edits, spell_draft
+from rediff.training.stages.served_expert import correct_by_server, place_edits, spell_words
 
 CHECKPOINT = Path(rediff.__file__).parent / "checkpoints" / "base"
 WORDS = ("a", "red", "blue", "square", "circle", "on", ".", "big", "user", "assistant")
@@ -277,7 +277,7 @@ def test_edits_touch_their_own_tokens_alone(words: list[str], wished: list[TextE
 
 def test_the_place_that_is_meant_is_corrected_in_the_drafts_own_tokens() -> None:
     draft = draft_of("x")
-    assert spell_draft(draft, TOKENIZER).text == "a red square on a red circle."
+    assert spell_words(draft.words, TOKENIZER).text == "a red square on a red circle."
     second, _ = place_edits(draft, (TextEdit("red", "blue", 2),), TOKENIZER, first=False)
     assert [s.start for s in second.segments] == [5]
     _, refused = place_edits(draft, (TextEdit("red", "blue"),), TOKENIZER, first=False)

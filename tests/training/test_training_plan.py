@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 from programs import inside
+from tiny_models import TOY
 
-from rediff.models.tiny import TinyConfig
 from rediff.training.batches import CanvasModel
 from rediff.training.lora import add_lora
 from rediff.training.optimisation import Optimisation
@@ -35,9 +35,7 @@ def test_the_published_shape_has_the_published_size() -> None:
 @pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}])
 def test_parameters_are_those_of_the_trainer(lora: dict[str, Any] | None) -> None:
     settings = Optimisation.model_validate({**ADAM, "lora": lora})
-    recipe = Recipe.load(find_recipe("scenes")).model_copy(
-        update={"model": TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48)}
-    )
+    recipe = Recipe.load(find_recipe("scenes")).model_copy(update={"model": TOY})
     network = tiny_checkpoint(recipe).model
     total, trained = count_parameters(network, settings)
     real = CanvasModel(network, causal=False)

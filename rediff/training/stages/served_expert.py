@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from transformers import AutoTokenizer
 
 from rediff.chat.bill import Bill
 from rediff.chat.model import ChatModel
-from rediff.chat.prices import load_prices
+from rediff.chat.prices import dollars, load_prices
+from rediff.chat.prompt import Prompt
 from rediff.chat.talk import Failed, Talk
-from rediff.data.alignment import AlignmentError, Spelled, find, fit
+from rediff.data.alignment import AlignmentError, Spelled, claim, fit
 from rediff.data.images import data_url
 from rediff.data.records import TextEdit
 from rediff.scenes.oracle import END
@@ -79,43 +81,40 @@ def place_edits(
     A segment that is found but has no correction of equal token count is kept as wrong without a
     correction. Of two that touch each other the first counts.
     """
-    spelled = spell_draft(draft, tokenizer)
+    spelled = spell_words(draft.words, tokenizer)
     spell = tokenizer.convert_ids_to_tokens
     segments, unused, taken = list[Segment](), list[Unused](), set[int]()
     for edit in edits:
         try:
-            place = find(spelled.text, edit, first=first)
-            tokens = spelled.tokens_of(*place)
-            positions = set(range(tokens.start, tokens.stop))
-            if positions & taken:
-                raise AlignmentError("segments overlap")
+            place = claim(spelled, edit, taken, first=first)
         except AlignmentError as error:
             unused.append(_unused(draft, str(error), edit))
             continue
-        taken |= positions
         right: tuple[str, ...] = ()
         try:
             right = tuple(spell(fit(tokenizer, spelled, place, edit.right)))
         except AlignmentError as error:
             unused.append(_unused(draft, str(error), edit))
+        tokens = spelled.tokens_of(*place)
         segments.append(Segment(start=tokens.start, wrong=draft.words[tokens], right=right))
     return Correction(draft=draft, segments=tuple(segments)), unused
 
 
-def spell_draft(draft: Draft, tokenizer: Any) -> Spelled:
-    """A draft's text up to its end, in its own tokens."""
-    words = draft.words[: draft.words.index(END)] if END in draft.words else draft.words
-    return Spelled.of_ids(tokenizer, tokenizer.convert_tokens_to_ids(list(words)))
+def spell_words(words: Sequence[str], tokenizer: Any) -> Spelled:
+    """The text of a draft's words up to its end, in its own tokens."""
+    said = takewhile(lambda word: word != END, words)
+    return Spelled.of_ids(tokenizer, tokenizer.convert_tokens_to_ids(list(said)))
 
 
 def _ask_all(
     model: ChatModel, server: Server, questions: Sequence[Question], items: Mapping[str, Item],
     tokenizer: Any,
 ) -> list[Edits | Failed]:  # fmt: skip
-    def talks(chosen: Sequence[Question], *, structured: bool) -> list[Talk[Edits]]:
-        return [_talk(q, items[q[0]], tokenizer, structured=structured) for q in chosen]
+    prompt, structured = expert_prompt(), server.structured
 
-    structured = server.structured
+    def talks(chosen: Sequence[Question], *, structured: bool) -> list[Talk[Edits]]:
+        return [_talk(prompt, q, items[q[0]], tokenizer, structured=structured) for q in chosen]
+
     if server.batch:
         return model.hold(talks(questions, structured=structured))
     outcomes = model.hold(talks(questions[:1], structured=structured))
@@ -134,22 +133,21 @@ def _mostly_unanswered(outcomes: Sequence[Edits | Failed]) -> bool:
 
 
 def _unanswered(outcomes: Sequence[Edits | Failed]) -> int:
-    return sum(isinstance(outcome, Failed) and outcome.unanswered for outcome in outcomes)
+    return sum(map(_is_unanswered, outcomes))
 
 
-def _talk(question: Question, item: Item, tokenizer: Any, *, structured: bool) -> Talk[Edits]:
-    row_id, number, words = question
+def _is_unanswered(outcome: Edits | Failed) -> TypeGuard[Failed]:
+    return isinstance(outcome, Failed) and outcome.unanswered
+
+
+def _talk(
+    prompt: Prompt, question: Question, item: Item, tokenizer: Any, *, structured: bool
+) -> Talk[Edits]:
+    _, number, words = question
     *earlier, turn = item.dialogues[number]
     asked = "\n".join([*(part for t in earlier for part in (t.question, t.answer)), turn.question])
-    draft = Draft(id=row_id, dialogue=number, tokens_per_step=1, nfe=0, words=words)
-    text = spell_draft(draft, tokenizer).text
-
-    def talk() -> Talk[Edits]:
-        url = data_url(item.open())
-        prompt = expert_prompt()
-        return (yield from ask(prompt, url, asked, item.truth(number), text, structured=structured))
-
-    return talk()
+    url, draft = data_url(item.open()), spell_words(words, tokenizer).text
+    return (yield from ask(prompt, url, asked, item.truth(number), draft, structured=structured))
 
 
 def _question(draft: Draft) -> Question:
@@ -157,12 +155,11 @@ def _question(draft: Draft) -> Question:
 
 
 def _cost(server: Server, bill: Bill) -> Cost:
-    price = load_prices().get(server.model)
     tokens = bill.used_in, bill.used_out
     return Cost(
         model=server.model, calls=bill.calls - bill.failed + bill.kept,
         tokens_in=tokens[0], tokens_out=tokens[1],
-        dollars=None if price is None else price.dollars(*tokens, batch=server.batch),
+        dollars=dollars(load_prices().get(server.model), *tokens, batch=server.batch),
     )  # fmt: skip
 
 
@@ -170,7 +167,7 @@ def _check_answered(drafts: Sequence[Draft], outcomes: Sequence[Edits | Failed])
     missing = [
         f"{draft.id}: {outcome.reason}"
         for draft, outcome in zip(drafts, outcomes, strict=True)
-        if isinstance(outcome, Failed) and outcome.unanswered
+        if _is_unanswered(outcome)
     ]
     if missing:
         raise RuntimeError(
