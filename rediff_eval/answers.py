@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rediff.decoding.trace import Trace
-from rediff.models.captioner import Caption, Failure
-from rediff.scenes.oracle import END, nearest_caption
+from rediff.models.captioner import Caption, Failure, Said
+from rediff.scenes.oracle import END, nearest_text
+from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
 
 COMMIT, REVISE = "c", "r"
@@ -46,13 +47,15 @@ class Answer:
     error: str | None = None
 
     @classmethod
-    def of(cls, reply: Caption | Failure, scene: Scene | None, *, keep_trace: bool) -> Answer:
-        """What is kept of a captioner's reply. `scene`: the picture's truth, where it is known."""
+    def of(
+        cls, reply: Caption | Failure, scene: Scene | None, said: Said, *, keep_trace: bool
+    ) -> Answer:
+        """What is kept of a captioner's reply to what was said. `scene`: the picture's truth."""
         if isinstance(reply, Failure):
             return cls(error=reply.error)
         trace, truth = reply.trace, None
         if trace is not None and scene is not None:
-            truth = true_words(trace.words[-1], scene)
+            truth = true_words(trace.words[-1], scene, said)
         return cls(
             text=reply.text,
             tokens=reply.tokens,
@@ -78,11 +81,11 @@ class Answer:
         return cls(**own)
 
 
-def true_words(words: Sequence[str], scene: Scene) -> list[str] | None:
-    """The oracle's words for a finished canvas; None if no true caption fits it."""
+def true_words(words: Sequence[str], scene: Scene, said: Said) -> list[str] | None:
+    """The oracle's words for a finished canvas; None if no true text fits it."""
     end = next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
     try:
-        return nearest_caption(scene, [*words[:end], *[END] * (len(words) - end)])
+        return nearest_text(true_texts(scene, said), [*words[:end], *[END] * (len(words) - end)])
     except ValueError:
         return None
 

@@ -107,10 +107,11 @@ def _named_by(worker: Path) -> list[Path]:
 
 
 def code_hash() -> str:
-    """SHA-256 over the source of models and decoding, which changes between versions too."""
+    """SHA-256 over the source of models, decoding and the scenes' oracle, which counts what
+    revisions did; it changes between versions too."""
     root = Path(rediff.__file__).parent
     sources = sorted(
-        p for part in ("models", "decoding", "data") for p in (root / part).glob("*.py")
+        p for part in ("models", "decoding", "data", "scenes") for p in (root / part).glob("*.py")
     )
     return files_hash(sources)
 

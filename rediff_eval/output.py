@@ -50,10 +50,12 @@ def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -
 
 
 def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
-    """The lines of `captions.jsonl`: the cell, the sample's id, and its answer or its error."""
+    """The lines of `captions.jsonl`: the cell, the sample's id, what was asked of it alone, and its
+    answer or its error."""
     cell = asdict(outcome.cell)
     for sample, answer in zip(outcome.samples, outcome.answers, strict=True):
-        yield {**cell, "id": sample.id, **answer.to_record()}
+        said = {"said": sample.said} if sample.said else {}
+        yield {**cell, "id": sample.id, **said, **answer.to_record()}
     for sample_id, error in outcome.failures.items():
         yield {**cell, "id": sample_id, "error": error}
 

@@ -87,7 +87,8 @@ def _plan_server(
 ) -> PlannedCell:
     count = len(samples.samples)
     tokens = (spec.loading.length or MAX_TOKENS) * count
-    asked = (PICTURE_TOKENS + 2 * len(spec.task.prompt.split())) * count
+    said = " ".join(text for s in samples.samples for text in s.asked(spec.task.prompt))
+    asked = PICTURE_TOKENS * count + 2 * len(said.split())
     return PlannedCell(
         cell=Cell(model.name, "api", None, None),
         samples=count,
@@ -104,14 +105,15 @@ def _probe(
 ) -> float:  # fmt: skip
     """Seconds a caption; a picture that cannot be opened takes none."""
     sampler = find_sampler(cell.sampler) if captioner.traits.takes_samplers else None
-    readable = {sample.id: image for sample in samples if (image := _opened(sample)) is not None}
+    opened = [(sample, _opened(sample)) for sample in samples]
+    readable = [(sample, image) for sample, image in opened if image is not None]
     if not readable:
         return 0.0
     replies = captioner.caption(
-        list(readable.values()),
+        [image for _, image in readable],
         Decoding(sampler=sampler, steps=cell.steps, guidance=spec.guidance),
-        prompt=spec.task.prompt,
-        ids=list(readable),
+        said=[sample.asked(spec.task.prompt) for sample, _ in readable],
+        ids=[sample.id for sample, _ in readable],
     )
     return sum(r.seconds for r in replies if isinstance(r, Caption)) / len(replies)
 

@@ -110,7 +110,8 @@ def _run_cell(
         for start in range(0, len(todo), spec.batch_size):
             batch = todo[start : start + spec.batch_size]
             for sample, reply in _caption(spec, captioner, batch, decoding):
-                answer = Answer.of(reply, sample.scene, keep_trace=sample.id in traced)
+                said = sample.asked(spec.task.prompt)
+                answer = Answer.of(reply, sample.scene, said, keep_trace=sample.id in traced)
                 store.append(_key(cell, sample), answer.to_record())
             advance(len(batch))
 
@@ -128,23 +129,25 @@ def _caption(
         else:
             readable.append(sample)
     if images:
-        replies = _ask(spec, captioner, images, [sample.id for sample in readable], decoding)
+        replies = _ask(spec, captioner, images, readable, decoding)
         yield from zip(readable, replies, strict=True)
 
 
 def _ask(
-    spec: RunSpec, captioner: Captioner, images: list[Image.Image], ids: list[str],
+    spec: RunSpec, captioner: Captioner, images: list[Image.Image], samples: list[Sample],
     decoding: Decoding,
 ) -> list[Caption | Failure]:  # fmt: skip
     """The captioner's replies; a picture that it refuses fails alone, not with its batch."""
     try:
-        return captioner.caption(images, decoding, prompt=spec.task.prompt, ids=ids)
+        said = [sample.asked(spec.task.prompt) for sample in samples]
+        ids = [sample.id for sample in samples]
+        return captioner.caption(images, decoding, said=said, ids=ids)
     except ValueError as error:
         if len(images) == 1:
             return [Failure(str(error))]
     return [
         reply
-        for image, own in zip(images, ids, strict=True)
+        for image, own in zip(images, samples, strict=True)
         for reply in _ask(spec, captioner, [image], [own], decoding)
     ]
 

@@ -13,6 +13,7 @@ from typing import Literal
 from PIL import Image
 
 from rediff.data.images import data_url
+from rediff.models.captioner import Said
 from rediff.scenes.world import Scene
 
 DataKind = Literal["scenes", "own", "official"]
@@ -38,7 +39,8 @@ class Rival:
 class Sample:
     """One picture. `open` reads it and may raise ValueError; `scene` is its truth where known.
 
-    `digest` tells the picture from every other: a hash of its bytes, or of what it is drawn from.
+    `digest` tells the picture from every other: a hash of its bytes, or of what it is drawn from,
+    and of what is asked. `said`: what is asked of this picture instead of the task's prompt.
     `file`: the picture's own file, where it has one.
     """
 
@@ -49,7 +51,12 @@ class Sample:
     scene: Scene | None = None
     questions: tuple[Question, ...] = ()
     rival: Rival | None = None
+    said: Said = ()
     file: Path | None = None
+
+    def asked(self, prompt: str) -> Said:
+        """What is asked of this picture by a task with a prompt."""
+        return self.said or (prompt,)
 
     def data_url(self) -> str:
         """The picture for a server: the file's own bytes, else a PNG. Raises as `open` does."""

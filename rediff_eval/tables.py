@@ -13,6 +13,8 @@ from rediff_eval.results import CellResult, Results
 from rediff_eval.safe import markdown, plain
 
 SHOWN = (
+    "accuracy", "accuracy_count", "accuracy_attribute", "accuracy_relation",
+    "accuracy_instruction", "accuracy_dialogue", "word_accuracy",
     "clair", "clair_worst", "capture", "object_f1", "attribute_f1", "relation_f1",
     "hallucination", "coverage", "coverage_worst", "factuality", "factuality_worst", "caparena",
     "caparena_worst", "capture_lite", "repetition", "fluency", "bleu4", "meteor", "rouge_l",

@@ -14,7 +14,11 @@ from rediff_eval.samples import DataKind
 
 class SceneData(BaseModel):
     """Embedded scenes: a split, with `captions` references each, and questions or the captions of
-    reference models where the metrics need them."""
+    reference models where the metrics need them.
+
+    `dialogues`: each is asked a question of its own, the families of `rediff.scenes.dialogues` in
+    turn, and has true answers as references.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,6 +26,7 @@ class SceneData(BaseModel):
     captions: int = Field(gt=0)
     questions: bool = False
     rivals: bool = False
+    dialogues: bool = False
 
 
 class OfficialData(BaseModel):
@@ -40,7 +45,8 @@ class Task(BaseModel):
     """What is measured on what.
 
     `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own.
-    `limit`: scenes by default. `tokens_per_step`: the budgets. `metrics`: names of
+    `limit`: scenes by default. `prompt`: what is asked where a sample asks nothing of its own.
+    `tokens_per_step`: the budgets. `metrics`: names of
     `rediff_eval.metrics.METRICS`, on scenes and on the user's own data; `main_metric` is what
     tables rank by.
     """

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.denoiser import image_features, padding, splice
+from rediff.models.diffusion import prompts
 
 GREEDY = "greedy"
 """Sampler name of models that decode left to right, one token a step."""
@@ -34,7 +35,7 @@ class AutoregressiveCaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption for each image."""
@@ -42,7 +43,7 @@ class AutoregressiveCaptioner:
         checkpoint = self.checkpoint
         model, tokenizer = checkpoint.model, checkpoint.tokenizer
         features = image_features(model, checkpoint.pictures(list(images)))
-        prefix = splice(model, [checkpoint.prompt_ids(prompt)] * len(images), features)
+        prefix = splice(model, prompts(checkpoint, said, len(images)), features)
         places: dict[str, Any] = padding(prefix.lengths, prefix.embeddings.size(1))
         output = model.generate(  # type: ignore[misc]
             inputs_embeds=prefix.embeddings,

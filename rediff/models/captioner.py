@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,21 @@ from PIL import Image
 
 from rediff.decoding.samplers import AnySampler
 from rediff.decoding.trace import Trace
+
+CAPTION_PROMPT = "Please describe the image in detail."
+Said = tuple[str, ...]
+"""Questions and answers in turn, a question first and last."""
+
+
+def requests(said: Sequence[Said] | None, count: int) -> Sequence[Said]:
+    """What is said about each of `count` images: `said`, or else a request of a description."""
+    return [(CAPTION_PROMPT,)] * count if said is None else said
+
+
+def turns_of(said: Said) -> Iterator[tuple[str, str]]:
+    """The texts with the chat's role of each."""
+    assert len(said) % 2
+    return zip(itertools.cycle(("user", "assistant")), said, strict=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +85,7 @@ class Failure:
 
 
 class Captioner(Protocol):
-    """Describes pictures."""
+    """Describes pictures, and answers questions about them."""
 
     @property
     def traits(self) -> Traits: ...
@@ -79,12 +95,14 @@ class Captioner(Protocol):
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption or a failure for each image, in order.
 
-        `ids` names the images to captioners that look captions up or report to others.
+        `said`: what was said about each, up to the answer that is asked for; None for the
+        captioner's own request of a description. `ids` names the images to captioners that look
+        captions up or report to others.
         """
         ...
 

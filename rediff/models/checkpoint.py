@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,13 +18,13 @@ from transformers import (
 
 from rediff.decoding.canvas import SpecialIds
 from rediff.models import llada_v
+from rediff.models.captioner import CAPTION_PROMPT, Said
 from rediff.models.pictures import ImageProcessor, Pictures, prepare
 from rediff.models.prompt import chat_text, encode_around_image, encode_whole
 from rediff.models.tokenizer import END_HEADER, END_OF_TEXT, START_HEADER, START_OF_TEXT
 from rediff.models.weights import load_whole
 
 CARD = "captioner.json"
-CAPTION_PROMPT = "Please describe the image in detail."
 Dtype = Literal["float32", "bfloat16", "float16", "stored"]
 DTYPES: Mapping[str, torch.dtype | str] = {
     "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
@@ -141,12 +141,12 @@ class Checkpoint:
         special = {self.ids.stop, *self.ids.banned}
         return [i for i in range(len(self.tokenizer)) if i not in special]
 
-    def prompt_ids(self, prompt: str | None = None) -> list[int]:
-        """Token ids of the chat turns that ask for a caption, one image token for the picture."""
-        return self.dialogue_ids((prompt or self.card.prompt,))
+    def prompt_ids(self, said: Said | None = None) -> list[int]:
+        """Token ids of a dialogue up to its next answer, one image token for the picture.
 
-    def dialogue_ids(self, said: Sequence[str]) -> list[int]:
-        """The same of a dialogue, its questions and answers in turn, up to the next answer."""
+        `said`: None for the card's own request of a caption.
+        """
+        said = said or (self.card.prompt,)
         text = chat_text(self.tokenizer, said, self.card.system)
         encode = encode_around_image if self.card.around_image else encode_whole
         return encode(self.tokenizer, text)

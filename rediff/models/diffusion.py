@@ -12,7 +12,7 @@ from PIL import Image
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.samplers import decode, find_sampler
 from rediff.decoding.trace import Trace
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
 
@@ -40,13 +40,13 @@ class DiffusionCaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption for each image. Raises ValueError if the given answer does not fit."""
         started = time.perf_counter()
         checkpoint, length = self.checkpoint, self.checkpoint.card.canvas
-        denoiser = prefixed(checkpoint, images, prompt, guidance=decoding.guidance)
+        denoiser = prefixed(checkpoint, images, said, guidance=decoding.guidance)
         canvas = Canvas.blank(len(images), length, checkpoint.ids, device=checkpoint.model.device)
         if decoding.given is not None:
             answer = checkpoint.tokenizer(decoding.given, add_special_tokens=False)["input_ids"]
@@ -83,11 +83,18 @@ class DiffusionCaptioner:
 def prefixed(
     checkpoint: Checkpoint,
     images: Sequence[Image.Image],
-    prompt: str | None = None,
+    said: Sequence[Said] | None = None,
     *,
     guidance: float = 0.0,
 ) -> PrefixedDenoiser:
-    """The checkpoint's denoiser behind the images and the prompt."""
+    """The checkpoint's denoiser behind the images and what was said about each."""
     features = image_features(checkpoint.model, checkpoint.pictures(list(images)))
-    prefix = splice(checkpoint.model, [checkpoint.prompt_ids(prompt)] * len(images), features)
+    prefix = splice(checkpoint.model, prompts(checkpoint, said, len(images)), features)
     return PrefixedDenoiser(checkpoint.model, prefix, mask=checkpoint.ids.mask, guidance=guidance)
+
+
+def prompts(checkpoint: Checkpoint, said: Sequence[Said] | None, count: int) -> list[list[int]]:
+    """The token ids before the answers about `count` images."""
+    if said is None:
+        return [checkpoint.prompt_ids()] * count
+    return [checkpoint.prompt_ids(own) for own in said]

@@ -13,8 +13,7 @@ from PIL import Image
 from transformers import DiffusionGemmaForBlockDiffusion, ProcessorMixin
 
 from rediff.models.autoregressive import cut_at
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
-from rediff.models.checkpoint import CAPTION_PROMPT
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests
 from rediff.models.image_text_to_text import chat_inputs, decode_text, stop_ids
 from rediff.models.processors import load_processor
 
@@ -69,16 +68,19 @@ class DiffusionGemmaCaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption for each image, one after another."""
         steps = decoding.steps or self.traits.steps
-        return [self._caption(image, prompt or CAPTION_PROMPT, steps) for image in images]
+        return [
+            self._caption(image, own, steps)
+            for image, own in zip(images, requests(said, len(images)), strict=True)
+        ]
 
-    def _caption(self, image: Image.Image, prompt: str, steps: int | None) -> Caption:
+    def _caption(self, image: Image.Image, said: Said, steps: int | None) -> Caption:
         started = time.perf_counter()
-        inputs = chat_inputs(self.processor, [image], prompt)
+        inputs = chat_inputs(self.processor, [image], [said])
         inputs = inputs.to(self.model.device, self.model.dtype)
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):

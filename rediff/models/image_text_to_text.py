@@ -17,8 +17,7 @@ from transformers import (
 )
 
 from rediff.models.autoregressive import GREEDY, cut_at
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
-from rediff.models.checkpoint import CAPTION_PROMPT
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests, turns_of
 from rediff.models.processors import load_processor
 
 MAX_TOKENS = 512
@@ -60,12 +59,12 @@ class ImageTextToTextCaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption for each image. Raises ValueError if the model has no chat template."""
         started = time.perf_counter()
-        inputs = chat_inputs(self.processor, images, prompt or CAPTION_PROMPT)
+        inputs = chat_inputs(self.processor, images, requests(said, len(images)))
         inputs = inputs.to(self.model.device, self.model.dtype)
         output = self.model.generate(
             **inputs, max_new_tokens=self.length, do_sample=False, num_beams=1
@@ -89,21 +88,27 @@ class ImageTextToTextCaptioner:
         """Nothing is held but memory."""
 
 
-def chat_inputs(processor: ProcessorMixin, images: Sequence[Image.Image], prompt: str) -> Any:
-    """One chat turn with picture and prompt for each image, padded on the left."""
+def chat_inputs(
+    processor: ProcessorMixin, images: Sequence[Image.Image], said: Sequence[Said]
+) -> Any:
+    """What was said about each image in the model's chat format, padded on the left."""
     if processor.chat_template is None:
         raise ValueError("the model folder has no chat template")
-    turn: Any = [{"type": "image"}, {"type": "text", "text": prompt}]
-    text = processor.apply_chat_template(
-        [{"role": "user", "content": turn}], add_generation_prompt=True, tokenize=False
-    )
     processor.tokenizer.padding_side = "left"
     return processor(
         images=[[image.convert("RGB")] for image in images],
-        text=[text] * len(images),
+        text=[_chat_text(processor, own) for own in said],
         return_tensors="pt",
         padding=True,
     )
+
+
+def _chat_text(processor: ProcessorMixin, said: Said) -> str:
+    turns: list[Any] = [
+        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns_of(said)
+    ]
+    turns[0]["content"].insert(0, {"type": "image"})
+    return str(processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
 
 
 def stop_ids(config: GenerationConfig, tokenizer: Any) -> set[int]:

@@ -12,8 +12,7 @@ from openai.types.chat import ChatCompletion
 from PIL import Image
 
 from rediff.data.images import data_url
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
-from rediff.models.checkpoint import CAPTION_PROMPT
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests, turns_of
 
 MAX_TOKENS = 512
 
@@ -56,29 +55,21 @@ class OpenAICaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption or a failure for each image."""
         with ThreadPoolExecutor(self.concurrency) as pool:
-            return list(pool.map(lambda image: self._ask(image, prompt or CAPTION_PROMPT), images))
+            return list(pool.map(self._ask, images, requests(said, len(images))))
 
-    def _ask(self, image: Image.Image, prompt: str) -> Caption | Failure:
+    def _ask(self, image: Image.Image, said: Said) -> Caption | Failure:
         started = time.perf_counter()
         try:
             reply: Any = self.client.chat.completions.create(
                 model=self.model,
                 max_completion_tokens=self.length,
                 temperature=0,
-                messages=[
-                    {
-                        "role": "user",
-                        "content": [
-                            {"type": "image_url", "image_url": {"url": data_url(image)}},
-                            {"type": "text", "text": prompt},
-                        ],
-                    }
-                ],
+                messages=_messages(image, said),
             )
         except (openai.OpenAIError, ValueError) as error:
             return Failure(f"{type(error).__name__}: {error}")
@@ -99,3 +90,12 @@ class OpenAICaptioner:
     def close(self) -> None:
         """Closes the connections."""
         self.client.close()
+
+
+def _messages(image: Image.Image, said: Said) -> list[Any]:
+    """The turns of a chat, the picture before the first question."""
+    first, *later = (
+        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns_of(said)
+    )
+    picture = {"type": "image_url", "image_url": {"url": data_url(image)}}
+    return [{**first, "content": [picture, *first["content"]]}, *later]

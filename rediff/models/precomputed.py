@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from rediff.data.images import SUFFIXES
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits
 
 GIVEN = "given"
 """Stands for a sampler, where captions were made elsewhere."""
@@ -45,7 +45,7 @@ class PrecomputedCaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """The file's caption for each id, which must be given."""

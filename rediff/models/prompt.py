@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from rediff.models.captioner import Said, turns_of
 from rediff.models.tokenizer import IMAGE
 
 
-def chat_text(tokenizer: PreTrainedTokenizerFast, said: Sequence[str], system: str | None) -> str:
-    """The turns up to the assistant's header, with one image token before the first question.
-
-    `said`: questions and answers in turn, a question first and last.
-    """
-    assert len(said) % 2
-    roles = ["user", "assistant"] * len(said)
+def chat_text(tokenizer: PreTrainedTokenizerFast, said: Said, system: str | None) -> str:
+    """The turns up to the assistant's header, with one image token before the first question."""
     messages: list[dict[str, Any]] = [
-        {"role": role, "content": text} for role, text in zip(roles, said, strict=False)
+        {"role": role, "content": text} for role, text in turns_of(said)
     ]
     messages[0]["content"] = f"{IMAGE}\n{said[0]}"
     if system is not None:

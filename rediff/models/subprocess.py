@@ -9,8 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rediff.models.captioner import Caption, Decoding, Failure, Traits
-from rediff.models.checkpoint import CAPTION_PROMPT
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests
 from rediff.models.worker_process import WorkerError, WorkerProcess, WorkerSpec
 
 GIVE_UP_AFTER = 3
@@ -48,24 +47,26 @@ class WorkerCaptioner:
         images: Sequence[Image.Image],
         decoding: Decoding,
         *,
-        prompt: str | None = None,
+        said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
         """A caption or a failure for each image."""
         names = ids or [str(i) for i in range(len(images))]
         return [
-            self._caption(name, image, prompt or CAPTION_PROMPT, decoding.steps)
-            for name, image in zip(names, images, strict=True)
+            self._caption(name, image, own, decoding.steps)
+            for name, image, own in zip(names, images, requests(said, len(images)), strict=True)
         ]
 
     def _caption(
-        self, name: str, image: Image.Image, prompt: str, steps: int | None
+        self, name: str, image: Image.Image, said: Said, steps: int | None
     ) -> Caption | Failure:
         if self.failures >= GIVE_UP_AFTER:
             return Failure(f"the worker failed {self.failures} times in a row and is not asked")
         path = Path(self.folder.name) / "image.png"
         image.convert("RGB").save(path)
-        request = {"id": name, "image": str(path), "prompt": prompt, "steps": steps}
+        *before, prompt = said
+        earlier = {"before": before} if before else {}
+        request = {"id": name, "image": str(path), "prompt": prompt, "steps": steps, **earlier}
         started = time.perf_counter()
         try:
             reply = self._started().ask(request)

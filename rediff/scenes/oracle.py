@@ -1,11 +1,11 @@
-"""The expert with exact truth: the true, grammatical caption nearest to a draft.
+"""The expert with exact truth: the true, grammatical text nearest to a draft.
 
 Stage II of ReDiff asks an expert for minimal wrong segments of a draft with corrections of equal
-token count. Here the answer is computed: among all captions that the grammar can write about the
-scene and that fit the canvas, the one with the fewest tokens different from the draft (Hamming
-distance), found by dynamic programming over positions and over which things were already
-mentioned. False facts, broken grammar, repetition, omissions and a misplaced end are thus all
-corrected by the same rule.
+token count. Here the answer is computed: among all texts of an outline (captions of a scene,
+answers to a question) that fit the canvas, the one with the fewest tokens different from the draft
+(Hamming distance), found by dynamic programming over positions and over what was already said.
+False facts, broken grammar, repetition, omissions and a misplaced end are thus all corrected by the
+same rule.
 """
 
 from __future__ import annotations
@@ -15,22 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rediff.scenes.grammar import (
-    Slot,
-    Words,
-    expand,
-    relation_meaning,
-    scene_meaning,
-    thing_meaning,
-)
-from rediff.scenes.world import Scene
+from rediff.scenes.forms import Form, Slot, Words
+from rediff.scenes.outline import Forms, Outline
 
-MAX_RELATIONS = 2
 END = ""
 """Stands in a draft for every position after the last word: end-of-turn and padding."""
 
 _INFINITE = 1 << 20
-Form = tuple[Slot, ...]
 State = tuple[int, int, bool]
 
 
@@ -43,14 +34,14 @@ class Edit:
     right: Words
 
 
-def revise(scene: Scene, draft: Sequence[str]) -> list[Edit]:
-    """The minimal edits that turn `draft` into a true caption of `scene`.
+def revise(outline: Outline, draft: Sequence[str]) -> list[Edit]:
+    """The minimal edits that turn `draft` into a text of `outline`.
 
     `draft` has one entry for each position of the canvas, `END` after its last word. Edits are
     maximal runs of changed positions, left to right; a correct draft gives an empty list.
-    Raises ValueError if no caption of the scene fits the canvas.
+    Raises ValueError if no text of the outline fits the canvas.
     """
-    return changes(draft, nearest_caption(scene, draft))
+    return changes(draft, nearest_text(outline, draft))
 
 
 def changes(draft: Sequence[str], right: Sequence[str]) -> list[Edit]:
@@ -67,30 +58,30 @@ def changes(draft: Sequence[str], right: Sequence[str]) -> list[Edit]:
     return edits
 
 
-def nearest_caption(scene: Scene, draft: Sequence[str]) -> list[str]:
-    """The caption of `scene` with the fewest words different from `draft`, padded with `END`.
+def nearest_text(outline: Outline, draft: Sequence[str]) -> list[str]:
+    """The text of `outline` with the fewest words different from `draft`, padded with `END`.
 
-    Of equally near captions the choice is deterministic. Raises ValueError if none fits.
+    Of equally near texts the choice is deterministic. Raises ValueError if none fits.
     """
-    return _Search(scene, draft).best()
+    return _Search(outline, draft).best()
 
 
 class _Search:
     """Shortest path over (state, words written), where a state says which kinds of sentence stand.
 
-    A state is (things mentioned, as a bit mask; relations stated; closed). All costs are whole
-    numbers, so the path is found again from the costs alone, without back pointers.
+    A state is (sentences of `each` that stand, as a bit mask; sentences of `some`; closed). All
+    costs are whole numbers, so the path is found again from the costs alone, without back pointers.
     """
 
-    def __init__(self, scene: Scene, draft: Sequence[str]) -> None:
+    def __init__(self, outline: Outline, draft: Sequence[str]) -> None:
         self.misses = _Misses(draft)
         self.size = len(draft)
-        self.opening = self._table(expand("opening", scene_meaning(scene)))
-        self.things = [self._table(expand("thing", thing_meaning(t))) for t in scene.things]
-        relations = map(relation_meaning, sorted(scene.pairwise()))
-        self.relation = self._table([f for r in relations for f in expand("relation", r)])
-        self.closing = self._table(expand("closing", {}))
-        self.everything = (1 << len(self.things)) - 1
+        self.first = self._table(outline.first or [()])
+        self.each = [self._table(forms) for forms in outline.each]
+        self.some = self._table(outline.some) if outline.some else None
+        self.most = outline.most if outline.some else 0
+        self.last = self._table(outline.last) if outline.last else None
+        self.everything = (1 << len(self.each)) - 1
 
     def best(self) -> list[str]:
         cost: dict[State, np.ndarray] = {}
@@ -105,7 +96,7 @@ class _Search:
         state = min(finals, key=lambda final: int((cost[final] + tail).min()))
         end = int((cost[state] + tail).argmin())
         if (cost[state] + tail)[end] >= _INFINITE:
-            raise ValueError(f"no caption of this scene fits a canvas of {self.size} positions")
+            raise ValueError(f"no true text fits a canvas of {self.size} positions")
         words = self._words(cost, state, end)
         return words + [END] * (self.size - end)
 
@@ -116,22 +107,25 @@ class _Search:
 
     def _states(self) -> Iterator[State]:
         for mask in range(self.everything + 1):
-            for stated in range(MAX_RELATIONS + 1):
+            for stated in range(self.most + 1):
                 yield mask, stated, False
-        for stated in range(MAX_RELATIONS + 1):
-            yield self.everything, stated, True
+        if self.last is not None:
+            for stated in range(self.most + 1):
+                yield self.everything, stated, True
 
     def _arrivals(self, state: State) -> Iterator[tuple[State | None, _Table]]:
         """The states one sentence before `state`, each with that sentence's table."""
         mask, stated, closed = state
         if closed:
-            yield (mask, stated, False), self.closing
+            assert self.last is not None
+            yield (mask, stated, False), self.last
             return
         if mask == 0 and stated == 0:
-            yield None, self.opening
+            yield None, self.first
         if stated:
-            yield (mask, stated - 1, False), self.relation
-        for i, table in enumerate(self.things):
+            assert self.some is not None
+            yield (mask, stated - 1, False), self.some
+        for i, table in enumerate(self.each):
             if mask >> i & 1:
                 yield (mask & ~(1 << i), stated, False), table
 
@@ -150,7 +144,7 @@ class _Search:
             state, end = source, start
         return words
 
-    def _table(self, forms: list[Form]) -> _Table:
+    def _table(self, forms: Forms) -> _Table:
         costs = np.stack([self._form_costs(form, np.arange(self.size + 1)) for form in forms])
         return _Table(forms, costs.min(axis=0), costs.argmin(axis=0))
 
@@ -190,7 +184,7 @@ class _Search:
 class _Table:
     """For sentences from position p to q: least distance and the form that has it, [P, P]."""
 
-    forms: list[Form]
+    forms: Forms
     cost: np.ndarray
     choice: np.ndarray
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from rediff.scenes.grammar import SYNONYMS, canonical
-from rediff.scenes.recogniser import recognise
+from rediff.scenes.forms import SYNONYMS, canonical
+from rediff.scenes.recogniser import Sentence, recognise
 from rediff.scenes.world import (
     AT,
     BACKGROUND,
@@ -61,10 +61,10 @@ def read_caption(text: str) -> Graph:
     return Graph(frozenset(objects), frozenset(attributes), frozenset(relations))
 
 
-def fluency(text: str) -> float:
-    """Share of the sentences that the grammar accepts, in [0, 1]; 0 for an empty caption."""
+def fluency(text: str, known: Callable[[str], Sentence | None] = recognise) -> float:
+    """Share of the sentences that the grammar accepts, in [0, 1]; 0 for an empty text."""
     sentences = split_sentences(text)
-    return sum(recognise(s) is not None for s in sentences) / len(sentences) if sentences else 0.0
+    return sum(known(s) is not None for s in sentences) / len(sentences) if sentences else 0.0
 
 
 def _read_exactly(sentence: str) -> Graph | None:

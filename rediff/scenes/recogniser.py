@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rediff.scenes.grammar import (
-    COUNTS,
-    FORMS,
+from rediff.scenes.forms import (
+    LIST,
     PICTURES,
     PLACES,
     SYNONYMS,
@@ -19,6 +18,7 @@ from rediff.scenes.grammar import (
     canonical,
     pieces,
 )
+from rediff.scenes.grammar import COUNTS, FORMS, NUMBERS
 from rediff.scenes.world import (
     BACKGROUNDS,
     COLOURS,
@@ -30,10 +30,12 @@ from rediff.scenes.world import (
     TEXTURES,
 )
 
+QUALITIES = (*COLOURS, *SIZES, *TEXTURES)
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A recognised sentence: its kind (a key of `FORMS`) and the words that filled its slots.
+    """A recognised sentence: its kind and the words that filled its slots.
 
     Words are canonical (`tiny` is read as `small`); a place fills `row` and `column`.
     """
@@ -42,12 +44,32 @@ class Sentence:
     filled: Mapping[str, str]
 
 
+class Recogniser:
+    """Knows the sentences of a table of forms by kind."""
+
+    def __init__(self, forms: Mapping[str, Words]) -> None:
+        self.patterns = [
+            (kind, re.compile(" ".join(_regex(line))))
+            for kind, lines in forms.items()
+            for line in lines
+        ]
+
+    def __call__(self, sentence: str) -> Sentence | None:
+        """The meaning of a sentence (its final mark included), or None if no form allows it."""
+        for kind, pattern in self.patterns:
+            if match := pattern.fullmatch(sentence):
+                return Sentence(kind, dict(_read_groups(match.groupdict())))
+        return None
+
+
 def recognise(sentence: str) -> Sentence | None:
-    """The meaning of a sentence (its final period included), or None if no form allows it."""
-    for kind, pattern in _patterns():
-        if match := pattern.fullmatch(sentence):
-            return Sentence(kind, dict(_read_groups(match.groupdict())))
-    return None
+    """The meaning of a caption's sentence, its kind a key of `FORMS`."""
+    return _of_captions()(sentence)
+
+
+@functools.cache
+def _of_captions() -> Recogniser:
+    return Recogniser(FORMS)
 
 
 def _read_groups(groups: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
@@ -73,15 +95,6 @@ def _category(word: str) -> str:
     )
 
 
-@functools.cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple(
-        (kind, re.compile(" ".join(_regex(line))))
-        for kind, lines in FORMS.items()
-        for line in lines
-    )
-
-
 def _regex(line: str) -> Iterator[str]:
     for name, choices, literal in pieces(line):
         if literal:
@@ -99,9 +112,13 @@ def _value_regex(name: str) -> str:
     if name == "look":
         parts = [f"(?:{_value_regex(part)})" for part in ("size", "texture", "colour")]
         return "|".join(" ".join(order) for order in itertools.permutations(parts))
+    if name == LIST:
+        shape = f"(?:{'|'.join(SHAPES)})"
+        return f"{shape}(?: , the {shape})*(?: and the {shape})?"
     values: Mapping[str, Words] = {
         "shape": SHAPES, "other": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
         "row": ROWS, "column": COLUMNS, "background": BACKGROUNDS, "relation": RELATIONS,
         "count": tuple(COUNTS.values()), "verb": VERBS, "picture": PICTURES,
+        "quality": QUALITIES, "true": QUALITIES, "number": NUMBERS,
     }  # fmt: skip
     return "|".join(alias for value in values[name] for alias in SYNONYMS.get(value, (value,)))

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from rediff.data.alignment import align
+from rediff.models.captioner import Said
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.pictures import Pictures
 from rediff.scenes.oracle import END
 from rediff.training.drafts import Correction
-from rediff.training.items import Dialogue, Item
+from rediff.training.items import Dialogue, Item, before_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class ExampleMaker:
         self.checkpoint = checkpoint
         self.length = length
         self.longest = longest
-        self._prompts: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._prompts: dict[Said, tuple[int, ...]] = {}
         self._vocabulary = checkpoint.tokenizer.get_vocab() | {END: checkpoint.ids.stop}
         self._stop = checkpoint.ids.stop
 
@@ -125,11 +126,11 @@ class ExampleMaker:
 
     def prompt(self, dialogue: Dialogue) -> tuple[int, ...]:
         """Token ids of everything before the last answer."""
-        said = tuple(t for turn in dialogue for t in (turn.question, turn.answer))[:-1]
+        said = before_answer(dialogue)
         if len(said) > 1:
-            return tuple(self.checkpoint.dialogue_ids(said))
+            return tuple(self.checkpoint.prompt_ids(said))
         if said not in self._prompts:
-            self._prompts[said] = tuple(self.checkpoint.dialogue_ids(said))
+            self._prompts[said] = tuple(self.checkpoint.prompt_ids(said))
         return self._prompts[said]
 
     def fill(self, ids: list[int], place: str) -> Tensor:

@@ -6,12 +6,16 @@ import torch
 from torch import Tensor
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.scenes.grammar import SYNONYMS
+from rediff.scenes.forms import SYNONYMS
+from rediff.scenes.grammar import NUMBERS
 from rediff.scenes.grammar import vocabulary as words_of_scenes
+from rediff.scenes.questions import question_words
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 
 FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
 """The categories of words that state a fact; a false fact is another word of its category."""
+FACTS_OF_ANSWERS = (NUMBERS, ("yes", "no"))
+"""The same of answers to questions, for models that know their words."""
 
 
 class FactTable:
@@ -28,8 +32,9 @@ class FactTable:
                 f"the tokenizer has no single token for {len(missing)} words of the scenes, e.g."
                 f" {', '.join(missing[:5])}"
             )
+        asked = FACTS_OF_ANSWERS if set(question_words()) <= vocabulary.keys() else ()
         rows: dict[int, list[int]] = {}
-        for category in FACTS:
+        for category in (*FACTS, *asked):
             aliases = {word: SYNONYMS.get(word, (word,)) for word in category}
             for word in category:
                 others = [vocabulary[a] for w in category if w != word for a in aliases[w]]

@@ -15,11 +15,19 @@ from rediff.data.alignment import amend
 from rediff.data.images import open_image
 from rediff.data.records import TextEdit, Turn
 from rediff.data.store import RecordStore, Stored
-from rediff.scenes.grammar import thing_meaning, write_plainly, write_sentence
+from rediff.models.captioner import Said
+from rediff.scenes.dialogues import FAMILIES, write_dialogue
+from rediff.scenes.forms import write_sentence
+from rediff.scenes.grammar import THING_FORMS, thing_meaning, write_plainly
 from rediff.scenes.world import Scene
 
 Dialogue = tuple[Turn, ...]
 """Questions with their answers; the last answer is the one that is learnt."""
+
+
+def before_answer(dialogue: Dialogue) -> Said:
+    """What is said before the last answer."""
+    return tuple(text for turn in dialogue for text in (turn.question, turn.answer))[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +74,28 @@ def sentence_items(data: datasets.Dataset, prompt: str, *, plain: bool, seed: in
     for row_id, image, captions, text in _rows(data):
         meanings = [thing_meaning(thing) for thing in Scene.from_json(text).things]
         sentences = [
-            write_plainly(meaning) if plain else " ".join(write_sentence("thing", meaning, rng))
+            write_plainly(meaning) if plain else " ".join(write_sentence(THING_FORMS, meaning, rng))
             for meaning in meanings * (1 if plain else len(captions))
         ]
         items.append(Item(row_id, image, _answers(prompt, sentences)))
+    return items
+
+
+def question_items(data: datasets.Dataset, count: int, *, seed: int) -> list[Item]:
+    """Scenes with `count` questions, instructions and two-turn dialogues about each.
+
+    Their families take turns; drafts answer the first, so that they are of all families.
+    """
+    families = list(FAMILIES)
+    items = []
+    for number, (row_id, image, _, text) in enumerate(_rows(data)):
+        scene, rng = Scene.from_json(text), np.random.default_rng([seed, number])
+        dialogues = [
+            write_dialogue(scene, families[(number + turn) % len(families)], rng)
+            for turn in range(count)
+        ]
+        turns = tuple(tuple(map(Turn, said[::2], said[1::2])) for said in dialogues)
+        items.append(Item(f"{row_id}-asked", image, turns, scene=scene))
     return items
 
 

@@ -54,6 +54,11 @@ class Recipe(Strict):
         for name, stage in self.stages.items():
             if name in EMBEDDED:
                 raise ValueError(f"{path}: {name!r} names embedded data, and can be no stage")
+            if "questions" in getattr(stage, "data", ()) and not self.scenes.questions:
+                raise ValueError(
+                    f"{path}: stage {name!r} learns from 'questions': say how many there are of"
+                    " each scene, as 'questions' of 'scenes'"
+                )
             for need in needs(stage):
                 if need not in known:
                     raise ValueError(

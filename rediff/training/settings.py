@@ -13,10 +13,12 @@ from rediff.training.strict import Strict
 
 
 class Scenes(Strict):
-    """The embedded data: how many scenes, with how many captions each, from which seed."""
+    """The embedded data: how many scenes, with how many captions and questions each, from which
+    seed. Only where there are questions does a model made from nothing know their words."""
 
     train: int = 8000
     captions: int = 4
+    questions: int = 0
     seed: int = 0
 
 
@@ -26,10 +28,10 @@ class _Stage(Strict):
     seed: int = 0
 
 
-EMBEDDED = ("captions", "sentences", "plain")
+EMBEDDED = ("captions", "sentences", "plain", "questions")
 Data = tuple[str, ...]
-"""What a stage learns from: `captions`, `sentences` or `plain` of the embedded scenes, or names
-of `records` stages. The rows of several are put together."""
+"""What a stage learns from: `captions`, `sentences`, `plain` or `questions` of the embedded scenes,
+or names of `records` stages. The rows of several are put together."""
 
 
 class RecordsStage(_Stage):

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 @click.option(
     "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
+@click.option(
+    "--ask", "said", multiple=True,
+    help="What to ask instead of a caption; in a dialogue once for each question and answer.",
+)  # fmt: skip
 @click.option("--trace", is_flag=True, help="Play the denoising steps.")
 @click.option(
     "--delay", default=0.25, show_default=True, type=click.FloatRange(min=0),
@@ -39,6 +43,7 @@ def caption(
     sampler: str | None,
     steps: int | None,
     given: str | None,
+    said: tuple[str, ...],
     guidance: float,
     trace: bool,
     delay: float,
@@ -48,7 +53,7 @@ def caption(
     from rich.console import Console
 
     from rediff.decoding.samplers import find_sampler
-    from rediff.models.captioner import Decoding, Failure
+    from rediff.models.captioner import CAPTION_PROMPT, Decoding, Failure
     from rediff.quiet import quiet_libraries
     from rediff_eval.answers import history, true_words
     from rediff_eval.opening import open_captioner
@@ -56,6 +61,8 @@ def caption(
     from rediff_eval.registry import find_model
     from rediff_eval.safe import plain
 
+    if said and not len(said) % 2:
+        raise ValueError("--ask: questions and answers in turn, a question first and last")
     quiet_libraries()
     choice = find_model(model)
     picture, scene = load_picture(str(image))
@@ -74,11 +81,16 @@ def caption(
             given=given,
             guidance=guidance,
         )
-        (result,) = captioner.caption([picture], decoding, ids=[image.name])
+        asked = [said] if said else None
+        (result,) = captioner.caption([picture], decoding, said=asked, ids=[image.name])
     if isinstance(result, Failure):
         raise RuntimeError(f"no caption: {result.error}")
     if result.trace is not None:
-        truth = None if scene is None else true_words(result.trace.words[-1], scene)
+        truth = (
+            None
+            if scene is None
+            else true_words(result.trace.words[-1], scene, said or (CAPTION_PROMPT,))
+        )
         play(history(result.trace, truth), Console(), delay=delay)
     click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]

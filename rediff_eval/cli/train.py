@@ -88,7 +88,10 @@ def train(
         click.echo(line)
     plot_losses_of(out, tuple(stages or loaded.stages))
     if not stages:
-        evaluate([out / CHECKPOINTS / name for name in loaded.export], out / "leaderboard", limit)
+        made = [out / CHECKPOINTS / name for name in loaded.export]
+        evaluate("capture", made, out / "leaderboard", limit)
+        if loaded.scenes.questions:
+            evaluate("scenes-qa", made, out / "leaderboard-qa", limit)
 
 
 def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
@@ -114,8 +117,8 @@ def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
         click.echo(f"Loss curves in {root / 'losses.png'}.")
 
 
-def evaluate(checkpoints: list[Path], out: Path, limit: int) -> None:
-    """Runs the capture task on the new checkpoints and prints its table."""
+def evaluate(task: str, checkpoints: list[Path], out: Path, limit: int) -> None:
+    """Runs a task on the new checkpoints and prints its table."""
     from rediff_eval.progress import Progress
     from rediff_eval.registry import distinct, find_model
     from rediff_eval.runner import run
@@ -124,7 +127,7 @@ def evaluate(checkpoints: list[Path], out: Path, limit: int) -> None:
     from rediff_eval.task import load_task
 
     models = distinct([find_model(str(path)) for path in checkpoints])
-    spec = RunSpec(task=load_task("capture"), models=models, limit=limit, out=out)
+    spec = RunSpec(task=load_task(task), models=models, limit=limit, out=out)
     results = run(spec, Progress())
     assert results is not None
     print_table(results)

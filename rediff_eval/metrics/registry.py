@@ -16,11 +16,13 @@ from rediff_eval.metrics.ngram.official import NgramMetric
 from rediff_eval.metrics.resources import Resources
 from rediff_eval.metrics.revision import RevisionMetric
 from rediff_eval.metrics.scene_graph import SceneGraphMetric
+from rediff_eval.metrics.true_answers import TrueAnswersMetric
 
 JUDGED = frozenset({"clair", "coverage", "factuality", "caparena"})
 """Those that a judge makes."""
 METRICS: Mapping[str, Callable[[Resources], Metric]] = {
     "scene-graph": SceneGraphMetric,
+    "true-answers": TrueAnswersMetric,
     "capture": CaptureMetric,
     "capture-lite": CaptureLiteMetric,
     "clair": ClairMetric,

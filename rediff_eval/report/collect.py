@@ -27,12 +27,14 @@ CELL = ("model", "sampler", "steps", "tokens_per_step")
 class Shown:
     """One sample of the gallery. `answers`: a caption record for each cell, by the cell's number.
 
+    `said`: what was asked of this sample alone, and said before.
     `picture`: a data URL, empty where the picture could not be opened.
     """
 
     id: str
     picture: str
     references: Sequence[str]
+    said: Sequence[str] = ()
     answers: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -57,7 +59,8 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
     manifest = results["manifest"]
     samples = _samples(manifest, count, ids)
     shown = {
-        sample.id: Shown(sample.id, thumbnail(sample), sample.references) for sample in samples
+        sample.id: Shown(sample.id, thumbnail(sample), sample.references, sample.said)
+        for sample in samples
     }
     numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
     for line in read_captions(folder):

@@ -18,8 +18,10 @@ from rediff_eval.safe import plain
 
 FOLDER = Path(__file__).parent
 TABLE = (
-    "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage", "fluency", "cider",
-    "revisions", "fix_rate", "break_rate", "nfe", "seconds",
+    "accuracy_count", "accuracy_attribute", "accuracy_relation", "accuracy_instruction",
+    "accuracy_dialogue", "word_accuracy", "object_f1", "attribute_f1", "relation_f1",
+    "hallucination", "coverage", "fluency", "cider", "revisions", "fix_rate",
+    "break_rate", "nfe", "seconds",
 )  # fmt: skip
 """Metrics shown beside the main one, where a run has them."""
 
@@ -143,6 +145,7 @@ def _viewer_data(run: Run) -> dict[str, Any]:
                 "id": plain(shown.id),
                 "picture": shown.picture,
                 "references": list(shown.references),
+                "said": list(shown.said),
                 "answers": {str(n): _answer(a) for n, a in sorted(shown.answers.items())},
             }
             for shown in run.shown

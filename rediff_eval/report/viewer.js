@@ -30,13 +30,18 @@ function gallery() {
           : make("td", { class: "missing", text: `failed: ${answer.error}` })));
       const references = make("details", {}, make("summary", { text: `${sample.references.length} references` }));
       for (const reference of sample.references) references.append(make("p", { text: reference }));
-      const head = [make("h3", { text: sample.id })];
+      const head = [make("h3", { text: sample.id }), ...asked(sample)];
       if (sample.references.length) head.push(references);
       place.append(make("article", { class: "sample" },
         make("div", {}, picture(sample)),
         make("div", {}, ...head, make("table", {}, make("tbody", {}, ...rows)))));
     }
   }
+}
+
+// What was asked of a sample alone, and said before, a line a turn.
+function asked(sample) {
+  return sample.said.map((text, i) => make("p", { class: i % 2 ? "said" : "asked", text }));
 }
 
 function picture(sample) {
@@ -73,8 +78,8 @@ function viewer() {
   }));
   if (!traced.length) return;
   const find = (id) => document.getElementById(`trace-${id}`);
-  const [sampleBox, cellBox, slider, words, step, play, counts, image] =
-    ["sample", "cell", "slider", "words", "step", "play", "counts", "picture"].map(find);
+  const [sampleBox, cellBox, slider, words, step, play, counts, image, question] =
+    ["sample", "cell", "slider", "words", "step", "play", "counts", "picture", "asked"].map(find);
   document.getElementById("viewer").hidden = false;
   traced.forEach((entry, i) => sampleBox.append(
     make("option", { value: i, text: runs[entry.run].samples[entry.sample].id })));
@@ -88,6 +93,7 @@ function viewer() {
     cellBox.value = best;
     image.src = run.samples[entry.sample].picture;
     image.alt = `picture ${clean(run.samples[entry.sample].id)}`;
+    question.replaceChildren(...asked(run.samples[entry.sample]));
     chooseCell();
   }
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
+from rediff.scenes.dialogues import FAMILIES, write_dialogue
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.memory import misremember
+from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
 from rediff_eval.samples import Rival, Sample, digest_of
 from rediff_eval.sources.questions import ask_about
@@ -22,31 +25,48 @@ RIVALS = {"scenes-careful": 0.02, "scenes-casual": 0.1, "scenes-careless": 0.3}
 
 def scenes_name(data: SceneData) -> str:
     """The name of the data, by which rankings are kept apart."""
-    extras = [name for name in ("questions", "rivals") if getattr(data, name)]
+    extras = [name for name in ("questions", "rivals", "dialogues") if getattr(data, name)]
     return "-".join([f"scenes-{WORLD_VERSION}-{data.split}", *extras])
 
 
 def scene_samples(data: SceneData, count: int) -> tuple[Sample, ...]:
     """The first scenes of a split; a sample is the same whatever the count."""
-    return tuple(
-        _sample(data, row["id"], row["image"], tuple(row["captions"]), row["scene"])
-        for row in load_scenes(data.split, count, captions=data.captions)
-    )
+    rows = load_scenes(data.split, count, captions=data.captions)
+    make = _asked_sample if data.dialogues else _sample
+    return tuple(make(data, number, row) for number, row in enumerate(rows))
 
 
-def _sample(
-    data: SceneData, sample_id: str, image: Image.Image, captions: tuple[str, ...], text: str
-) -> Sample:
-    scene = Scene.from_json(text)
+def _sample(data: SceneData, number: int, row: Mapping[str, Any]) -> Sample:
+    scene, sample_id = Scene.from_json(row["scene"]), row["id"]
     return Sample(
         sample_id,
-        _holding(image),
-        digest_of(f"{WORLD_VERSION} {text}".encode()),
-        captions,
+        _holding(row["image"]),
+        _digest(row["scene"]),
+        tuple(row["captions"]),
         scene,
         tuple(ask_about(scene, _generator("questions", sample_id))) if data.questions else (),
         write_as_rival(scene, _generator("rival", sample_id)) if data.rivals else None,
     )
+
+
+def _asked_sample(data: SceneData, number: int, row: Mapping[str, Any]) -> Sample:
+    """A sample with a dialogue, and as many true answers as a caption has references."""
+    scene, sample_id = Scene.from_json(row["scene"]), row["id"]
+    rng = _generator("dialogue", sample_id)
+    *said, reply = write_dialogue(scene, list(FAMILIES)[number % len(FAMILIES)], rng)
+    outline = true_texts(scene, said)
+    return Sample(
+        sample_id,
+        _holding(row["image"]),
+        _digest("\0".join([row["scene"], *said])),
+        (reply, *(outline.write(rng) for _ in range(1, data.captions))),
+        scene,
+        said=tuple(said),
+    )
+
+
+def _digest(text: str) -> str:
+    return digest_of(f"{WORLD_VERSION} {text}".encode())
 
 
 def write_as_rival(scene: Scene, rng: np.random.Generator) -> Rival:

@@ -19,6 +19,7 @@ from rediff_eval.manifest import without_secrets
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice, distinct, find_model
 from rediff_eval.runner import _ask
+from rediff_eval.samples import Sample
 from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
 from rediff_eval.store import Key, Store
@@ -86,7 +87,8 @@ class Picky:
 def test_a_picture_that_is_refused_fails_alone() -> None:
     spec = RunSpec(task=load_task("capture"), models=(), out=Path("x"))
     images = [Image.new("RGB", (2, 2), colour) for colour in ("blue", "red", "green")]
-    replies = _ask(spec, Picky(), images, list("abc"), Decoding())  # type: ignore[arg-type]
+    samples = [Sample(name, images[0].copy, name) for name in "abc"]
+    replies = _ask(spec, Picky(), images, samples, Decoding())  # type: ignore[arg-type]
     assert [isinstance(reply, Failure) for reply in replies] == [False, True, False]
 
 

@@ -32,16 +32,24 @@ class Hello:
 
 @dataclass(frozen=True)
 class Request:
-    """One picture to describe. `image`: path of a PNG file. `steps`: None for the worker's own."""
+    """One picture to describe. `image`: path of a PNG file. `steps`: None for the worker's own.
+
+    `before`: what was said before `prompt`, questions and answers in turn.
+    """
 
     id: str
     image: str
     prompt: str
     steps: int | None
+    before: tuple[str, ...] = ()
 
 
-def serve(hello: Hello, caption: Callable[[Request], Reply]) -> None:
+def serve(
+    hello: Hello, caption: Callable[[Request], Reply], *, takes_dialogues: bool = False
+) -> None:
     """Answers requests until standard input ends; an exception in `caption` fails its sample.
+
+    So does a request with something said before it, unless `takes_dialogues`.
 
     What else is printed goes to standard error, so that a chatty library does no harm.
     """
@@ -51,6 +59,8 @@ def serve(hello: Hello, caption: Callable[[Request], Reply]) -> None:
     for line in sys.stdin:
         request = Request(**json.loads(line))
         try:
+            if request.before and not takes_dialogues:
+                raise ValueError("this worker answers single questions alone")
             reply = caption(request)
         except Exception as error:
             traceback.print_exc()

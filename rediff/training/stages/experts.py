@@ -10,6 +10,7 @@ import numpy as np
 
 from rediff.scenes.memory import misremember
 from rediff.scenes.oracle import changes, revise
+from rediff.scenes.truth import true_texts
 from rediff.training.drafts import (
     CORRECTIONS,
     COST,
@@ -20,7 +21,7 @@ from rediff.training.drafts import (
     read_lines,
     write_lines,
 )
-from rediff.training.items import Item
+from rediff.training.items import Item, before_answer
 from rediff.training.processes import alone
 from rediff.training.settings import ExpertStage
 from rediff.training.stages.drafting import Drafter, draft_all
@@ -61,7 +62,8 @@ def correct_by_oracle(stage: ExpertStage, draft: Draft, item: Item) -> Correctio
     scene = item.scene
     if stage.expert == "weak":
         scene = misremember(scene, stage.error_rate, _generator(stage.seed, draft))
-    return Correction.of(draft, revise(scene, draft.words))
+    outline = true_texts(scene, before_answer(item.dialogues[draft.dialogue]))
+    return Correction.of(draft, revise(outline, draft.words))
 
 
 def _generator(seed: int, draft: Draft) -> np.random.Generator:

@@ -19,6 +19,7 @@ from rediff.training.items import (
     Item,
     RecordItems,
     caption_items,
+    question_items,
     sentence_items,
 )
 from rediff.training.recipe import Recipe
@@ -74,6 +75,9 @@ class Run:
         """The data of that name. `prompt`: what asks for a caption."""
         if name == "captions":
             return caption_items(self.scenes(), prompt)
+        if name == "questions":
+            scenes = self.recipe.scenes
+            return question_items(self.scenes(), scenes.questions, seed=scenes.seed)
         if name in EMBEDDED:
             return sentence_items(self.scenes(), prompt, plain=name == "plain", seed=seed)
         return RecordItems(RecordStore(self.root / name))

@@ -32,7 +32,7 @@ from rediff.training.drafts import (
 )
 from rediff.training.expert.server import Server
 from rediff.training.expert.talk import Edits, ask, expert_prompt
-from rediff.training.items import Item
+from rediff.training.items import Item, before_answer
 
 Question = tuple[str, int, tuple[str, ...]]
 """A picture's id, the dialogue's number and the draft: equal ones are asked about once."""
@@ -144,8 +144,7 @@ def _talk(
     prompt: Prompt, question: Question, item: Item, tokenizer: Any, *, structured: bool
 ) -> Talk[Edits]:
     _, number, words = question
-    *earlier, turn = item.dialogues[number]
-    asked = "\n".join([*(part for t in earlier for part in (t.question, t.answer)), turn.question])
+    asked = "\n".join(before_answer(item.dialogues[number]))
     url, draft = data_url(item.open()), spell_words(words, tokenizer).text
     return (yield from ask(prompt, url, asked, item.truth(number), draft, structured=structured))
 

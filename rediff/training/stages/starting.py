@@ -12,6 +12,7 @@ from rediff.models.checkpoint import CAPTION_PROMPT, Card, Checkpoint
 from rediff.models.tiny import build_model
 from rediff.models.tokenizer import build_tokenizer
 from rediff.scenes.grammar import vocabulary
+from rediff.scenes.questions import question_words
 from rediff.scenes.reader import tokenize
 from rediff.training.batches import Batch
 from rediff.training.processes import alone
@@ -34,7 +35,8 @@ def run_checkpoint(stage: CheckpointStage, run: Run) -> None:
 
 def tiny_checkpoint(recipe: Recipe) -> Checkpoint:
     """The embedded model with fresh weights, drawn from torch's global generator."""
-    tokenizer = build_tokenizer((*vocabulary(), "user", "assistant", *tokenize(CAPTION_PROMPT)))
+    words = (*vocabulary(), "user", "assistant", *tokenize(CAPTION_PROMPT))
+    tokenizer = build_tokenizer([*words, *(question_words() if recipe.scenes.questions else ())])
     model, side = recipe.model, recipe.model.image_size
     return Checkpoint(
         model=build_model(model, tokenizer, causal=False),

@@ -1,0 +1,20 @@
+"""What is true to say about a scene, whatever was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rediff.scenes.grammar import caption_outline
+from rediff.scenes.outline import Outline
+from rediff.scenes.questions import answer, read_question
+from rediff.scenes.world import Scene
+
+
+def true_texts(scene: Scene, said: Sequence[str]) -> Outline:
+    """The true answers to what a dialogue ends with.
+
+    `said`: questions and answers in turn, a question first and last. What is no question of ours
+    asks for a caption, as "describe the image" does.
+    """
+    question = read_question(said)
+    return caption_outline(scene) if question is None else answer(scene, question)

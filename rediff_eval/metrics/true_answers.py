@@ -1,0 +1,78 @@
+"""Answers to questions about scenes, held to all true answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rediff.models.captioner import Said
+from rediff.scenes.dialogues import FAMILIES, MAX_ANSWER, family_of
+from rediff.scenes.oracle import END, nearest_text
+from rediff.scenes.questions import recognise_answer
+from rediff.scenes.reader import fluency, tokenize
+from rediff.scenes.truth import true_texts
+from rediff.scenes.world import Scene
+from rediff_eval.answers import Answer
+from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.resources import Resources
+from rediff_eval.samples import Sample
+
+
+class TrueAnswersMetric:
+    """Scores answers to questions about embedded scenes.
+
+    `accuracy`: share of the answers that are true, whole and grammatical: the oracle would change
+    nothing. `accuracy_F`: the same of the questions of each family F. `word_accuracy`: share of an
+    answer's words that stand at the same place in the true answer nearest to it. `fluency`: share
+    of the sentences that some answer, true or not, could have.
+    """
+
+    scorer = "true-answers"
+
+    def __init__(self, resources: Resources) -> None:
+        pass
+
+    def applies(self, samples: Sequence[Sample]) -> str | None:
+        return None if all(s.scene and s.said for s in samples) else "needs questions about scenes"
+
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        near = np.array(list(_nearness(samples, answers)))
+        right = (near == 1).astype(float)
+        families = np.array([family_of(sample.said) for sample in samples])
+        said_well = [fluency(answer.text, recognise_answer) for answer in answers]
+        return Scored(
+            {
+                "accuracy": Scores.of(right.tolist()),
+                **{
+                    f"accuracy_{name}": _among(right, families == name)
+                    for name in FAMILIES
+                    if name in families
+                },
+                "word_accuracy": Scores.of(near.tolist()),
+                "fluency": Scores.of(said_well),
+            }
+        )
+
+
+def _nearness(samples: Sequence[Sample], answers: Sequence[Answer]) -> Iterator[float]:
+    for sample, answer in zip(samples, answers, strict=True):
+        assert sample.scene is not None
+        yield word_accuracy(answer.text, sample.scene, sample.said)
+
+
+def word_accuracy(text: str, scene: Scene, said: Said) -> float:
+    """Share of the words that the nearest true answer has at the same places, in [0, 1].
+
+    Words that are missing or too many count as wrong; 1 is a true answer.
+    """
+    words = tokenize(text)
+    size = max(len(words), MAX_ANSWER)
+    draft = words + [END] * (size - len(words))
+    right = nearest_text(true_texts(scene, said), draft)
+    misses = sum(a != b for a, b in zip(draft, right, strict=True))
+    return 1 - misses / max(len(words), size - right.count(END))
+
+
+def _among(values: np.ndarray, chosen: np.ndarray) -> Scores:
+    return Scores(values[chosen, None], np.where(chosen, values, np.nan))
