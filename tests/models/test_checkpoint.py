@@ -6,8 +6,10 @@ import pytest
 import torch
 from datasets import Dataset
 
+from rediff.models.captioner import CAPTION_PROMPT, Decoding
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.diffusion import prefixed
+from rediff.models.load import load_captioner
 from rediff.models.tokenizer import SPECIAL_TOKENS
 from rediff.scenes.dataset import load_scenes
 
@@ -118,3 +120,22 @@ def test_every_special_token_but_the_stop_is_banned(untrained: Path) -> None:
     checkpoint = load(untrained)
     banned = set(checkpoint.tokenizer.convert_ids_to_tokens(checkpoint.ids.banned))
     assert banned == set(SPECIAL_TOKENS) - {"<|eot_id|>"}
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "autoregressive"])
+def test_what_is_said_about_one_picture_does_not_change_another_reply(
+    untrained: Path, scenes: Dataset, kind: str
+) -> None:
+    captioner = load_captioner(untrained / kind)
+    images, decoding = scenes["image"][:], Decoding(steps=4)
+    said = [("where is the circle .",), ("the star .", "a red star .", "the image ."), ("red",)]
+    together = captioner.caption(images, decoding, said=said)
+    alone = [
+        captioner.caption([image], decoding, said=[own])[0]
+        for image, own in zip(images, said, strict=True)
+    ]
+    assert [reply.text for reply in together] == [reply.text for reply in alone]
+    own = [(CAPTION_PROMPT,)] * len(images)
+    assert [r.text for r in captioner.caption(images, decoding)] == [
+        r.text for r in captioner.caption(images, decoding, said=own)
+    ]

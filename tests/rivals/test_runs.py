@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from PIL import Image
 from programs import capture, inside, numbers
 from servers import Server, completion
 
 from rediff.models import workers
+from rediff.models.captioner import Caption, Decoding, Failure
+from rediff.models.image_text_to_text import chat_inputs
+from rediff.models.openai_api import OpenAICaptioner
+from rediff.models.processors import load_processor
+from rediff.models.subprocess import WorkerCaptioner
+from rediff.models.worker_process import WorkerSpec
 from rediff.scenes.dataset import load_scenes
 from rediff_eval.registry import find_model, known_models
 
@@ -76,6 +83,54 @@ def test_a_server(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatc
     assert picture["image_url"]["url"].startswith("data:image/png;base64,")
     assert question["text"] == "Please describe the image in detail."
     assert body["temperature"] == 0
+
+
+DIALOGUE = ("what is this ?", "a square .", "and its colour ?")
+
+
+def test_a_server_is_told_what_was_said(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    server.answer = lambda method, path, body: completion("red .", 2)
+    captioner = OpenAICaptioner("gpt-x", base_url=f"{server.url}/v1")
+    captioner.caption([Image.new("RGB", (8, 8))], Decoding(), said=[DIALOGUE])
+    messages = server.seen[0][2]["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    texts = [part["text"] for m in messages for part in m["content"] if part["type"] == "text"]
+    assert tuple(texts) == DIALOGUE
+    assert [part["type"] for m in messages for part in m["content"]].count("image_url") == 1
+
+
+def test_a_chat_template_is_told_what_was_said(tmp_path: Path) -> None:
+    processor = load_processor(tiny_models.make_qwen(tmp_path / "model"))
+    images = [Image.new("RGB", (56, 56))] * 2
+    rows = chat_inputs(processor, images, [DIALOGUE, ("what is this ?",)])["input_ids"]
+    plain = chat_inputs(processor, images[:1], [("what is this ?",)])["input_ids"][0]
+    assert rows[1].tolist()[-len(plain) :] == plain.tolist()
+    assert len(rows[0]) > len(plain)
+
+
+def test_a_worker_is_told_what_was_said_or_says_that_it_cannot_tell(tmp_path: Path) -> None:
+    for takes in (True, False):
+        (tmp_path / "worker.py").write_text(
+            f"import sys; sys.path.insert(0, {str(Path(workers.__file__).parent)!r})\n"
+            "from protocol import Hello, serve\n"
+            "def caption(request):\n"
+            "    return {'caption': ' | '.join([*request.before, request.prompt])}\n"
+            f"serve(Hello('test', 'test'), caption, takes_dialogues={takes})\n"
+        )
+        command = (sys.executable, str(tmp_path / "worker.py"))
+        captioner = WorkerCaptioner(WorkerSpec(command=command))
+        images = [Image.new("RGB", (8, 8))] * 2
+        said, single = captioner.caption(images, Decoding(), said=[DIALOGUE, ("this ?",)])
+        captioner.close()
+        assert isinstance(single, Caption)
+        assert single.text == "this ?"
+        if takes:
+            assert isinstance(said, Caption)
+            assert said.text == " | ".join(DIALOGUE)
+        else:
+            assert isinstance(said, Failure)
+            assert "single questions alone" in said.error
 
 
 def test_a_captions_file(tmp_path: Path) -> None:

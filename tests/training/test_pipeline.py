@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from tiny_models import TOY
+from toy_recipes import toy
 
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Decoding
@@ -27,19 +27,6 @@ from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport
 from rediff.training.trainer import STATE
-
-
-def toy(steps: int = 4, name: str = "scenes") -> Recipe:
-    """A shipped recipe with few steps, few scenes and a small model."""
-    raw = Recipe.load(find_recipe(name)).model_dump(mode="json")
-    raw["scenes"] |= {"train": 40, "captions": 2}
-    raw["model"] = TOY.model_dump(mode="json")
-    for stage in raw["stages"].values():
-        if "optimisation" in stage:
-            stage["optimisation"] |= {"steps": steps, "batch_size": 8, "save_every": 2}
-        if "pictures" in stage:
-            stage["pictures"] = 6
-    return Recipe.model_validate(raw)
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,11 @@ def test_shipped_recipes_load(path: Path) -> None:
         ("start: vision", "start: visoin", "stage 'base' needs 'visoin', which is not before it"),
         ("steps: 1}}", "steps: many}}", "steps: Input should be a valid integer"),
         ("stage: base", "stage: bsae", "export 'base' names no stage: 'bsae'"),
+        (
+            "start: vision",
+            "start: vision, data: [questions]",
+            "say how many there are of each scene",
+        ),
         ("kind: vision", "kind: 'vision", "not valid YAML"),
         ("kind: predict", "kind: predcit", "predcit"),
     ],
