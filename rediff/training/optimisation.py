@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from rediff.training.sharding import Sharding
 from rediff.training.strict import Strict
 
 
@@ -28,7 +29,7 @@ class Optimisation(Strict):
     and computes the rest again. `group_by_length`: see `Schedule`. `workers`: processes that open
     pictures ahead. `lora`: trains low-rank updates and nothing else; the weights they are added to
     are kept in `precision`. `shard`: each process keeps a part of the weights, gradients and
-    optimiser states (FSDP2); with one process it changes nothing.
+    optimiser states, by FSDP2 or by ZeRO-3; with one process it changes nothing.
 
     `freeze`: modules of the model that are not trained. Updates of Muon and Adam do not shrink
     with the gradient, so at these rates a tower that has nothing to learn is soon scrambled.
@@ -51,7 +52,7 @@ class Optimisation(Strict):
     group_by_length: bool = False
     workers: int = 0
     lora: Lora | None = None
-    shard: bool = False
+    shard: Sharding | None = None
 
     @model_validator(mode="after")
     def _one_rate(self) -> Optimisation:

@@ -19,7 +19,8 @@ from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.processes import join
 from rediff.training.schedule import Rows, Schedule
-from rediff.training.sharding import sharding, share_out
+from rediff.training.sharding import sharding, zero3
+from rediff.training.sharding.fsdp2 import share_out
 
 STATE = "trainer"
 LOG_EVERY = 10
@@ -57,6 +58,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(model, **kwargs)
+        self.bfloat16 = self.optimisation.precision == "bfloat16"
         self.model_accepts_loss_kwargs = True  # the loss is already that of the global batch
         self.weights = weights_of(weights)
         self.weighting = weighting
@@ -86,7 +88,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         shared out would have another rounding of accelerate's own.
         """
         assert isinstance(num_items_in_batch, Tensor)
-        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = canvas_logits(model, inputs)
         sums = loss_sums(
             logits.float(), inputs["target"], inputs["kind"], inputs["level"],
@@ -129,7 +131,8 @@ def fit(
     ten steps, each loss part by its kind) to `folder`. `lengths`: see `Schedule`. `kwargs` go to
     the trainer. Raises ValueError if the batch cannot be split as asked for.
     """
-    shard = sharding(model) if settings.shard and join().num_processes > 1 else {}
+    several = join().num_processes > 1
+    shard = sharding(settings.shard, model) if settings.shard and several else {}
     arguments = training_arguments(settings, folder, seed, **shard)
     choose_trained(model, settings)
     runner = trainer(
@@ -146,6 +149,8 @@ def fit(
     runner.remove_callback(PrinterCallback)
     model.train()
     runner.train(resume_from_checkpoint=last_state(folder / STATE))
+    if shard:
+        zero3.forget()
     model.eval()
 
 
@@ -183,7 +188,7 @@ def training_arguments(
         disable_tqdm=True,
         report_to="none",
         use_cpu=not torch.cuda.is_available(),
-        bf16=settings.precision == "bfloat16",
+        bf16=settings.precision == "bfloat16" and "deepspeed" not in more,
         dataloader_num_workers=settings.workers,
         **more,
     )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
+from rediff.training.sharding import Sharding, zero3
 from rediff.training.trainer import STATE, split_batch
 
 STEPS = {"steps": 20, "batch_size": 8, "lr": 0.005, "save_every": 5}
@@ -33,16 +34,31 @@ RECIPE: dict[str, Any] = {
     },
     "export": {},
 }
-SHARED: dict[str, Any] = {
-    **RECIPE,
-    "stages": {
-        **RECIPE["stages"],
-        "stage1": {
-            "kind": "revise", "start": "vision",
-            "optimisation": {**STEPS, "optimizer": "adamw", "other_lr": 0.005, "shard": True},
-        },
-    },
-}  # fmt: skip
+PARTS = {"fsdp2": "pytorch_model_fsdp_0/__1_*", "zero3": "global_step*/zero_pp_rank_1_*optim*"}
+"""What the second process saves of its own."""
+
+
+def shared(how: Sharding, **more: Any) -> dict[str, Any]:
+    """The recipe with a stage whose weights are shared out, and one behind it."""
+    settings = {**STEPS, "optimizer": "adamw", "other_lr": 0.005}
+    stages = {
+        "stage1": {"kind": "revise", "start": "vision",
+                   "optimisation": {**settings, "shard": how, **more}},
+        "drafts": {**RECIPE["stages"]["drafts"], "start": "stage1"},
+        "again": {"kind": "revise", "start": "stage1", "optimisation": settings},
+    }  # fmt: skip
+    return {**RECIPE, "stages": {"vision": RECIPE["stages"]["vision"], **stages}}
+
+
+@pytest.fixture(params=get_args(Sharding))
+def how(request: pytest.FixtureRequest) -> Sharding:
+    """Each way to share weights out."""
+    if request.param == "zero3":
+        pytest.importorskip("deepspeed", reason="needs DeepSpeed: pip install 'rediff[zero3]'")
+        if shutil.which("g++") is None:
+            pytest.skip("DeepSpeed builds a part of itself with g++")
+    way: Sharding = request.param
+    return way
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +73,18 @@ def start_from(root: Path, folder: Path) -> None:
     shutil.copytree(root / "vision", folder / "vision")
 
 
-def losses(folder: Path) -> list[dict[str, float]]:
+def losses(folder: Path, stage: str) -> list[dict[str, float]]:
     """What was logged, but for times; gradients are rounded, so their norm is."""
     return [
         {name: value for name, value in entry.items() if name.startswith("loss")}
-        for entry in read_log(folder / "stage1" / "log.jsonl")
+        for entry in read_log(folder / stage / "log.jsonl")
     ]
 
 
-def assert_same_losses(one: Path, other: Path, *, within: float = 2e-5) -> None:
-    expected, found = losses(one), losses(other)
+def assert_same_losses(
+    one: Path, other: Path, *, stage: str = "stage1", within: float = 2e-5
+) -> None:
+    expected, found = losses(one, stage), losses(other, stage)
     assert len(found) == len(expected) == 3
     assert {"loss_mask", "loss_syntax", "loss_hallucination", "loss_clean"} <= set(found[0])
     for a, b in zip(expected, found, strict=True):
@@ -120,13 +138,11 @@ def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> Non
     assert not list((tmp_path / "drafts").glob("part-*"))
 
 
-def test_what_is_shared_out_is_rounded_as_what_is_whole(root: Path, tmp_path: Path) -> None:
+def test_what_is_shared_out_is_rounded_as_what_is_whole(
+    how: Sharding, root: Path, tmp_path: Path
+) -> None:
     """In bfloat16, with accumulated gradients: gathered and reduced in float32."""
-    raw = {**SHARED, "stages": {**SHARED["stages"]}}
-    settings = {**SHARED["stages"]["stage1"]["optimisation"], "precision": "bfloat16"}
-    raw["stages"]["stage1"] = {
-        **SHARED["stages"]["stage1"], "optimisation": {**settings, "micro_batch": 2},
-    }  # fmt: skip
+    raw = shared(how, precision="bfloat16", micro_batch=2)
     for name in ("one", "two"):
         start_from(root, tmp_path / name)
     train(Recipe.model_validate(raw), tmp_path / "one", only=["stage1"])
@@ -134,28 +150,39 @@ def test_what_is_shared_out_is_rounded_as_what_is_whole(root: Path, tmp_path: Pa
     assert_same_losses(tmp_path / "one", tmp_path / "two", within=1e-3)
 
 
-def test_weights_shared_out_end_as_those_of_one_process(root: Path, tmp_path: Path) -> None:
-    """Killed behind a saved state and gone on, too; and the checkpoint is one for any process."""
+def test_weights_shared_out_end_as_those_of_one_process(
+    how: Sharding, root: Path, tmp_path: Path
+) -> None:
+    """Killed behind a saved state and gone on, too; the checkpoint is one for any process, and the
+    next stage's weights are whole."""
+    raw = shared(how)
     for name in ("one", "two"):
         start_from(root, tmp_path / name)
-    train(Recipe.model_validate(SHARED), tmp_path / "one", only=["stage1"])
-    process = start_two(tmp_path / "two", "stage1", raw=SHARED)
+    train(Recipe.model_validate(raw), tmp_path / "one", only=["stage1", "drafts", "again"])
+    process = start_two(tmp_path / "two", "stage1", raw=raw)
     while not list(tmp_path.glob(f"two/stage1/{STATE}/checkpoint-*/trainer_state.json")):
         assert process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     (state, *_) = tmp_path.glob(f"two/stage1/{STATE}/checkpoint-*")
-    assert list(state.glob("pytorch_model_fsdp_0/__1_*")), "the second process saved its part"
-    train_in_two(tmp_path / "two", "stage1", raw=SHARED)
-    one, two = (
-        Checkpoint.load(tmp_path / name / "stage1" / "model").model.state_dict()
-        for name in ("one", "two")
-    )
-    assert one.keys() == two.keys()
-    for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5)
-    assert_same_losses(tmp_path / "one", tmp_path / "two")
+    assert list(state.glob(PARTS[how])), "the second process saved its part"
+    train_in_two(tmp_path / "two", "stage1", "drafts", "again", raw=raw)
+    for stage in ("stage1", "again"):
+        one, two = (
+            Checkpoint.load(tmp_path / name / stage / "model").model.state_dict()
+            for name in ("one", "two")
+        )
+        assert one.keys() == two.keys()
+        for name, tensor in one.items():
+            torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5)
+        assert_same_losses(tmp_path / "one", tmp_path / "two", stage=stage)
+
+
+def test_missing_deepspeed_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zero3, "is_deepspeed_available", lambda: False)
+    with pytest.raises(ValueError, match=r"pip install 'rediff\[zero3\]'"):
+        zero3.arguments()
 
 
 def test_a_batch_that_cannot_be_split_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""Weights, gradients and optimiser states shared out over the processes (FSDP2, by accelerate)."""
+"""Sharing out by torch's FSDP2, through accelerate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor
 
-from rediff.training.processes import join
 
-
-def sharding(model: nn.Module) -> dict[str, Any]:
+def arguments(model: nn.Module) -> dict[str, Any]:
     """transformers' arguments that share out a model layer by layer."""
     return {
         "fsdp": True,
@@ -36,25 +34,19 @@ def layer_classes(model: nn.Module) -> list[str]:
     return sorted({type(layer).__name__ for stack in stacks for layer in stack})
 
 
-def share_out(accelerator: Accelerator, arguments: Mapping[str, Any]) -> None:
+def share_out(accelerator: Accelerator, plugin: Mapping[str, Any]) -> None:
     """Has accelerate share out on CPUs, too, which it does between accelerators alone, and gather
     and reduce in float32: autocast rounds within the forward pass, as it does for whole weights.
 
-    `arguments`: of the plugin, as transformers' arguments have them.
+    `plugin`: its arguments, as transformers' arguments have them.
     """
     state = accelerator.state
     if state.distributed_type == DistributedType.MULTI_CPU:
         state.distributed_type = DistributedType.FSDP
-        state.fsdp_plugin = FullyShardedDataParallelPlugin(**arguments)
+        state.fsdp_plugin = FullyShardedDataParallelPlugin(**plugin)
     state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy()
 
 
-def gather_weights(model: nn.Module) -> dict[str, Tensor]:
-    """All weights whole, on the CPU: in the first process; the others, which must call this as
-    well, get none."""
-    first, gathered = join().is_main_process, {}
-    for name, tensor in model.state_dict().items():
-        whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-        if first:
-            gathered[name] = whole.cpu()
-    return gathered
+def whole(tensor: Tensor) -> Tensor:
+    """The whole of a tensor that may be shared out; all processes must call this."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
