@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rediff.scenes.answers import answer, is_
 from rediff.scenes.forms import Meaning, Words, write_sentence
 from rediff.scenes.questions import (
     AGAIN,
@@ -14,8 +15,6 @@ from rediff.scenes.questions import (
     FOLLOW_UPS,
     REPEATED,
     Question,
-    answer,
-    is_,
     read_question,
 )
 from rediff.scenes.world import (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rediff.scenes.answers import answer
 from rediff.scenes.grammar import caption_outline
 from rediff.scenes.outline import Outline
-from rediff.scenes.questions import answer, read_question
+from rediff.scenes.questions import read_question
 from rediff.scenes.world import Scene
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.scenes.answers import question_words
 from rediff.scenes.forms import SYNONYMS
 from rediff.scenes.grammar import NUMBERS
 from rediff.scenes.grammar import vocabulary as words_of_scenes
-from rediff.scenes.questions import question_words
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 
 FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)

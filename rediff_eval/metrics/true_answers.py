@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rediff.models.captioner import Said
+from rediff.scenes.answers import recognise_answer
 from rediff.scenes.dialogues import FAMILIES, MAX_ANSWER, family_of
 from rediff.scenes.oracle import END, nearest_text
-from rediff.scenes.questions import recognise_answer
 from rediff.scenes.reader import fluency, tokenize
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene

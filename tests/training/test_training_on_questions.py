@@ -10,10 +10,10 @@ import rediff
 from rediff.models.captioner import Caption, Decoding
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.load import load_captioner
+from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.dialogues import FAMILIES, family_of
 from rediff.scenes.oracle import revise
-from rediff.scenes.questions import question_words
 from rediff.scenes.truth import true_texts
 from rediff.training.drafts import Correction, read_lines
 from rediff.training.facts import FactTable

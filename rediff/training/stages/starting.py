@@ -11,8 +11,8 @@ from transformers import SiglipImageProcessorPil
 from rediff.models.checkpoint import CAPTION_PROMPT, Card, Checkpoint
 from rediff.models.tiny import build_model
 from rediff.models.tokenizer import build_tokenizer
+from rediff.scenes.answers import question_words
 from rediff.scenes.grammar import vocabulary
-from rediff.scenes.questions import question_words
 from rediff.scenes.reader import tokenize
 from rediff.training.batches import Batch
 from rediff.training.processes import alone

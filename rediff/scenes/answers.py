@@ -1,0 +1,174 @@
+"""All that is true to answer to a question about a scene.
+
+From these answers the training data are written, Stage II's oracle takes the one nearest to a
+draft, and the evaluation tells right answers from wrong ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+
+from rediff.scenes.forms import Meaning, Words, expand, literal_words
+from rediff.scenes.grammar import NUMBERS, THING_FORMS, thing_meaning
+from rediff.scenes.outline import Forms, Outline
+from rediff.scenes.questions import AGAIN, ASKS, FOLLOW_UPS, Question
+from rediff.scenes.recogniser import Recogniser, Sentence
+from rediff.scenes.world import COLOURS, SIZES, Scene, Thing
+
+PLACE_FORMS = (
+    "the {shape} {verb} {place} .",
+    "the {shape} is {place} .",
+    "{place} is the {shape} .",
+)
+ANSWERS: Mapping[str, Words] = {
+    "count": (
+        "there are {number} (shapes|figures) .",
+        "the {picture} shows {number} (shapes|figures) .",
+    ),
+    "count-of": (
+        "{number} of the (shapes|figures) are {quality} .",
+        "there are {number} {quality} (shapes|figures) .",
+    ),
+    "count-of-one": (
+        "one of the (shapes|figures) is {quality} .",
+        "there is one {quality} (shape|figure) .",
+    ),
+    "none-is": ("none of the (shapes|figures) is {quality} .", "nothing is {quality} ."),
+    "absent": ("there is no {shape} .", "no , there is no {shape} ."),
+    "background": (
+        "the background is {background} .",
+        "the {picture} has a {background} background .",
+    ),
+    "colour": ("the {shape} is {colour} .", "its colour is {colour} ."),
+    "size": ("the {shape} is {size} .", "its size is {size} ."),
+    "texture": ("the {shape} is {texture} .", "its texture is {texture} ."),
+    "place": PLACE_FORMS,
+    "exists": ("yes , there is a {shape} .", "yes , one can see a {shape} ."),
+    "has": ("yes , the {shape} is {quality} .", "yes , it is {quality} ."),
+    "has-not": ("no , the {shape} is {true} .", "no , it is {true} ."),
+    "holds": (
+        "yes , the {shape} is {relation} the {other} .",
+        "yes , it is {relation} the {other} .",
+    ),
+    "holds-not": (
+        "no , the {shape} is not {relation} the {other} .",
+        "no , it is not {relation} the {other} .",
+    ),
+    "related": (
+        "the {shapes} are {relation} the {other} .",
+        "{relation} the {other} are the {shapes} .",
+    ),
+    "related-one": (
+        "the {shapes} is {relation} the {other} .",
+        "{relation} the {other} is the {shapes} .",
+    ),
+    "related-none": (
+        "nothing is {relation} the {other} .",
+        "{relation} the {other} there is nothing .",
+    ),
+    "at": ("there is a {shape} {place} .", *PLACE_FORMS),
+    "at-nothing": ("there is nothing {place} .", "nothing is {place} ."),
+    "which": ("the {shapes} are {quality} .",),
+    "which-one": ("the {shapes} is {quality} .",),
+    "describe": THING_FORMS,
+    "colours": ("there is a {colour} {shape} .", "the {shape} is {colour} ."),
+}
+
+
+def question_words() -> Words:
+    """Every word of questions and answers that does not fill a slot, and all numbers, sorted."""
+    tables = (ASKS, FOLLOW_UPS, ANSWERS)
+    lines = itertools.chain(AGAIN, *(lines for table in tables for lines in table.values()))
+    return tuple(sorted({*literal_words(lines), *NUMBERS}))
+
+
+def answer(scene: Scene, question: Question) -> Outline:
+    """All true answers to a question about a scene.
+
+    To a question about a shape that is not there, that it is not there.
+    """
+    things = {thing.shape: thing for thing in scene.things}
+    filled = dict(question.filled)
+    named = [filled[slot] for slot in ("shape", "other") if slot in filled]
+    if missing := [shape for shape in named if shape not in things]:
+        return Outline(tuple(_says("absent", {"shape": shape}) for shape in missing))
+    match question.kind:
+        case "count":
+            return _one("count", {"number": NUMBERS[len(things)]})
+        case "background":
+            return _one("background", {"background": scene.background})
+        case "count-of" | "which" | "describe-all":
+            return _about_quality(scene, question.kind, filled["quality"])
+        case "has":
+            return _about_having(things[filled["shape"]], filled)
+        case "holds":
+            true = (filled["shape"], filled["relation"], filled["other"]) in scene.pairwise()
+            return _one("holds" if true else "holds-not", filled)
+        case "related":
+            return _about_related(scene, filled)
+        case "at":
+            place = (filled["row"], filled["column"])
+            there = [t for t in scene.things if (t.row, t.column) == place]
+            return _one("at", thing_meaning(there[0])) if there else _one("at-nothing", filled)
+        case "describe-both":
+            return _each("describe", [things[shape] for shape in named])
+        case "colours":
+            return _each("colours", scene.things)
+        case "places":
+            return _each("place", scene.things)
+    return _each("exists" if question.kind == "exists" else question.kind, [things[named[0]]])
+
+
+def is_(thing: Thing, quality: str) -> bool:
+    """Whether a thing has a colour, size or texture."""
+    return quality in (thing.colour, thing.size, thing.texture)
+
+
+def _about_quality(scene: Scene, kind: str, quality: str) -> Outline:
+    there = [thing for thing in scene.things if is_(thing, quality)]
+    if not there:
+        return _one("none-is", {"quality": quality})
+    if kind == "describe-all":
+        return _each("describe", there)
+    number = {"number": NUMBERS[len(there)], "shapes": " ".join(t.shape for t in there)}
+    return _one(kind if len(there) > 1 else f"{kind}-one", {"quality": quality, **number})
+
+
+def _about_having(thing: Thing, filled: Meaning) -> Outline:
+    quality = filled["quality"]
+    if is_(thing, quality):
+        return _one("has", filled)
+    asked = "colour" if quality in COLOURS else "size" if quality in SIZES else "texture"
+    return _one("has-not", {**filled, "true": getattr(thing, asked)})
+
+
+def _about_related(scene: Scene, filled: Meaning) -> Outline:
+    relation, other = filled["relation"], filled["other"]
+    true = scene.pairwise()
+    there = [t.shape for t in scene.things if (t.shape, relation, other) in true]
+    kind = ("related-none", "related-one", "related")[min(2, len(there))]
+    return _one(kind, {**filled, "shapes": " ".join(there)})
+
+
+def _one(kind: str, meaning: Meaning) -> Outline:
+    return Outline((_says(kind, meaning),))
+
+
+def _each(kind: str, things: Sequence[Thing]) -> Outline:
+    return Outline(tuple(_says(kind, thing_meaning(thing)) for thing in things))
+
+
+def _says(kind: str, meaning: Meaning) -> Forms:
+    return expand(ANSWERS[kind], meaning)
+
+
+def recognise_answer(sentence: str) -> Sentence | None:
+    """The meaning of a sentence of an answer, true or not, its kind a key of `ANSWERS`."""
+    return _answers()(sentence)
+
+
+@functools.cache
+def _answers() -> Recogniser:
+    return Recogniser(ANSWERS)
