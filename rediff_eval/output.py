@@ -50,8 +50,8 @@ def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -
 
 
 def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
-    """The lines of `captions.jsonl`: the cell, the sample's id, what was asked of it alone, and its
-    answer or its error."""
+    """The lines of `captions.jsonl`: the cell, the sample's id, and what was asked of it alone with
+    its answer, or its error."""
     cell = asdict(outcome.cell)
     for sample, answer in zip(outcome.samples, outcome.answers, strict=True):
         said = {"said": sample.said} if sample.said else {}

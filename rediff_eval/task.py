@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rediff.strict_yaml import load_yaml
 from rediff.suggest import unknown
@@ -27,6 +27,12 @@ class SceneData(BaseModel):
     questions: bool = False
     rivals: bool = False
     dialogues: bool = False
+
+    @model_validator(mode="after")
+    def _one_sort(self) -> SceneData:
+        if self.dialogues and (self.questions or self.rivals):
+            raise ValueError("'dialogues' are samples of their own: no 'questions', no 'rivals'")
+        return self
 
 
 class OfficialData(BaseModel):

@@ -17,9 +17,14 @@ Said = tuple[str, ...]
 """Questions and answers in turn, a question first and last."""
 
 
-def requests(said: Sequence[Said] | None, count: int) -> Sequence[Said]:
-    """What is said about each of `count` images: `said`, or else a request of a description."""
-    return [(CAPTION_PROMPT,)] * count if said is None else said
+def requests(
+    said: Sequence[Said] | None, count: int, prompt: str = CAPTION_PROMPT
+) -> Sequence[Said]:
+    """What is said about each of `count` images: `said`, or else `prompt`."""
+    if said is None:
+        return [(prompt,)] * count
+    assert len(said) == count
+    return said
 
 
 def turns_of(said: Said) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from PIL import Image
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.samplers import decode, find_sampler
 from rediff.decoding.trace import Trace
-from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits
+from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
 
@@ -95,6 +95,4 @@ def prefixed(
 
 def prompts(checkpoint: Checkpoint, said: Sequence[Said] | None, count: int) -> list[list[int]]:
     """The token ids before the answers about `count` images."""
-    if said is None:
-        return [checkpoint.prompt_ids()] * count
-    return [checkpoint.prompt_ids(own) for own in said]
+    return [checkpoint.prompt_ids(own) for own in requests(said, count, checkpoint.card.prompt)]

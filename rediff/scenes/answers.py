@@ -10,12 +10,12 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
-from rediff.scenes.forms import Meaning, Words, expand, literal_words
+from rediff.scenes.forms import LIST, Meaning, Words, expand, literal_words
 from rediff.scenes.grammar import NUMBERS, THING_FORMS, thing_meaning
 from rediff.scenes.outline import Forms, Outline
 from rediff.scenes.questions import AGAIN, ASKS, FOLLOW_UPS, Question
 from rediff.scenes.recogniser import Recogniser, Sentence
-from rediff.scenes.world import COLOURS, SIZES, Scene, Thing
+from rediff.scenes.world import Scene, Thing, sort_of
 
 PLACE_FORMS = (
     "the {shape} {verb} {place} .",
@@ -61,8 +61,8 @@ ANSWERS: Mapping[str, Words] = {
         "{relation} the {other} are the {shapes} .",
     ),
     "related-one": (
-        "the {shapes} is {relation} the {other} .",
-        "{relation} the {other} is the {shapes} .",
+        "the {shape} is {relation} the {other} .",
+        "{relation} the {other} is the {shape} .",
     ),
     "related-none": (
         "nothing is {relation} the {other} .",
@@ -71,7 +71,7 @@ ANSWERS: Mapping[str, Words] = {
     "at": ("there is a {shape} {place} .", *PLACE_FORMS),
     "at-nothing": ("there is nothing {place} .", "nothing is {place} ."),
     "which": ("the {shapes} are {quality} .",),
-    "which-one": ("the {shapes} is {quality} .",),
+    "which-one": ("the {shape} is {quality} .",),
     "describe": THING_FORMS,
     "colours": ("there is a {colour} {shape} .", "the {shape} is {colour} ."),
 }
@@ -91,7 +91,7 @@ def answer(scene: Scene, question: Question) -> Outline:
     """
     things = {thing.shape: thing for thing in scene.things}
     filled = dict(question.filled)
-    named = [filled[slot] for slot in ("shape", "other") if slot in filled]
+    named = list(dict.fromkeys(filled[slot] for slot in ("shape", "other") if slot in filled))
     if missing := [shape for shape in named if shape not in things]:
         return Outline(tuple(_says("absent", {"shape": shape}) for shape in missing))
     match question.kind:
@@ -118,30 +118,26 @@ def answer(scene: Scene, question: Question) -> Outline:
             return _each("colours", scene.things)
         case "places":
             return _each("place", scene.things)
-    return _each("exists" if question.kind == "exists" else question.kind, [things[named[0]]])
-
-
-def is_(thing: Thing, quality: str) -> bool:
-    """Whether a thing has a colour, size or texture."""
-    return quality in (thing.colour, thing.size, thing.texture)
+    return _each(question.kind, [things[named[0]]])
 
 
 def _about_quality(scene: Scene, kind: str, quality: str) -> Outline:
-    there = [thing for thing in scene.things if is_(thing, quality)]
+    there = [thing for thing in scene.things if quality in thing.qualities]
     if not there:
         return _one("none-is", {"quality": quality})
     if kind == "describe-all":
         return _each("describe", there)
-    number = {"number": NUMBERS[len(there)], "shapes": " ".join(t.shape for t in there)}
-    return _one(kind if len(there) > 1 else f"{kind}-one", {"quality": quality, **number})
+    if len(there) == 1:
+        return _one(f"{kind}-one", {"quality": quality, "shape": there[0].shape})
+    several = {"number": NUMBERS[len(there)], LIST: " ".join(thing.shape for thing in there)}
+    return _one(kind, {"quality": quality, **several})
 
 
 def _about_having(thing: Thing, filled: Meaning) -> Outline:
     quality = filled["quality"]
-    if is_(thing, quality):
+    if quality in thing.qualities:
         return _one("has", filled)
-    asked = "colour" if quality in COLOURS else "size" if quality in SIZES else "texture"
-    return _one("has-not", {**filled, "true": getattr(thing, asked)})
+    return _one("has-not", {**filled, "true": getattr(thing, sort_of(quality))})
 
 
 def _about_related(scene: Scene, filled: Meaning) -> Outline:
@@ -149,7 +145,7 @@ def _about_related(scene: Scene, filled: Meaning) -> Outline:
     true = scene.pairwise()
     there = [t.shape for t in scene.things if (t.shape, relation, other) in true]
     kind = ("related-none", "related-one", "related")[min(2, len(there))]
-    return _one(kind, {**filled, "shapes": " ".join(there)})
+    return _one(kind, {**filled, "shape": there[0] if there else "", LIST: " ".join(there)})
 
 
 def _one(kind: str, meaning: Meaning) -> Outline:

@@ -24,7 +24,7 @@ FEATURES = Features(
     }
 )
 WORLD_VERSION = 1
-"""Goes up whenever the same seed would give other scenes, pictures or captions."""
+"""Goes up whenever the same seed would give other scenes, pictures, captions or dialogues."""
 
 
 def split_of(scene: Scene) -> str:

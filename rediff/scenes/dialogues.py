@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from rediff.scenes.answers import answer, is_
+from rediff.scenes.answers import answer
 from rediff.scenes.forms import Meaning, Words, write_sentence
 from rediff.scenes.questions import (
     AGAIN,
@@ -18,15 +18,15 @@ from rediff.scenes.questions import (
     read_question,
 )
 from rediff.scenes.world import (
-    COLOURS,
     COLUMNS,
+    QUALITIES,
     RELATIONS,
     ROWS,
     SHAPES,
-    SIZES,
-    TEXTURES,
+    SORTS,
     Scene,
     Thing,
+    sort_of,
 )
 
 Choice = TypeVar("Choice")
@@ -41,11 +41,12 @@ FAMILIES: Mapping[str, Words] = {
 MAX_ANSWER = 79
 """Words of an answer at most: with its end-of-turn it fits a canvas of 80."""
 ABSENT = 1 / 8
-"""Share of the questions about one shape that are about one that is not there."""
+"""Share of the single questions of one shape's look or place that are of one that is not there."""
 
 
 def family_of(said: Sequence[str]) -> str:
-    """The family of the question that a dialogue ends with. Raises ValueError for any other."""
+    """The family of the question that a dialogue ends with, "dialogue" for a second turn and for
+    what only a first turn asks. Raises ValueError for any other question."""
     question = read_question(said)
     if question is None:
         raise ValueError(f"no question about scenes: {said[-1]!r}")
@@ -101,7 +102,7 @@ def _draw_first(kind: str, scene: Scene, rng: np.random.Generator) -> Question:
     thing = _pick(scene.things, rng)
     if kind != "which":
         return Question(kind, {"shape": thing.shape})
-    own = [q for q in _qualities(thing) if sum(is_(other, q) for other in scene.things) == 1]
+    own = [q for q in thing.qualities if sum(q in t.qualities for t in scene.things) == 1]
     return (
         Question("which", {"quality": _pick(own, rng)})
         if own
@@ -125,9 +126,9 @@ def _existing(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
 
 def _having(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
     """A quality that the thing has, or as often one of the same sort that it has not."""
-    number = int(rng.integers(3))
-    own = _qualities(thing)[number]
-    others = [value for value in (COLOURS, SIZES, TEXTURES)[number] if value != own]
+    number = int(rng.integers(len(SORTS)))
+    own = thing.qualities[number]
+    others = [value for value in SORTS[sort_of(own)] if value != own]
     return {"shape": thing.shape, "quality": own if rng.random() < 0.5 else _pick(others, rng)}
 
 
@@ -153,9 +154,7 @@ def _relation_to(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meanin
 
 def _quality(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
     """A quality of some thing, or now and then any."""
-    anything = (*COLOURS, *SIZES, *TEXTURES)
-    own = _qualities(thing)
-    return {"quality": _pick(anything if rng.random() < 0.25 else own, rng)}
+    return {"quality": _pick(QUALITIES if rng.random() < 0.25 else thing.qualities, rng)}
 
 
 def _cell(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
@@ -176,10 +175,6 @@ _FILLERS: Mapping[str, Callable[[Scene, Thing, np.random.Generator], Meaning]] =
 def _missing(scene: Scene, rng: np.random.Generator) -> str:
     there = {thing.shape for thing in scene.things}
     return _pick([shape for shape in SHAPES if shape not in there], rng)
-
-
-def _qualities(thing: Thing) -> Words:
-    return thing.colour, thing.size, thing.texture
 
 
 def _pick(values: Sequence[Choice], rng: np.random.Generator) -> Choice:

@@ -89,8 +89,12 @@ def expand(lines: Iterable[str], meaning: Meaning) -> list[Form]:
 
 def write_sentence(lines: Words, meaning: Meaning, rng: np.random.Generator) -> list[str]:
     """One random sentence of some forms, as words."""
-    line = lines[rng.integers(len(lines))]
-    return [word for slot in _slots(line, meaning) for word in slot[rng.integers(len(slot))]]
+    return spell(tuple(_slots(lines[int(rng.integers(len(lines)))], meaning)), rng)
+
+
+def spell(form: Form, rng: np.random.Generator) -> list[str]:
+    """One random way through a form, as words."""
+    return [word for slot in form for word in slot[int(rng.integers(len(slot)))]]
 
 
 def write_first(line: str, meaning: Meaning) -> str:

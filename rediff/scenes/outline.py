@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rediff.scenes.forms import Form
+from rediff.scenes.forms import Form, spell
 
 Forms = Sequence[Form]
 """All ways to say one thing."""
@@ -31,9 +31,5 @@ class Outline:
         """A random text of just what must be said, words separated by single spaces."""
         body = [self.each[i] for i in rng.permutation(len(self.each))]
         order = [self.first, *body] if self.first else body
-        return " ".join(word for forms in order for word in _sentence(forms, rng))
-
-
-def _sentence(forms: Forms, rng: np.random.Generator) -> list[str]:
-    form = forms[int(rng.integers(len(forms)))]
-    return [word for slot in form for word in slot[int(rng.integers(len(slot)))]]
+        chosen = (forms[int(rng.integers(len(forms)))] for forms in order)
+        return " ".join(word for form in chosen for word in spell(form, rng))

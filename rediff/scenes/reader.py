@@ -11,17 +11,14 @@ from rediff.scenes.world import (
     AT,
     BACKGROUND,
     BACKGROUNDS,
-    COLOURS,
     COLUMNS,
+    QUALITIES,
     RELATIONS,
     ROWS,
     SHAPES,
-    SIZES,
-    TEXTURES,
     Graph,
 )
 
-_QUALITIES = frozenset((*COLOURS, *SIZES, *TEXTURES))
 _RELATION_PATTERNS = {
     name: re.compile(rf"\b(?:{'|'.join(SYNONYMS[name])})\b") for name in RELATIONS
 }
@@ -96,7 +93,7 @@ def _read_loosely(sentence: str) -> Graph:
     relations: set[tuple[str, str, str]] = set()
     if shapes:
         attributes |= {
-            (_nearest(shapes, i), word) for i, word in enumerate(words) if word in _QUALITIES
+            (_nearest(shapes, i), word) for i, word in enumerate(words) if word in QUALITIES
         }
         relations = set(_stated_relations(sentence))
         if not relations:

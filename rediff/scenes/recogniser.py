@@ -23,14 +23,14 @@ from rediff.scenes.world import (
     BACKGROUNDS,
     COLOURS,
     COLUMNS,
+    QUALITIES,
     RELATIONS,
     ROWS,
     SHAPES,
     SIZES,
     TEXTURES,
+    sort_of,
 )
-
-QUALITIES = (*COLOURS, *SIZES, *TEXTURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +82,9 @@ def _read_groups(groups: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
             yield "column", next(word for word in words if word in COLUMNS)
         elif name == "look":
             for word in map(canonical, text.split()):
-                yield _category(word), word
+                yield sort_of(word), word
         else:
             yield name, canonical(text)
-
-
-def _category(word: str) -> str:
-    return next(
-        name
-        for name, values in {"size": SIZES, "texture": TEXTURES, "colour": COLOURS}.items()
-        if word in values
-    )
 
 
 def _regex(line: str) -> Iterator[str]:
@@ -114,11 +106,11 @@ def _value_regex(name: str) -> str:
         return "|".join(" ".join(order) for order in itertools.permutations(parts))
     if name == LIST:
         shape = f"(?:{'|'.join(SHAPES)})"
-        return f"{shape}(?: , the {shape})*(?: and the {shape})?"
+        return f"{shape}(?: , the {shape})* and the {shape}"
     values: Mapping[str, Words] = {
         "shape": SHAPES, "other": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
         "row": ROWS, "column": COLUMNS, "background": BACKGROUNDS, "relation": RELATIONS,
         "count": tuple(COUNTS.values()), "verb": VERBS, "picture": PICTURES,
-        "quality": QUALITIES, "true": QUALITIES, "number": NUMBERS,
+        "quality": QUALITIES, "true": QUALITIES, "number": NUMBERS[2:],
     }  # fmt: skip
     return "|".join(alias for value in values[name] for alias in SYNONYMS.get(value, (value,)))

@@ -8,7 +8,7 @@ without a model or a person.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -17,6 +17,9 @@ SHAPES = ("circle", "square", "triangle", "star", "diamond", "cross", "ring", "h
 COLOURS = ("red", "yellow", "green", "blue", "purple", "brown", "pink", "black")
 SIZES = ("small", "large")
 TEXTURES = ("plain", "striped", "dotted")
+SORTS: Mapping[str, tuple[str, ...]] = {"colour": COLOURS, "size": SIZES, "texture": TEXTURES}
+"""The sorts of qualities that a thing has one of each, by the name of its field."""
+QUALITIES = (*COLOURS, *SIZES, *TEXTURES)
 BACKGROUNDS = ("white", "grey", "beige", "mint")
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
@@ -40,6 +43,11 @@ class Thing:
     texture: str
     row: str
     column: str
+
+    @property
+    def qualities(self) -> tuple[str, str, str]:
+        """In the order of `SORTS`."""
+        return self.colour, self.size, self.texture
 
     @property
     def place(self) -> str:
@@ -92,6 +100,11 @@ class Scene:
     def from_json(cls, text: str) -> Scene:
         raw = json.loads(text)
         return cls(tuple(Thing(**thing) for thing in raw["things"]), raw["background"])
+
+
+def sort_of(quality: str) -> str:
+    """The sort that a quality is of, a key of `SORTS`."""
+    return next(sort for sort, values in SORTS.items() if quality in values)
 
 
 def _pairwise(things: tuple[Thing, ...]) -> Iterator[tuple[str, str, str]]:

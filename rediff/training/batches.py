@@ -60,13 +60,17 @@ def _fill(rows: Sequence[Tensor], length: int, value: int) -> Tensor:
 class CanvasModel(nn.Module):
     """A captioner's network as it is trained: one forward pass from pictures to canvas logits.
 
-    Everything that is trained runs within `forward`, which is where sharding gathers weights.
+    Everything that is trained runs within `forward`, which is where sharding gathers weights. So
+    does the rounding to `bfloat16`: DeepSpeed switches off what is set around it.
     """
 
-    def __init__(self, model: LlavaOnevisionForConditionalGeneration, *, causal: bool) -> None:
+    def __init__(
+        self, model: LlavaOnevisionForConditionalGeneration, *, causal: bool, bfloat16: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.causal = causal
+        self.rounds = bfloat16
 
     def forward(
         self,
@@ -82,13 +86,14 @@ class CanvasModel(nn.Module):
         `Pictures`. A causal model predicts each token at the position before it.
         """
         pictures = Pictures(tiles, tuple(counts), tuple(sizes))
-        inside = splice(self.model, sequences, image_features(self.model, pictures))
-        logits = self.model(
-            inputs_embeds=inside.embeddings,
-            logits_to_keep=length + self.causal,
-            use_cache=False,
-            **padding(inside.lengths, inside.embeddings.size(1)),
-        ).logits
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.rounds):
+            inside = splice(self.model, sequences, image_features(self.model, pictures))
+            logits = self.model(
+                inputs_embeds=inside.embeddings,
+                logits_to_keep=length + self.causal,
+                use_cache=False,
+                **padding(inside.lengths, inside.embeddings.size(1)),
+            ).logits
         return logits[:, :-1].contiguous() if self.causal else logits
 
 

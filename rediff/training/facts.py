@@ -15,7 +15,8 @@ from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
 """The categories of words that state a fact; a false fact is another word of its category."""
 FACTS_OF_ANSWERS = (NUMBERS, ("yes", "no"))
-"""The same of answers to questions, for models that know their words."""
+"""The same of answers to questions, for models that know their words; wherever a word stands, so
+that "one can see" may become "two can see"."""
 
 
 class FactTable:

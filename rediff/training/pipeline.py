@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import platform
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -126,13 +127,22 @@ def _ready(name: str, recipe: Recipe, root: Path) -> bool:
 
 
 def _run_apart(name: str, recipe: Recipe, root: Path) -> None:
-    """One stage in a process of its own.
+    """One stage in a process of its own, which ends with the process that started it.
 
     One thread, since at this size two threads on two busy cores are several times slower than one.
     """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     quiet_libraries()
     _run(name, recipe, root)
+
+
+def _end_with_parent() -> None:
+    """Ends this process once its parent is gone: started again, that would train beside it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _run(name: str, recipe: Recipe, root: Path) -> None:

@@ -126,7 +126,7 @@ class _Planner:
 
     def _drafts(self, name: str, stage: DraftsStage) -> PlannedStage:
         passes = sum(self.recipe.canvas // budget for budget in stage.tokens_per_step)
-        tokens = stage.pictures * passes * self.row.tokens
+        tokens = stage.pictures * len(stage.data) * passes * self.row.tokens
         return PlannedStage(
             name, stage.kind, passes, self.network.num_parameters(), tokens=tokens,
             hours=tokens * forward_operations(self.network, self.row) / self.hourly,
@@ -135,7 +135,7 @@ class _Planner:
     def _expert(self, name: str, stage: ExpertStage, server: Server) -> PlannedStage:
         drafts = self.recipe.stages[stage.drafts]
         assert isinstance(drafts, DraftsStage)
-        calls = drafts.pictures * len(drafts.tokens_per_step)
+        calls = drafts.pictures * len(drafts.data) * len(drafts.tokens_per_step)
         tokens = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
         price = load_prices().get(server.model)
         cost = dollars(price, *tokens, batch=server.batch)

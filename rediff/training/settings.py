@@ -120,7 +120,7 @@ class ReviseStage(_Stage):
 class DraftsStage(_Stage):
     """Drafts by a checkpoint with refinement on, the same pictures at every budget.
 
-    `pictures`: how many, the first of the data. Of a picture's questions, one is asked.
+    `pictures`: how many, the first of each of the data. Of a picture's questions, one is asked.
     """
 
     kind: Literal["drafts"] = "drafts"

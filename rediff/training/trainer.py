@@ -58,7 +58,6 @@ class RevisionTrainer(OwnOptimizerTrainer):
         **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(model, **kwargs)
-        self.bfloat16 = self.optimisation.precision == "bfloat16"
         self.model_accepts_loss_kwargs = True  # the loss is already that of the global batch
         self.weights = weights_of(weights)
         self.weighting = weighting
@@ -84,14 +83,11 @@ class RevisionTrainer(OwnOptimizerTrainer):
     ) -> Tensor:
         """This micro-batch's part of the loss, times the number of processes.
 
-        Gradients are averaged over processes afterwards. Precision is set here, since what is
-        shared out would have another rounding of accelerate's own.
+        Gradients are averaged over processes afterwards.
         """
         assert isinstance(num_items_in_batch, Tensor)
-        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits = canvas_logits(model, inputs)
         sums = loss_sums(
-            logits.float(), inputs["target"], inputs["kind"], inputs["level"],
+            canvas_logits(model, inputs).float(), inputs["target"], inputs["kind"], inputs["level"],
             weighting=self.weighting,
         )  # fmt: skip
         parts = loss_parts(sums, num_items_in_batch)

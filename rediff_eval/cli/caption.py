@@ -55,6 +55,7 @@ def caption(
     from rediff.decoding.samplers import find_sampler
     from rediff.models.captioner import CAPTION_PROMPT, Decoding, Failure
     from rediff.quiet import quiet_libraries
+    from rediff.scenes.questions import read_question
     from rediff_eval.answers import history, true_words
     from rediff_eval.opening import open_captioner
     from rediff_eval.play import play
@@ -86,11 +87,9 @@ def caption(
     if isinstance(result, Failure):
         raise RuntimeError(f"no caption: {result.error}")
     if result.trace is not None:
-        truth = (
-            None
-            if scene is None
-            else true_words(result.trace.words[-1], scene, said or (CAPTION_PROMPT,))
-        )
+        known = scene is not None and (not said or read_question(said))
+        words = result.trace.words[-1]
+        truth = true_words(words, scene, said or (CAPTION_PROMPT,)) if scene and known else None
         play(history(result.trace, truth), Console(), delay=delay)
     click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]

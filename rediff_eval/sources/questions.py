@@ -13,12 +13,10 @@ from rediff.scenes.world import (
     AT,
     BACKGROUND,
     BACKGROUNDS,
-    COLOURS,
     COLUMNS,
     RELATIONS,
     ROWS,
-    SIZES,
-    TEXTURES,
+    SORTS,
     Graph,
     Scene,
 )
@@ -26,7 +24,6 @@ from rediff_eval.samples import Question
 
 LETTERS = "ABCD"
 OPTIONS = 4
-QUALITIES = {"colour": COLOURS, "size": SIZES, "texture": TEXTURES}
 CELLS = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
 _LOOK = re.compile(r"What is the (colour|size|texture) of the (\w+)\?")
 _PLACE = re.compile(r"Where is the (\w+)\?")
@@ -40,7 +37,7 @@ def ask_about(scene: Scene, rng: np.random.Generator) -> Iterator[Question]:
     yield _question("How many shapes are there?", COUNTS[len(scene.things)], ("three", "four"), rng)
     yield _question("What is the colour of the background?", scene.background, BACKGROUNDS, rng)
     for thing in scene.things:
-        for name, values in QUALITIES.items():
+        for name, values in SORTS.items():
             text = f"What is the {name} of the {thing.shape}?"
             yield _question(text, getattr(thing, name), values, rng)
         yield _question(f"Where is the {thing.shape}?", thing.place, CELLS, rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,11 +33,13 @@ def scenes_name(data: SceneData) -> str:
 def scene_samples(data: SceneData, count: int) -> tuple[Sample, ...]:
     """The first scenes of a split; a sample is the same whatever the count."""
     rows = load_scenes(data.split, count, captions=data.captions)
-    make = _asked_sample if data.dialogues else _sample
-    return tuple(make(data, number, row) for number, row in enumerate(rows))
+    if not data.dialogues:
+        return tuple(_sample(data, row) for row in rows)
+    families = itertools.cycle(FAMILIES)
+    return tuple(_asked_sample(row, family) for row, family in zip(rows, families, strict=False))
 
 
-def _sample(data: SceneData, number: int, row: Mapping[str, Any]) -> Sample:
+def _sample(data: SceneData, row: Mapping[str, Any]) -> Sample:
     scene, sample_id = Scene.from_json(row["scene"]), row["id"]
     return Sample(
         sample_id,
@@ -49,17 +52,16 @@ def _sample(data: SceneData, number: int, row: Mapping[str, Any]) -> Sample:
     )
 
 
-def _asked_sample(data: SceneData, number: int, row: Mapping[str, Any]) -> Sample:
-    """A sample with a dialogue, and as many true answers as a caption has references."""
-    scene, sample_id = Scene.from_json(row["scene"]), row["id"]
-    rng = _generator("dialogue", sample_id)
-    *said, reply = write_dialogue(scene, list(FAMILIES)[number % len(FAMILIES)], rng)
+def _asked_sample(row: Mapping[str, Any], family: str) -> Sample:
+    """A sample with a dialogue, and as many true answers as the scene has captions."""
+    scene, rng = Scene.from_json(row["scene"]), _generator("dialogue", row["id"])
+    *said, reply = write_dialogue(scene, family, rng)
     outline = true_texts(scene, said)
     return Sample(
-        sample_id,
+        f"{row['id']}-asked",
         _holding(row["image"]),
         _digest("\0".join([row["scene"], *said])),
-        (reply, *(outline.write(rng) for _ in range(1, data.captions))),
+        (reply, *(outline.write(rng) for _ in row["captions"][1:])),
         scene,
         said=tuple(said),
     )

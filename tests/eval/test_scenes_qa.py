@@ -14,7 +14,7 @@ from rediff_eval.metrics.resources import Resources
 from rediff_eval.metrics.true_answers import TrueAnswersMetric, word_accuracy
 from rediff_eval.samples import Sample
 from rediff_eval.sources.load import load_samples
-from rediff_eval.task import load_task
+from rediff_eval.task import SceneData, load_task
 
 TASK = load_task("scenes-qa")
 
@@ -47,7 +47,7 @@ def test_every_scene_is_asked_a_question_of_its_own_and_families_take_turns() ->
 def test_the_same_scene_is_another_sample_when_something_else_is_asked() -> None:
     captions = load_samples(load_task("capture"), 5, None)
     questions = load_samples(TASK, 5, None)
-    assert [s.id for s in captions.samples] == [s.id for s in questions.samples]
+    assert not {s.id for s in captions.samples} & {s.id for s in questions.samples}
     assert not {s.digest for s in captions.samples} & {s.digest for s in questions.samples}
     assert captions.name != questions.name
 
@@ -81,6 +81,11 @@ def test_word_accuracy_counts_places_of_the_nearest_true_answer() -> None:
     assert word_accuracy("the background is red .", scene, said) == pytest.approx(0.8)
     assert word_accuracy(f"{truth} .", scene, said) == pytest.approx(5 / 6)
     assert word_accuracy("", scene, said) == 0
+
+
+def test_dialogues_are_samples_of_their_own() -> None:
+    with pytest.raises(ValueError, match="'dialogues' are samples of their own"):
+        SceneData(split="test", captions=1, dialogues=True, questions=True)
 
 
 def test_samples_without_questions_are_not_scored() -> None:

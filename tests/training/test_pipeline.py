@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -112,6 +113,26 @@ def test_a_killed_stage_goes_on_where_it_was(trained: Path, tmp_path: Path) -> N
     assert sum(line["step"] == 1 for line in lines) == 1
     assert read_log(folder / "log.jsonl")[-1]["step"] >= 20
     assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+
+
+def test_a_stage_ends_with_the_process_that_started_it(trained: Path, tmp_path: Path) -> None:
+    """Started again, a second one would train in the same folder."""
+    raw = toy().model_dump(mode="json")
+    raw["stages"]["stage1"]["optimisation"]["steps"] = 100_000
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    shutil.copytree(trained / "base", tmp_path / "base")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
+         "--out", tmp_path, "--stage", "stage1"],
+    )  # fmt: skip
+    while not states(tmp_path / "stage1"):
+        assert process.poll() is None
+        time.sleep(0.02)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
 
 
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(

@@ -12,9 +12,11 @@ from typing import Any, get_args
 import pytest
 import torch
 import yaml
+from PIL import Image
 from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.training.batches import CanvasModel
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
@@ -183,6 +185,17 @@ def test_missing_deepspeed_names_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(zero3, "is_deepspeed_available", lambda: False)
     with pytest.raises(ValueError, match=r"pip install 'rediff\[zero3\]'"):
         zero3.arguments()
+
+
+def test_rounding_is_within_the_forward_pass(root: Path) -> None:
+    """Whatever is set around it, as DeepSpeed switches autocast off there."""
+    checkpoint = Checkpoint.load(root / "vision" / "model")
+    picture = checkpoint.pictures([Image.new("RGB", (8, 8))])
+    given = (picture.tiles, picture.counts, picture.sizes, [[*checkpoint.prompt_ids(), 20, 21]], 2)
+    for bfloat16, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        network = CanvasModel(checkpoint.model, causal=False, bfloat16=bfloat16)
+        with torch.autocast("cpu", enabled=False):
+            assert network(*given).dtype == dtype
 
 
 def test_a_batch_that_cannot_be_split_is_an_error() -> None:

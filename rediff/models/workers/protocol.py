@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Request:
     image: str
     prompt: str
     steps: int | None
-    before: tuple[str, ...] = ()
+    before: Sequence[str] = ()
 
 
 def serve(

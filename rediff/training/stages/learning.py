@@ -97,7 +97,8 @@ def _train(
     rows, lengths = _rows(stage, run, checkpoint, canvas or run.recipe.canvas)
     if settings.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})
-    trained = CanvasModel(network, causal=is_causal(network))
+    bfloat16 = settings.precision == "bfloat16"
+    trained = CanvasModel(network, causal=is_causal(network), bfloat16=bfloat16)
     updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
     fit(
         RevisionTrainer, trained, rows, Collate(objective), settings, run.folder,

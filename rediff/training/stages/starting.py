@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from transformers import SiglipImageProcessorPil
 
-from rediff.models.checkpoint import CAPTION_PROMPT, Card, Checkpoint
+from rediff.models.captioner import CAPTION_PROMPT
+from rediff.models.checkpoint import Card, Checkpoint
 from rediff.models.tiny import build_model
 from rediff.models.tokenizer import build_tokenizer
 from rediff.scenes.answers import question_words
