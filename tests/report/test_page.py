@@ -149,6 +149,23 @@ def test_the_last_step_shows_the_caption(browser: Any, report: Path) -> None:
     assert "".join(words) == caption.replace(" ", "")
 
 
+def test_what_was_asked_stands_beside_the_answer(browser: Any, tmp_path: Path) -> None:
+    inside(
+        "run", "--task", "scenes-qa", "--limit", "5", "--model", "rediff", "--steps", "10",
+        "--traces", "5", "--out", tmp_path,
+    )  # fmt: skip
+    inside("report", str(tmp_path))
+    page = Page(browser, tmp_path / "report.html")
+    lines = [json.loads(line) for line in (tmp_path / "captions.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        page.page.locator("#trace-sample").select_option(str(number))
+        assert page.text("#trace-asked").split("\n\n") == line["said"]
+        shown = page.page.locator(".sample").nth(number).locator(".asked, .said").all_inner_texts()
+        assert shown == line["said"]
+    assert [len(line["said"]) for line in lines] == [1, 1, 1, 1, 3]
+    assert page.complaints == []
+
+
 def test_the_front_is_what_no_other_point_beats() -> None:
     points = [Point(x, y, y, y) for x, y in ((1, 0.5), (2, 0.4), (2, 0.7), (3, 0.7), (4, 0.9))]
     assert [(p.x, p.y) for p in pareto(points)] == [(1, 0.5), (2, 0.7), (4, 0.9)]
