@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batches import Batches
 from servers import Answer, completion, serving
 from talks import hold
 
@@ -23,7 +24,6 @@ from rediff.chat.model import ChatModel
 from rediff.chat.prices import Price
 from rediff.chat.spec import ServerSpec
 from rediff.chat.talk import Reply, Request, picture, system, text, user
-from rediff_eval.judge.oracle.server import completion as oracle_completion
 from rediff_eval.judge.oracle.server import serving_oracle
 from rediff_eval.judge.prompts import own_prompts
 from rediff_eval.judge.protocols.clair import ask
@@ -155,55 +155,8 @@ def test_the_bill_counts_what_was_paid_and_what_was_kept(tmp_path: Path) -> None
     )
 
 
-class Batches:
-    """OpenAI's files and batches, in memory."""
-
-    def __init__(self, *, wait: int = 1) -> None:
-        self.files: dict[str, bytes] = {}
-        self.batches: dict[str, dict[str, Any]] = {}
-        self.polls, self.wait = 0, wait
-
-    def answer(self, method: str, path: str, body: Any) -> Answer:
-        path = path.split("?")[0]
-        if method == "POST" and path == "/v1/files":
-            name = f"file-{len(self.files)}"
-            self.files[name] = body
-            return self._json({"id": name, "object": "file", "purpose": "batch"})
-        if method == "POST":
-            name = f"batch-{len(self.batches)}"
-            self.batches[name] = {
-                "id": name, "object": "batch", "status": "in_progress",
-                "metadata": body["metadata"], "input_file_id": body["input_file_id"],
-                "endpoint": body["endpoint"],
-            }  # fmt: skip
-            return self._json(self.batches[name])
-        if path == "/v1/batches":
-            return self._json({"object": "list", "data": list(self.batches.values()),
-                               "has_more": False})  # fmt: skip
-        if path.startswith("/v1/batches/"):
-            return self._poll(self.batches[path.rpartition("/")[2]])
-        return 200, {"Content-Type": "application/jsonl"}, self.files[path.split("/")[3]]
-
-    def _poll(self, batch: dict[str, Any]) -> Answer:
-        self.polls += 1
-        if self.polls >= self.wait and batch["status"] != "completed":
-            asked = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
-            lines = [
-                {"custom_id": one["custom_id"], "response": {
-                    "status_code": 200, "body": oracle_completion(one["body"], GOOD)}}
-                for one in asked[:-1]
-            ] + [{"custom_id": asked[-1]["custom_id"], "error": {"message": "lost"}}]  # fmt: skip
-            self.files["out"] = "".join(json.dumps(line) + "\n" for line in lines).encode()
-            batch |= {"status": "completed", "output_file_id": "out"}
-        return self._json(batch)
-
-    @staticmethod
-    def _json(content: Any) -> Answer:
-        return 200, {"Content-Type": "application/json"}, json.dumps(content).encode()
-
-
 def test_a_batch_is_answered_kept_and_found_again(tmp_path: Path) -> None:
-    batches = Batches(wait=2)
+    batches = Batches(GOOD, wait=2)
     with serving() as server:
         server.answer = batches.answer
         spec = ServerSpec(

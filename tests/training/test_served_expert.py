@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batches import Batches
 from faults import UNANSWERED, Given, Lost, Script, passing, reply, status, useless
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,6 +235,28 @@ def test_a_missing_key_is_told_before_anything_is_trained(
     with pytest.raises(ValueError, match="set OPENAI_API_KEY"):
         train(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_batch_of_drafts_is_paid_once(tokenizer: Path, tmp_path: Path) -> None:
+    """What one batch lost is asked for alone by the next start."""
+    names, out, batches = ["a", "b", "c"], tmp_path / "out", Batches(GOOD)
+    with serving() as server:
+        server.answer = batches.answer
+        given = settings(server.url, batch=True)
+        with pytest.raises(RuntimeError, match="1 of 3 drafts were not answered"):
+            correct(given, names, tokenizer, out)
+        batches.loses = False
+        correct(given, names, tokenizer, out)
+    asked = [
+        len(batches.files[batch["input_file_id"]].splitlines())
+        for batch in batches.batches.values()
+    ]
+    assert asked == [3, 1]
+    corrections = list(read_lines(out / "corrections.jsonl", Correction))
+    assert [c.draft.id for c in corrections] == names
+    assert {c.corrected()[5] for c in corrections} == {"blue"}
+    (cost,) = read_lines(out / "cost.jsonl", Cost)
+    assert cost.calls == 3
 
 
 def test_how_a_server_is_reached_makes_no_other_stage() -> None:
