@@ -127,7 +127,8 @@ class StageProgress:
             return
         self.spoken[report.stage] = now
         state = "started" if first else "done" if report.finished else "at work"
-        if report.steps and not report.finished:
+        if report.steps and report.step and not report.finished:
             left = report.seconds / report.step * (report.steps - report.step)
-            state = f"step {report.step}/{report.steps}, loss {report.loss:.3f}, {left:.0f} s left"
+            loss = "" if report.loss is None else f" loss {report.loss:.3f},"
+            state = f"step {report.step}/{report.steps},{loss} {left:.0f} s left"
         self.console.print(f"{report.stage}: {state}", highlight=False)

@@ -10,7 +10,12 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from rediff.files import replace
+
 LOG = "log.jsonl"
+COUNT = "count.json"
+TELL_EVERY = 1.0
+"""Seconds between two writings of a count."""
 
 
 class JsonLog(TrainerCallback):
@@ -38,6 +43,43 @@ class JsonLog(TrainerCallback):
         }
         with self.path.open("a") as file:
             file.write(json.dumps(entry) + "\n")
+
+
+class Count:
+    """Says in a file how much is done, of `total`, of a work that takes no optimisation steps."""
+
+    def __init__(self, folder: Path, total: int) -> None:
+        self.path = folder / COUNT
+        self.total = total
+        self.done = 0
+        self.started = time.perf_counter()
+        self.told = -TELL_EVERY
+
+    def __enter__(self) -> Count:
+        self(0)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def __call__(self, units: int = 1) -> None:
+        """Adds to what is done."""
+        self.done += units
+        seconds = time.perf_counter() - self.started
+        if seconds - self.told < TELL_EVERY:
+            return
+        self.told = seconds
+        entry = {"step": self.done, "steps": self.total, "seconds": round(seconds, 1)}
+        replace(self.path, json.dumps(entry))
+
+
+def read_count(folder: Path) -> dict[str, float] | None:
+    """What a `Count` has last written in a folder; None where none is at work."""
+    try:
+        found: dict[str, float] = json.loads((folder / COUNT).read_text())
+    except FileNotFoundError:
+        return None
+    return found
 
 
 def read_log(path: Path) -> list[dict[str, float]]:

@@ -23,7 +23,7 @@ from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.suggest import unknown
 from rediff.training.expert.server import RUNTIME_ONLY
-from rediff.training.logs import LOG, read_log
+from rediff.training.logs import LOG, read_count, read_log
 from rediff.training.processes import alone, join, tell_all
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, StageReport
@@ -183,10 +183,13 @@ def _finish(name: str, run: Run, own: str, seconds: float) -> None:
 
 
 def read_progress(name: str, root: Path) -> StageReport:
-    """The last entry of a stage's log, as a report."""
+    """The last entry of a stage's log, or its count, as a report."""
     entries = read_log(root / name / LOG)
     if not entries:
-        return StageReport(name)
+        count = read_count(root / name)
+        if count is None:
+            return StageReport(name)
+        return StageReport(name, int(count["step"]), int(count["steps"]), None, count["seconds"])
     last = entries[-1]
     return StageReport(name, int(last["step"]), int(last["steps"]), last["loss"], last["seconds"])
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """A stage under way: steps done, of how many, and its last loss (None: it takes no steps)."""
+    """A stage under way: steps done, of how many, and its last loss.
+
+    A stage that takes no optimisation steps has no loss; its steps are drafts.
+    """
 
     stage: str
     step: int = 0

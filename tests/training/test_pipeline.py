@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from toy_recipes import toy
 
 from rediff.decoding.samplers import find_sampler
@@ -23,11 +25,12 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.models.load import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.training.drafts import Correction, Draft, read_lines
-from rediff.training.logs import read_log
-from rediff.training.pipeline import is_done, train
+from rediff.training.logs import TELL_EVERY, Count, read_log
+from rediff.training.pipeline import is_done, read_progress, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport
 from rediff.training.trainer import STATE
+from rediff_eval.progress import StageProgress
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +201,27 @@ def test_an_export_needs_what_it_needs_and_no_more() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="did you mean 'stage1-tied'"):
         recipe.only(["stage1-tide"])
+
+
+def test_a_stage_without_steps_counts_its_drafts(tmp_path: Path) -> None:
+    folder = tmp_path / "drafts"
+    folder.mkdir()
+    assert read_progress("drafts", tmp_path) == StageReport("drafts")
+    with Count(folder, 40) as advance:
+        advance(0)
+        assert read_progress("drafts", tmp_path).steps == 40
+        advance.told = -TELL_EVERY
+        advance(30)
+        report = read_progress("drafts", tmp_path)
+        assert (report.step, report.steps, report.loss) == (30, 40, None)
+        console = Console(file=StringIO(), width=100)
+        StageProgress(console)(report)
+        spoken = StageProgress(console)
+        spoken.spoken["drafts"] = -1e9
+        spoken(report)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "drafts: step 30/40, 0 s left" in text
+    assert list(folder.iterdir()) == []
 
 
 def test_drafts_and_corrections_fit_each_other(trained: Path) -> None:

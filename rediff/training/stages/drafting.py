@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
 from rediff.training.drafts import DRAFTS, Draft, pad_words, write_lines
 from rediff.training.examples import ExampleMaker
 from rediff.training.items import Item
+from rediff.training.logs import Count
 from rediff.training.processes import alone, is_own, join, tell_all
 from rediff.training.settings import DraftsStage
 from rediff.training.stages.run import Run
@@ -76,10 +78,11 @@ def draft_all(drafter: Drafter, wishes: Sequence[Wish], folder: Path, path: Path
     todo = [wish for wish in wishes if _key(wish) not in done and is_own(wish[0].id)]
     part = folder / f"part-{join().process_index}-{join().num_processes}.jsonl"
     _mend(part)
-    with part.open("a") as file:
+    with part.open("a") as file, _counting(folder, len(todo)) as advance:
         for batch in _batches(todo, drafter.batch_size):
             file.writelines(draft.model_dump_json() + "\n" for draft in drafter.draft(batch))
             file.flush()
+            advance(len(batch))
     tell_all(True)
 
     def put_together() -> None:
@@ -89,6 +92,11 @@ def draft_all(drafter: Drafter, wishes: Sequence[Wish], folder: Path, path: Path
             own.unlink()
 
     alone(put_together)
+
+
+def _counting(folder: Path, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """The first process counts its own part aloud; the others are about as far."""
+    return Count(folder, total) if join().is_main_process else nullcontext(lambda units: None)
 
 
 def _key_of(draft: Draft) -> tuple[str, int, int]:

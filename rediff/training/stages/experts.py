@@ -22,6 +22,7 @@ from rediff.training.drafts import (
     write_lines,
 )
 from rediff.training.items import Item, before_answer
+from rediff.training.logs import Count
 from rediff.training.processes import alone
 from rediff.training.settings import ExpertStage
 from rediff.training.stages.drafting import Drafter, draft_all
@@ -47,7 +48,11 @@ def run_expert(stage: ExpertStage, run: Run) -> None:
 def _correct_all(
     stage: ExpertStage, folder: Path, drafts: list[Draft], items: Mapping[str, Item]
 ) -> None:
-    corrections = [correct_by_oracle(stage, draft, items[draft.id]) for draft in drafts]
+    corrections = []
+    with Count(folder, len(drafts)) as advance:
+        for draft in drafts:
+            corrections.append(correct_by_oracle(stage, draft, items[draft.id]))
+            advance()
     _write(folder, corrections, Cost())
 
 

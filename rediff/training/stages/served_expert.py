@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from transformers import AutoTokenizer
 
 from rediff.chat.bill import Bill
-from rediff.chat.model import ChatModel
+from rediff.chat.model import Advance, ChatModel
 from rediff.chat.prices import dollars, load_prices
 from rediff.chat.prompt import Prompt
 from rediff.chat.talk import Failed, Talk
@@ -33,6 +33,7 @@ from rediff.training.drafts import (
 from rediff.training.expert.server import Server
 from rediff.training.expert.talk import Edits, ask, expert_prompt
 from rediff.training.items import Item, before_answer
+from rediff.training.logs import Count
 
 Question = tuple[str, int, tuple[str, ...]]
 """A picture's id, the dialogue's number and the draft: equal ones are asked about once."""
@@ -52,9 +53,9 @@ def correct_by_server(
     drafts than the stated share could not be used.
     """
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
-    with closing(ChatModel(server.spec())) as model:
-        questions = list(dict.fromkeys(_question(draft) for draft in drafts))
-        found = _ask_all(model, server, questions, items, tokenizer)
+    questions = list(dict.fromkeys(_question(draft) for draft in drafts))
+    with closing(ChatModel(server.spec())) as model, Count(folder, len(questions)) as advance:
+        found = _ask_all(model, server, questions, items, tokenizer, advance)
         replies = dict(zip(questions, found, strict=True))
         cost = _cost(server, model.bill)
     outcomes = [replies[_question(draft)] for draft in drafts]
@@ -108,7 +109,7 @@ def spell_words(words: Sequence[str], tokenizer: Any) -> Spelled:
 
 def _ask_all(
     model: ChatModel, server: Server, questions: Sequence[Question], items: Mapping[str, Item],
-    tokenizer: Any,
+    tokenizer: Any, advance: Advance,
 ) -> list[Edits | Failed]:  # fmt: skip
     prompt, structured = expert_prompt(), server.structured
 
@@ -116,15 +117,15 @@ def _ask_all(
         return [_talk(prompt, q, items[q[0]], tokenizer, structured=structured) for q in chosen]
 
     if server.batch:
-        return model.hold(talks(questions, structured=structured))
-    outcomes = model.hold(talks(questions[:1], structured=structured))
+        return model.hold(talks(questions, structured=structured), advance)
+    outcomes = model.hold(talks(questions[:1], structured=structured), advance)
     if structured and _unanswered(outcomes):
         plainly = model.hold(talks(questions[:1], structured=False))
         if not _unanswered(plainly):  # the server refuses the schema alone
             structured, outcomes = False, plainly
     while len(outcomes) < len(questions) and not _mostly_unanswered(outcomes[-GROUP:]):
         group = questions[len(outcomes) : len(outcomes) + GROUP]
-        outcomes += model.hold(talks(group, structured=structured))
+        outcomes += model.hold(talks(group, structured=structured), advance)
     return outcomes + [NOT_ASKED] * (len(questions) - len(outcomes))
 
 
