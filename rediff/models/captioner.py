@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -31,6 +31,15 @@ def turns_of(said: Said) -> Iterator[tuple[str, str]]:
     """The texts with the chat's role of each."""
     assert len(said) % 2
     return zip(itertools.cycle(("user", "assistant")), said, strict=False)
+
+
+def chat_messages(said: Said, picture: Mapping[str, Any]) -> list[Any]:
+    """The turns in OpenAI's chat form, `picture` before the first question."""
+    turns: list[Any] = [
+        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns_of(said)
+    ]
+    turns[0]["content"].insert(0, picture)
+    return turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,15 @@ from transformers import (
 )
 
 from rediff.models.autoregressive import GREEDY, cut_at
-from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests, turns_of
+from rediff.models.captioner import (
+    Caption,
+    Decoding,
+    Failure,
+    Said,
+    Traits,
+    chat_messages,
+    requests,
+)
 from rediff.models.processors import load_processor
 
 MAX_TOKENS = 512
@@ -104,10 +112,7 @@ def chat_inputs(
 
 
 def _chat_text(processor: ProcessorMixin, said: Said) -> str:
-    turns: list[Any] = [
-        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns_of(said)
-    ]
-    turns[0]["content"].insert(0, {"type": "image"})
+    turns = chat_messages(said, {"type": "image"})
     return str(processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
 
 

@@ -11,8 +11,17 @@ import openai
 from openai.types.chat import ChatCompletion
 from PIL import Image
 
+from rediff.chat.talk import picture
 from rediff.data.images import data_url
-from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests, turns_of
+from rediff.models.captioner import (
+    Caption,
+    Decoding,
+    Failure,
+    Said,
+    Traits,
+    chat_messages,
+    requests,
+)
 
 MAX_TOKENS = 512
 
@@ -69,7 +78,7 @@ class OpenAICaptioner:
                 model=self.model,
                 max_completion_tokens=self.length,
                 temperature=0,
-                messages=_messages(image, said),
+                messages=chat_messages(said, picture(data_url(image))),
             )
         except (openai.OpenAIError, ValueError) as error:
             return Failure(f"{type(error).__name__}: {error}")
@@ -90,12 +99,3 @@ class OpenAICaptioner:
     def close(self) -> None:
         """Closes the connections."""
         self.client.close()
-
-
-def _messages(image: Image.Image, said: Said) -> list[Any]:
-    """The turns of a chat, the picture before the first question."""
-    first, *later = (
-        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns_of(said)
-    )
-    picture = {"type": "image_url", "image_url": {"url": data_url(image)}}
-    return [{**first, "content": [picture, *first["content"]]}, *later]

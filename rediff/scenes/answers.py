@@ -90,7 +90,7 @@ def answer(scene: Scene, question: Question) -> Outline:
     To a question about a shape that is not there, that it is not there.
     """
     things = {thing.shape: thing for thing in scene.things}
-    filled = dict(question.filled)
+    filled = question.filled
     named = list(dict.fromkeys(filled[slot] for slot in ("shape", "other") if slot in filled))
     if missing := [shape for shape in named if shape not in things]:
         return Outline(tuple(_says("absent", {"shape": shape}) for shape in missing))

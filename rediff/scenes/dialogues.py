@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
 
 import numpy as np
 
 from rediff.scenes.answers import answer
-from rediff.scenes.forms import Meaning, Words, write_sentence
+from rediff.scenes.forms import Meaning, Words, pick, write_sentence
 from rediff.scenes.questions import (
     AGAIN,
     ASKS,
@@ -16,6 +16,7 @@ from rediff.scenes.questions import (
     REPEATED,
     Question,
     read_question,
+    spoken_of,
 )
 from rediff.scenes.world import (
     COLUMNS,
@@ -29,7 +30,6 @@ from rediff.scenes.world import (
     sort_of,
 )
 
-Choice = TypeVar("Choice")
 FAMILIES: Mapping[str, Words] = {
     "count": ("count", "count-of"),
     "attribute": ("background", "colour", "size", "texture", "place", "exists", "has"),
@@ -62,66 +62,63 @@ def write_dialogue(scene: Scene, family: str, rng: np.random.Generator) -> tuple
     """
     kinds = FAMILIES[family]
     if family != "dialogue":
-        return _asked(scene, _draw(_pick(kinds, rng), scene, rng), rng)
-    first = _asked(scene, _draw_first(_pick(kinds, rng), scene, rng), rng)
-    question = _follow(first, scene, rng)
-    return (*first, question, _answer(scene, (*first, question), rng))
+        question = _draw(pick(kinds, rng), scene, rng)
+        return _turn(scene, question, ASKS[question.kind], rng)
+    first = _draw_first(pick(kinds, rng), scene, rng)
+    said = _turn(scene, first, ASKS[first.kind], rng)
+    return (*said, *_turn(scene, *_follow(scene, first, said[1], rng), rng))
 
 
-def _asked(scene: Scene, question: Question, rng: np.random.Generator) -> tuple[str, str]:
-    text = " ".join(write_sentence(ASKS[question.kind], question.filled, rng))
-    return text, _answer(scene, (text,), rng)
-
-
-def _answer(scene: Scene, said: Sequence[str], rng: np.random.Generator) -> str:
-    question = read_question(said)
-    assert question is not None
+def _turn(
+    scene: Scene, question: Question, asks: Words, rng: np.random.Generator
+) -> tuple[str, str]:
+    """A question, asked in one of some forms, and an answer."""
+    text = " ".join(write_sentence(asks, question.filled, rng))
     outline = answer(scene, question)
-    while len((text := outline.write(rng)).split()) > MAX_ANSWER:
+    while len((reply := outline.write(rng)).split()) > MAX_ANSWER:
         pass
-    return text
+    return text, reply
 
 
-def _follow(first: tuple[str, str], scene: Scene, rng: np.random.Generator) -> str:
-    """A second question: another one about the same shape, or the same about another shape."""
-    before = read_question(first[:1])
-    assert before is not None
-    if before.kind in REPEATED and rng.random() < 0.3:
-        shape = _pick([t.shape for t in scene.things if t.shape != before.filled["shape"]], rng)
-        return " ".join(write_sentence(AGAIN, {"shape": shape}, rng))
-    kind = _pick([kind for kind in FOLLOW_UPS if kind != before.kind], rng)
-    about = read_question((*first, "describe it ."))
-    assert about is not None
-    thing = next(thing for thing in scene.things if thing.shape == about.filled["shape"])
-    filled = _FILLERS[kind](scene, thing, rng)
-    return " ".join(write_sentence(FOLLOW_UPS[kind], filled, rng))
+def _follow(
+    scene: Scene, first: Question, reply: str, rng: np.random.Generator
+) -> tuple[Question, Words]:
+    """A second question, and the forms that ask it: another one about the same shape, or the same
+    about another shape."""
+    shapes = [thing.shape for thing in scene.things]
+    if first.kind in REPEATED and rng.random() < 0.3:
+        other = pick([shape for shape in shapes if shape != first.filled["shape"]], rng)
+        return Question(first.kind, {"shape": other}), AGAIN
+    kind = pick([kind for kind in FOLLOW_UPS if kind != first.kind], rng)
+    shape = spoken_of(first, reply)
+    assert shape is not None
+    filled = _FILLERS[kind](scene, scene.things[shapes.index(shape)], rng)
+    return Question(kind, {**filled, "shape": shape}), FOLLOW_UPS[kind]
 
 
 def _draw_first(kind: str, scene: Scene, rng: np.random.Generator) -> Question:
     """A question that leaves one shape spoken of, which is there."""
-    thing = _pick(scene.things, rng)
+    thing = pick(scene.things, rng)
     if kind != "which":
         return Question(kind, {"shape": thing.shape})
     own = [q for q in thing.qualities if sum(q in t.qualities for t in scene.things) == 1]
     return (
-        Question("which", {"quality": _pick(own, rng)})
+        Question("which", {"quality": pick(own, rng)})
         if own
         else Question("describe", {"shape": thing.shape})
     )
 
 
 def _draw(kind: str, scene: Scene, rng: np.random.Generator) -> Question:
-    thing = _pick(scene.things, rng)
+    thing = pick(scene.things, rng)
     return Question(kind, _FILLERS[kind](scene, thing, rng) if kind in _FILLERS else {})
 
 
-def _shape(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
-    """Now and then a shape that is not there."""
-    return {"shape": _missing(scene, rng) if rng.random() < ABSENT else thing.shape}
-
-
-def _existing(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
-    return {"shape": _missing(scene, rng) if rng.random() < 0.5 else thing.shape}
+def _shape(
+    scene: Scene, thing: Thing, rng: np.random.Generator, *, absent: float = ABSENT
+) -> Meaning:
+    """With probability `absent` a shape that is not there."""
+    return {"shape": _missing(scene, rng) if rng.random() < absent else thing.shape}
 
 
 def _having(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
@@ -129,7 +126,7 @@ def _having(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
     number = int(rng.integers(len(SORTS)))
     own = thing.qualities[number]
     others = [value for value in SORTS[sort_of(own)] if value != own]
-    return {"shape": thing.shape, "quality": own if rng.random() < 0.5 else _pick(others, rng)}
+    return {"shape": thing.shape, "quality": own if rng.random() < 0.5 else pick(others, rng)}
 
 
 def _related(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
@@ -139,43 +136,40 @@ def _related(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
     drawn = [(thing.shape, relation, other) for relation in RELATIONS for other in others]
     wanted = rng.random() < 0.5
     fitting = [triple for triple in drawn if (triple in true) == wanted]
-    shape, relation, other = _pick(fitting or drawn, rng)
+    shape, relation, other = pick(fitting or drawn, rng)
     return {"shape": shape, "relation": relation, "other": other}
 
 
 def _pair(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
-    other = _pick([other for other in scene.things if other != thing], rng)
+    other = pick([other for other in scene.things if other != thing], rng)
     return {"shape": thing.shape, "other": other.shape}
 
 
 def _relation_to(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
-    return {"relation": _pick(RELATIONS, rng), "other": thing.shape}
+    return {"relation": pick(RELATIONS, rng), "other": thing.shape}
 
 
 def _quality(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
     """A quality of some thing, or now and then any."""
-    return {"quality": _pick(QUALITIES if rng.random() < 0.25 else thing.qualities, rng)}
+    return {"quality": pick(QUALITIES if rng.random() < 0.25 else thing.qualities, rng)}
 
 
 def _cell(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
     """The place of a thing, or now and then any."""
     if rng.random() < 0.25:
-        return {"row": _pick(ROWS, rng), "column": _pick(COLUMNS, rng)}
+        return {"row": pick(ROWS, rng), "column": pick(COLUMNS, rng)}
     return {"row": thing.row, "column": thing.column}
 
 
 _FILLERS: Mapping[str, Callable[[Scene, Thing, np.random.Generator], Meaning]] = {
     **dict.fromkeys(("colour", "size", "texture", "place", "describe"), _shape),
-    "count-of": _quality, "describe-all": _quality, "exists": _existing, "has": _having,
-    "holds": _related, "related": _relation_to, "at": _cell, "describe-both": _pair,
+    "exists": partial(_shape, absent=0.5), "count-of": _quality, "describe-all": _quality,
+    "has": _having, "holds": _related, "related": _relation_to, "at": _cell,
+    "describe-both": _pair,
 }  # fmt: skip
 """What fills the slots of a kind's question, about a thing of the scene."""
 
 
 def _missing(scene: Scene, rng: np.random.Generator) -> str:
     there = {thing.shape for thing in scene.things}
-    return _pick([shape for shape in SHAPES if shape not in there], rng)
-
-
-def _pick(values: Sequence[Choice], rng: np.random.Generator) -> Choice:
-    return values[int(rng.integers(len(values)))]
+    return pick([shape for shape in SHAPES if shape not in there], rng)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+Choice = TypeVar("Choice")
 Words = tuple[str, ...]
 Slot = tuple[Words, ...]
 """The word sequences that may stand at one point of a sentence."""
@@ -89,12 +91,17 @@ def expand(lines: Iterable[str], meaning: Meaning) -> list[Form]:
 
 def write_sentence(lines: Words, meaning: Meaning, rng: np.random.Generator) -> list[str]:
     """One random sentence of some forms, as words."""
-    return spell(tuple(_slots(lines[int(rng.integers(len(lines)))], meaning)), rng)
+    return spell(tuple(_slots(pick(lines, rng), meaning)), rng)
 
 
 def spell(form: Form, rng: np.random.Generator) -> list[str]:
     """One random way through a form, as words."""
-    return [word for slot in form for word in slot[int(rng.integers(len(slot)))]]
+    return [word for slot in form for word in pick(slot, rng)]
+
+
+def pick(values: Sequence[Choice], rng: np.random.Generator) -> Choice:
+    """One of some values, each as likely."""
+    return values[int(rng.integers(len(values)))]
 
 
 def write_first(line: str, meaning: Meaning) -> str:

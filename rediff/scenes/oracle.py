@@ -21,6 +21,9 @@ from rediff.scenes.outline import Forms, Outline
 END = ""
 """Stands in a draft for every position after the last word: end-of-turn and padding."""
 
+NOTHING: Forms = ((),)
+"""The empty sentence, for what an outline does not have."""
+
 _INFINITE = 1 << 20
 State = tuple[int, int, bool]
 
@@ -76,11 +79,11 @@ class _Search:
     def __init__(self, outline: Outline, draft: Sequence[str]) -> None:
         self.misses = _Misses(draft)
         self.size = len(draft)
-        self.first = self._table(outline.first or [()])
+        self.first = self._table(outline.first or NOTHING)
         self.each = [self._table(forms) for forms in outline.each]
-        self.some = self._table(outline.some) if outline.some else None
-        self.most = outline.most if outline.some else 0
-        self.last = self._table(outline.last) if outline.last else None
+        self.some = self._table(outline.some or NOTHING)
+        self.most = outline.most
+        self.last = self._table(outline.last or NOTHING)
         self.everything = (1 << len(self.each)) - 1
 
     def best(self) -> list[str]:
@@ -109,21 +112,18 @@ class _Search:
         for mask in range(self.everything + 1):
             for stated in range(self.most + 1):
                 yield mask, stated, False
-        if self.last is not None:
-            for stated in range(self.most + 1):
-                yield self.everything, stated, True
+        for stated in range(self.most + 1):
+            yield self.everything, stated, True
 
     def _arrivals(self, state: State) -> Iterator[tuple[State | None, _Table]]:
         """The states one sentence before `state`, each with that sentence's table."""
         mask, stated, closed = state
         if closed:
-            assert self.last is not None
             yield (mask, stated, False), self.last
             return
         if mask == 0 and stated == 0:
             yield None, self.first
         if stated:
-            assert self.some is not None
             yield (mask, stated - 1, False), self.some
         for i, table in enumerate(self.each):
             if mask >> i & 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rediff.scenes.forms import Form, spell
+from rediff.scenes.forms import Form, pick, spell
 
 Forms = Sequence[Form]
 """All ways to say one thing."""
@@ -31,5 +31,4 @@ class Outline:
         """A random text of just what must be said, words separated by single spaces."""
         body = [self.each[i] for i in rng.permutation(len(self.each))]
         order = [self.first, *body] if self.first else body
-        chosen = (forms[int(rng.integers(len(forms)))] for forms in order)
-        return " ".join(word for form in chosen for word in spell(form, rng))
+        return " ".join(word for forms in order for word in spell(pick(forms, rng), rng))

@@ -79,8 +79,7 @@ def read_question(said: Sequence[str]) -> Question | None:
     """The question that a dialogue ends with, or None for one that is not known.
 
     `said`: questions and answers in turn, a question first and last. A follow-up is read as the
-    question that it stands for: "it" is the shape that the question before was about, or else the
-    only one that its answer names.
+    question that it stands for, "it" being what `spoken_of` says.
     """
     *earlier, last = said
     text = " ".join(tokenize(last))
@@ -92,14 +91,16 @@ def read_question(said: Sequence[str]) -> Question | None:
     if found := _again()(text):
         changed = {**before.filled, **found.filled}
         return replace(before, filled=changed) if before.kind in REPEATED else None
-    found = _follow_ups()(text)
-    shape = before.filled.get("shape") or _only_shape(earlier[-1])
+    found, shape = _follow_ups()(text), spoken_of(before, earlier[-1])
     if found is None or shape is None:
         return None
     return Question(found.kind, {**found.filled, "shape": shape})
 
 
-def _only_shape(reply: str) -> str | None:
+def spoken_of(question: Question, reply: str) -> str | None:
+    """The shape that a question is about, or else the only one that its answer names."""
+    if "shape" in question.filled:
+        return question.filled["shape"]
     named = {word for word in tokenize(reply) if word in SHAPES}
     return named.pop() if len(named) == 1 else None
 

@@ -87,9 +87,10 @@ def caption(
     if isinstance(result, Failure):
         raise RuntimeError(f"no caption: {result.error}")
     if result.trace is not None:
-        known = scene is not None and (not said or read_question(said))
-        words = result.trace.words[-1]
-        truth = true_words(words, scene, said or (CAPTION_PROMPT,)) if scene and known else None
+        understood = not said or read_question(said) is not None
+        truth = None
+        if scene is not None and understood:
+            truth = true_words(result.trace.words[-1], scene, said or (CAPTION_PROMPT,))
         play(history(result.trace, truth), Console(), delay=delay)
     click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]
