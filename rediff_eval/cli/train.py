@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rediff_eval.cli.training_plan import print_training_plan
+
+if TYPE_CHECKING:
+    from rediff.training.recipe import Recipe
 
 
 @click.command()
@@ -57,9 +61,8 @@ def train(
 ) -> None:  # fmt: skip
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
-    from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.pipeline import train as train_recipe
-    from rediff.training.processes import join
+    from rediff.training.processes import join, leave
     from rediff.training.recipe import (
         Recipe,
         find_recipe,
@@ -81,16 +84,23 @@ def train(
         return
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
-    if not join().is_main_process:
-        return
+    if join().is_main_process:
+        tell(loaded, out, ran, stages, limit)
+    leave()
+
+
+def tell(recipe: Recipe, out: Path, ran: Sequence[str], stages: Sequence[str], limit: int) -> None:
+    """What was trained, what it cost, its losses; and, of whole recipes, how good it is."""
+    from rediff.training.pipeline import CHECKPOINTS
+
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
     for line in costs_of(out, ran):
         click.echo(line)
-    plot_losses_of(out, tuple(stages or loaded.stages))
+    plot_losses_of(out, tuple(stages or recipe.stages))
     if not stages:
-        made = [out / CHECKPOINTS / name for name in loaded.export]
+        made = [out / CHECKPOINTS / name for name in recipe.export]
         evaluate("capture", made, out / "leaderboard", limit)
-        if loaded.scenes.questions:
+        if recipe.scenes.questions:
             evaluate("scenes-qa", made, out / "leaderboard-qa", limit)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -107,12 +108,14 @@ def test_what_saves_memory_changes_no_loss(
     assert_same_losses(root, tmp_path)
 
 
-def start_two(folder: Path, *stages: str, raw: dict[str, Any]) -> subprocess.Popen[bytes]:
+def start_two(
+    folder: Path, *stages: str, raw: dict[str, Any], program: Sequence[Any] = ("-m", "rediff_eval")
+) -> subprocess.Popen[bytes]:
     recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(raw, sort_keys=False))
     command: list[Any] = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "rediff_eval", "train", "--recipe", recipe, "--out", folder,
+        *program, "train", "--recipe", recipe, "--out", folder,
         *(part for name in stages for part in ("--stage", name)),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -126,6 +129,19 @@ def train_in_two(folder: Path, *stages: str, raw: dict[str, Any] = RECIPE) -> No
 def test_two_processes_start_from_nothing(tmp_path: Path) -> None:
     train_in_two(tmp_path, "vision")
     assert is_done("vision", Recipe.model_validate(RECIPE), tmp_path)
+
+
+def test_processes_do_not_wait_for_pythons_ending(root: Path, tmp_path: Path) -> None:
+    """What would abort them there, see `leave`, is not met."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit, os\n"
+        "from rediff_eval.cli import main\n"
+        "atexit.register(os.abort)\n"
+        "main()\n"
+    )  # fmt: skip
+    start_from(root, tmp_path)
+    assert start_two(tmp_path, "vision", raw=RECIPE, program=[program]).wait(300) == 0
 
 
 def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> None:
