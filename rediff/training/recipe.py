@@ -102,6 +102,16 @@ def _extended(path: Path, below: tuple[Path, ...]) -> Any:
     return {**under, "export": {}, **own, "stages": stages}
 
 
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe with `seed` added to each stage's own: other draws, on the same scenes."""
+    return recipe.with_stages(
+        {
+            name: stage.model_copy(update={"seed": stage.seed + seed})
+            for name, stage in recipe.stages.items()
+        }
+    )
+
+
 def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
     """The recipe, its `checkpoint` stages reading `folder`.
 

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 @click.option("--expert", help="Model that corrects drafts behind a server; default: the recipe's.")
 @click.option("--expert-url", help="Address of its server; default: OpenAI's.")
 @click.option("--expert-thinks", is_flag=True, help="It reasons first, and takes no temperature.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Added to each stage's.",
+)
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
@@ -56,8 +63,8 @@ if TYPE_CHECKING:
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
     recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
-    expert: str | None, expert_url: str | None, expert_thinks: bool, stages: tuple[str, ...],
-    jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
+    expert: str | None, expert_url: str | None, expert_thinks: bool, seed: int,
+    stages: tuple[str, ...], jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.quiet import quiet_libraries
@@ -69,6 +76,7 @@ def train(
         with_checkpoint,
         with_data,
         with_expert,
+        with_seed,
     )
     from rediff_eval.progress import StageProgress
 
@@ -76,6 +84,7 @@ def train(
     loaded = Recipe.load(find_recipe(recipe))
     wanted = exports or (() if stages else tuple(loaded.export))
     loaded = loaded.only(wanted) if wanted else loaded
+    loaded = with_seed(loaded, seed)
     loaded = with_expert(loaded, expert, expert_url, thinks=expert_thinks)
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
     loaded = loaded if plan and data is None else with_data(loaded, data)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rediff.training.pipeline import fingerprint
-from rediff.training.recipe import RECIPES, Recipe, find_recipe
+from rediff.training.recipe import RECIPES, Recipe, find_recipe, with_seed
 
 GOOD = """
 stages:
@@ -87,3 +87,13 @@ def test_a_recipe_has_what_it_extends_and_says_otherwise_where_it_does(tmp_path:
     own.write_text("extends: own.yaml\n")
     with pytest.raises(ValueError, match="extends itself"):
         Recipe.load(own)
+
+
+def test_a_seed_makes_every_stage_another_on_the_same_scenes() -> None:
+    recipe = Recipe.load(find_recipe("ablations"))
+    again = with_seed(recipe, 2)
+    assert again.scenes == recipe.scenes
+    assert again.stages["round-2"].seed == recipe.stages["round-2"].seed + 2 == 3
+    for name in recipe.stages:
+        assert fingerprint(name, again) != fingerprint(name, recipe)
+    assert with_seed(recipe, 0) == recipe
