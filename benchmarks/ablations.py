@@ -2,31 +2,29 @@
 
     rediff-eval run --task capture --steps 80,20,10 --model train/checkpoints/both ... --out RUN
     python benchmarks/ablations.py RUN --train train
+    python benchmarks/ablations.py SEED-0 SEED-1     # runs of the same arms, trained by other seeds
 
-Prints Markdown. Intervals are each row's own (95%, bootstrap over scenes); p-values are corrected
-for all rows together (Holm), and by them a difference is told from none. The paper gives no
-intervals, so of its numbers the sign alone is read.
+Prints Markdown. Intervals are each difference's own (95%, bootstrap over scenes). A difference in
+parentheses is not told from none: its p-value, corrected for the whole table (Holm), is not below
+0.05. The paper gives no intervals, so of its numbers the sign alone is read.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from rediff.training.drafts import COST, DRAFTS, Cost, Draft, read_lines
-from rediff_eval.compare import Comparison, compare, holm, load_values
+from rediff_eval.compare import LEVEL, Comparison, compare, holm, load_values
 from rediff_eval.tables import amount, pipe_table
 from rediff_eval.task import paper_numbers
 
 METRIC, PAPERS_METRIC = "capture", "clair"
 EXPERTS = ("oracle", "weak", "self")
-DIFFERENCES = (
-    "what is changed", "tokens/step", METRIC, "p (Holm)", f"paper, {PAPERS_METRIC}", "",
-)  # fmt: skip
 COSTS = ("expert", "drafts", "forward passes of drafts", "of the expert", "tokens", "dollars")
 Row = tuple[str, ...]
 
@@ -67,42 +65,55 @@ QUESTIONS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="Folder of the run of all arms.")
-    parser.add_argument("--train", type=Path, help="Folder of their training: adds the costs.")
+    parser.add_argument("runs", type=Path, nargs="+", help="Folders of runs of all arms.")
+    parser.add_argument("--train", type=Path, help="Folder of a training: adds the costs.")
     arguments = parser.parse_args()
-    values = load_values([arguments.run], METRIC)
-    paper = read_paper()
-    print("\n".join(pipe_table(DIFFERENCES, differences(values, paper))))
+    names = [run.name for run in arguments.runs]
+    if len(set(names)) < len(names):
+        parser.error("the runs' folders need names of their own, which head their columns")
+    runs = {run.name: load_values([run], METRIC) for run in arguments.runs}
+    head = ("what is changed", "tokens/step", *runs, f"paper, {PAPERS_METRIC}", "")
+    print("\n".join(pipe_table(head, differences(list(runs.values()), read_paper()))))
     if arguments.train is not None:
         print("\n".join(["", *pipe_table(COSTS, costs(arguments.train))]))
 
 
-def differences(values: pd.DataFrame, paper: Mapping[tuple[str, str, int], float]) -> Iterator[Row]:
-    """A row for each question and budget."""
-    found = [
-        (question, steps, one_pair(values, question, steps))
-        for question in asked(values)
-        for steps in sorted(values["steps"].unique(), reverse=True)
+def differences(
+    runs: Sequence[pd.DataFrame], paper: Mapping[tuple[str, str, int], float]
+) -> Iterator[Row]:
+    """A row for each question and budget, with a difference of each run."""
+    budgets = runs[0].groupby("steps")["tokens_per_step"].first().sort_index(ascending=False)
+    asked_of = [
+        (question, steps, round(budget))
+        for question in asked(runs)
+        for steps, budget in budgets.items()
     ]
-    corrected = holm([comparison.p for _, _, comparison in found])
-    for (question, steps, own), p in zip(found, corrected, strict=True):
-        budget = round(values.loc[values["steps"] == steps, "tokens_per_step"].iloc[0])
+    found = [one_pair(run, question, steps) for question, steps, _ in asked_of for run in runs]
+    told = [p < LEVEL for p in holm([comparison.p for comparison in found])]
+    for place, (question, _, budget) in enumerate(asked_of):
+        own = slice(place * len(runs), (place + 1) * len(runs))
         theirs = papers_difference(paper, question, budget)
-        ours = f"{own.difference:+.3f} [{own.low:+.3f}, {own.high:+.3f}]"
         shown = "" if theirs is None else f"{theirs:+.2f}"
-        yield question.text, str(budget), ours, f"{p:.3f}", shown, verdict(own, p, theirs)
+        cells = map(difference, found[own], told[own])
+        yield question.text, str(budget), *cells, shown, verdict(found[own], told[own], theirs)
 
 
-def asked(values: pd.DataFrame) -> list[Question]:
-    """The questions whose two arms were run. Raises ValueError if there is none."""
-    arms = set(values["model"])
+def difference(comparison: Comparison, told: bool) -> str:
+    """With its interval; in parentheses unless it is told from none."""
+    text = f"{comparison.difference:+.3f} [{comparison.low:+.3f}, {comparison.high:+.3f}]"
+    return text if told else f"({text})"
+
+
+def asked(runs: Sequence[pd.DataFrame]) -> list[Question]:
+    """The questions whose two arms are in all runs. Raises ValueError if there is none."""
+    arms = set.intersection(*(set(run["model"]) for run in runs))
     found = [question for question in QUESTIONS if {question.a, question.b} <= arms]
     if not found:
-        raise ValueError(f"the run has no two arms to compare: {', '.join(sorted(arms))}")
+        raise ValueError(f"the runs share no two arms to compare: {', '.join(sorted(arms))}")
     return found
 
 
-def one_pair(values: pd.DataFrame, question: Question, steps: float) -> Comparison:
+def one_pair(values: pd.DataFrame, question: Question, steps: Hashable) -> Comparison:
     """a - b at one budget, paired by scene."""
     pair = values[values["model"].isin([question.a, question.b]) & (values["steps"] == steps)]
     (found,) = compare(pair)
@@ -117,14 +128,17 @@ def turned(comparison: Comparison) -> Comparison:
     )  # fmt: skip
 
 
-def verdict(own: Comparison, p: float, theirs: float | None) -> str:
-    """What the two together say."""
-    if p >= 0.05:
+def verdict(own: Sequence[Comparison], told: Sequence[bool], theirs: float | None) -> str:
+    """What the trainings and the paper say together."""
+    better = {found.difference > 0 for found, clear in zip(own, told, strict=True) if clear}
+    if not better:
         return "no difference is seen here"
-    here = "better here" if own.difference > 0 else "worse here"
-    if theirs is None:
-        return here
-    return f"{here}, {'as in' if (theirs > 0) == (own.difference > 0) else 'unlike'} the paper"
+    if len(better) == 2:
+        return "trainings disagree here"
+    where = "here" if all(told) else f"here, in {sum(told)} of {len(told)} trainings"
+    up = better == {True}
+    paper = "" if theirs is None else f", {'as in' if (theirs > 0) == up else 'unlike'} the paper"
+    return f"{'better' if up else 'worse'} {where}{paper}"
 
 
 def read_paper() -> dict[tuple[str, str, int], float]:

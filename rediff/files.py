@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
+from typing import IO
 
 
 def replace(path: Path, content: str | bytes) -> None:
@@ -19,6 +21,31 @@ def replace(path: Path, content: str | bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def lock(path: Path) -> IO[str] | None:
+    """Holds a file's lock until what is returned is closed or this process is dead; None if another
+    holds it."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def repair(path: Path) -> None:
+    """Cuts off a last line that was not finished."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def check_finished(folder: Path, *names: str) -> None:

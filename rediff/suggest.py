@@ -29,6 +29,7 @@ def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
     place = ".".join(str(part) for part in first["loc"])
     if not strange:
         return f"{place}: {first['msg']}" if place else first["msg"]
-    if not keys:
-        return f"{place}: unknown key"
-    return f"{place}: {unknown('key', str(first['loc'][-1]), keys)}"
+    key, known = str(first["loc"][-1]), list(keys)
+    if key in known:
+        return f"{place}: {key!r} belongs elsewhere"
+    return f"{place}: {unknown('key', key, known) if known else 'unknown key'}"

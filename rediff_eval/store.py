@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from rediff.files import sync_folder
+from rediff.files import lock, repair, sync_folder
 from rediff_eval.ranks import Rank
 
 PARTS = "parts"
@@ -149,30 +149,12 @@ def _parse(line: bytes) -> Record | None:
     return record if isinstance(record, dict) and record.keys() >= IDENTITY else None
 
 
-def repair(path: Path) -> None:
-    """Cuts off a last line that was not finished."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
-            file.flush()
-            os.fsync(file.fileno())
-
-
 def _lock(path: Path, folder: Path) -> IO[str]:
     """Holds the lock until closed or dead. Raises BusyError if another process holds it."""
-    file = path.open("a+")
     for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(LOCK_PAUSE)  # a leader that only looks holds it for a moment
-        else:
-            return file
-    file.close()
+        if held := lock(path):
+            return held
+        time.sleep(LOCK_PAUSE)  # a leader that only looks holds it for a moment
     raise BusyError(f"another run works in {folder}; wait for it or choose another --out")
 
 

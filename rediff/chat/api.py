@@ -20,6 +20,8 @@ from rediff.suggest import explain
 
 TEMPORARY = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside those from 500 on."""
+REJECTED = frozenset({400, 413, 422})
+"""Statuses by which a server says that it will not take a request as it is."""
 FILTERED = "content_filter"
 NO_KEY = "none"
 """Sent to servers that want no key."""
@@ -56,7 +58,8 @@ class Caller:
                 if filtered(error):
                     return Reply(finish=FILTERED)
                 if error.status_code not in TEMPORARY and error.status_code < 500:
-                    return Reply(error=describe(error), code=error.code)
+                    rejected = error.status_code in REJECTED
+                    return Reply(error=describe(error), code=error.code, rejected=rejected)
                 last, pause = describe(error), asked_pause(error.response.headers)
                 code = error.code
             except (openai.OpenAIError, ValueError) as error:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import openai
 
-from rediff.chat.api import describe, open_client, read_completion
+from rediff.chat.api import REJECTED, describe, open_client, read_completion
 from rediff.chat.cache import ReplyCache
 from rediff.chat.spec import ServerSpec
 from rediff.chat.talk import Reply
@@ -128,7 +128,10 @@ def _reply(line: dict[str, Any]) -> Reply:
     response = line.get("response") or {}
     if line.get("error") or response.get("status_code") != 200:
         problem = line.get("error") or response.get("body", {}).get("error") or {}
-        return Reply(error=f"in the batch: {problem.get('message', 'no answer')}"[:200])
+        return Reply(
+            error=f"in the batch: {problem.get('message', 'no answer')}"[:200],
+            rejected=response.get("status_code") in REJECTED,
+        )
     try:
         return read_completion(response["body"])
     except ValueError as error:

@@ -36,12 +36,14 @@ class Request:
 class Reply:
     """What came back: a text (None where the API sent none), or an error.
 
-    `code`: the API's word for the error. `tokens_in`, `tokens_out`: what it counted.
+    `code`: the API's word for the error. `rejected`: the request itself is what it will not take.
+    `tokens_in`, `tokens_out`: what it counted.
     """
 
     text: str | None = None
     error: str | None = None
     code: str | None = None
+    rejected: bool = False
     finish: str = "stop"
     tokens_in: int = 0
     tokens_out: int = 0
@@ -65,11 +67,13 @@ class TalkError(ValueError):
 class Failed:
     """No outcome, and one clause that says why.
 
-    `unanswered`: the server gave no reply at all, so that asking another time may help.
+    `unanswered`: the server gave no reply at all, so that asking another time may help; unless it
+    `rejected` this very request.
     """
 
     reason: str
     unanswered: bool = False
+    rejected: bool = False
 
 
 Outcome = TypeVar("Outcome")
@@ -80,7 +84,7 @@ def why_unread(reply: Reply, who: str, expected: str) -> Failed:
     """The failure of a last reply that could not be used. `who` gave it; `expected`: what it should
     have held."""
     if reply.error is not None:
-        return Failed(reply.error, unanswered=True)
+        return Failed(reply.error, unanswered=True, rejected=reply.rejected)
     if reply.refused:
         return Failed(f"{who} refused to answer")
     if not (reply.text or "").strip():

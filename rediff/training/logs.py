@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rediff.files import replace
+from rediff.files import repair, replace
 
 LOG = "log.jsonl"
 COUNT = "count.json"
@@ -24,6 +24,12 @@ class JsonLog(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.started = time.perf_counter()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            repair(self.path)
 
     def on_log(
         self,
@@ -85,8 +91,10 @@ def read_count(folder: Path) -> dict[str, float] | None:
 def read_log(path: Path) -> list[dict[str, float]]:
     """The entries of a stage's `log.jsonl`; none if there is no such file.
 
-    A step that was logged twice, before and after a resume, counts once, as it was last.
+    A step that was logged twice, before and after a resume, counts once, as it was last. A last
+    line that is being written, or was broken off, is none.
     """
-    lines = path.read_text().splitlines() if path.is_file() else []
-    entries = {entry["step"]: entry for entry in map(json.loads, lines)}
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    whole = (json.loads(line) for line in lines if line.endswith(b"\n"))
+    entries = {entry["step"]: entry for entry in whole}
     return [entries[step] for step in sorted(entries)]

@@ -10,14 +10,17 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from rediff.chat.api import open_client
+from rediff.files import lock, replace
 from rediff.models.checkpoint import Checkpoint
 from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
@@ -33,6 +36,8 @@ from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import STATE
 
 DONE = "stage.json"
+LOCK = ".lock"
+SETTINGS = "settings.json"
 CHECKPOINTS = "checkpoints"
 
 
@@ -44,7 +49,7 @@ def fingerprint(name: str, recipe: Recipe) -> str:
         "canvas": recipe.canvas,
         "scenes": recipe.scenes.model_dump(mode="json"),
         "model": recipe.model.model_dump(mode="json"),
-        "stage": stage.model_dump(mode="json", exclude={"server": RUNTIME_ONLY}),
+        "stage": stage.model_dump(mode="json", exclude={"server": RUNTIME_ONLY, "folder": True}),
         "needs": [fingerprint(need, recipe) for need in needs(stage)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -71,18 +76,44 @@ def train(
     Where several processes were started together (by torchrun) they run one stage after another,
     each together. An unfinished stage goes on from its last saved state; a stage made by other
     settings is made anew. `only`: just these stages, whose needs must be done. Returns the names of
-    the stages that ran. Raises ValueError for an unknown stage or a missing need, RuntimeError
-    naming the stage that failed.
+    the stages that ran. Raises ValueError for an unknown stage, a missing need, a folder that holds
+    something else or is trained in by another command, RuntimeError naming the stage that failed.
     """
-    todo = [name for name in only or recipe.stages if not is_done(name, recipe, root)]
-    _check(todo, recipe, root, only)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        _train_together(todo, recipe, root)
-    else:
-        _train_side_by_side(todo, recipe, root, jobs, report)
-    if only is None:
-        alone(lambda: export(recipe, root))
+    for name in only or ():
+        if name not in recipe.stages:
+            raise unknown("stage", name, recipe.stages)
+
+    def undone() -> list[str]:
+        chosen = (name for name in recipe.stages if only is None or name in only)
+        return [name for name in chosen if not is_done(name, recipe, root)]
+
+    _check(undone(), recipe, root, only)
+    with _hold(root):
+        todo = undone()
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            _train_together(todo, recipe, root)
+        else:
+            _train_side_by_side(todo, recipe, root, jobs, report)
+        if only is None:
+            alone(lambda: export(recipe, root))
     return todo
+
+
+@contextmanager
+def _hold(root: Path) -> Iterator[None]:
+    """Keeps other commands out of `root`: two that train in one folder spoil each other's states.
+
+    Of several processes that train together the first holds it for all.
+    """
+    if int(os.environ.get("RANK", "0")):
+        yield
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    held = lock(root / LOCK)
+    if held is None:
+        raise ValueError(f"another command is training in {root}: wait for it, or name another")
+    with held:
+        yield
 
 
 def _train_together(todo: Sequence[str], recipe: Recipe, root: Path) -> None:
@@ -107,14 +138,23 @@ def _train_side_by_side(
                 name = running.pop(future)
                 if error := future.exception():
                     pool.shutdown(wait=False, cancel_futures=True)
-                    raise RuntimeError(f"stage {name!r} failed: {error}") from error
+                    raise _failure([name, *running.values()], error) from error
                 report(StageReport(name, finished=True))
+
+
+def _failure(running: Sequence[str], error: BaseException) -> RuntimeError:
+    """What is said of the first of `running`; of all, where a process died without a word."""
+    if isinstance(error, BrokenProcessPool):
+        names = " or ".join(repr(name) for name in running)
+        return RuntimeError(f"the process of stage {names} died, maybe for want of memory")
+    return RuntimeError(f"stage {running[0]!r} failed: {error}")
 
 
 def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] | None) -> None:
     for name in todo:
-        if name not in recipe.stages:
-            raise unknown("stage", name, recipe.stages)
+        folder = root / name
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+            raise ValueError(f"{folder} holds something else than a stage: name another folder")
         for need in needs(recipe.stages[name]):
             if only is not None and need not in todo and not is_done(need, recipe, root):
                 raise ValueError(f"stage {name!r} needs {need!r}, which is not done in {root}")
@@ -157,15 +197,17 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
 
 def _prepare(folder: Path, own: str) -> None:
     """Makes the stage's folder, without what other settings left there."""
-    mark = folder / "settings.json"
-    if folder.exists() and (not mark.is_file() or mark.read_text() != own):
-        shutil.rmtree(folder)
+    mark = folder / SETTINGS
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(own)
+    if mark.is_file() and mark.read_text() != own:
+        for left in set(folder.iterdir()) - {
+            mark
+        }:  # which, broken off here, still says whose it is
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    replace(mark, own)
 
 
 def _finish(name: str, run: Run, own: str, seconds: float) -> None:
-    shutil.rmtree(run.folder / STATE, ignore_errors=True)
     done = {
         "fingerprint": own,
         "settings": run.recipe.stages[name].model_dump(mode="json"),
@@ -177,9 +219,8 @@ def _finish(name: str, run: Run, own: str, seconds: float) -> None:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
     }
-    partial = run.folder / f"{DONE}.partial"
-    partial.write_text(json.dumps(done, indent=2) + "\n")
-    partial.replace(run.folder / DONE)
+    replace(run.folder / DONE, json.dumps(done, indent=2) + "\n")
+    shutil.rmtree(run.folder / STATE, ignore_errors=True)
 
 
 def read_progress(name: str, root: Path) -> StageReport:

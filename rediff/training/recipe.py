@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rediff.data.mixture import Mixture
+from rediff.decoding.samplers import find_sampler
 from rediff.models.tiny import TinyConfig
 from rediff.models.weights import weights_hash
 from rediff.strict_yaml import check_form, read_yaml
@@ -25,6 +26,14 @@ from rediff.training.settings import (
 from rediff.training.strict import Strict
 
 RECIPES = Path(__file__).parent / "recipes"
+
+
+_MODELS = ("checkpoint", "vision", "predict", "revise", "correct")
+MAKERS = {
+    "start": _MODELS, "stage": _MODELS, "drafts": ("drafts",), "corrections": ("expert",),
+    "data": ("records",),
+}  # fmt: skip
+"""Kinds of stages that make what a field names."""
 
 
 class Recipe(Strict):
@@ -64,10 +73,29 @@ class Recipe(Strict):
                     raise ValueError(
                         f"{path}: stage {name!r} needs {need!r}, which is not before it"
                     )
+            self._check_parts(path, name, stage)
             known.add(name)
         for name, export in self.export.items():
             if export.stage not in known:
                 raise ValueError(f"{path}: export {name!r} names no stage: {export.stage!r}")
+            self._check_parts(path, name, export)
+
+    def _check_parts(self, path: Path, name: str, part: Stage | Export) -> None:
+        """That what a stage or an export reads is of the kind it is read as, and its sampler is."""
+        for field, makers in MAKERS.items():
+            named = getattr(part, field, None) or ()
+            for need in (named,) if isinstance(named, str) else named:
+                kind = None if need in EMBEDDED else self.stages[need].kind
+                if kind is not None and kind not in makers:
+                    raise ValueError(
+                        f"{path}: {field!r} of {name!r} takes a stage of kind"
+                        f" {' or '.join(makers)}; {need!r} is of kind {kind}"
+                    )
+        if sampler := getattr(part, "sampler", None):
+            try:
+                find_sampler(sampler)
+            except ValueError as error:
+                raise ValueError(f"{path}: {name!r}: {error}") from error
 
     def with_stages(self, changed: Mapping[str, Stage]) -> Recipe:
         """The recipe with some of its stages changed."""
@@ -103,11 +131,13 @@ def _extended(path: Path, below: tuple[Path, ...]) -> Any:
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe with `seed` added to each stage's own: other draws, on the same scenes."""
+    """The recipe with `seed` added to that of each stage that draws anything: the same training
+    once more, on the same scenes or data."""
     return recipe.with_stages(
         {
             name: stage.model_copy(update={"seed": stage.seed + seed})
             for name, stage in recipe.stages.items()
+            if not isinstance(stage, CheckpointStage | RecordsStage)
         }
     )
 
@@ -153,8 +183,11 @@ def with_expert(
 ) -> Recipe:
     """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
 
-    `thinks`: of the model given; see `ServerSpec`. Raises ValueError if the recipe asks no server.
+    `thinks`: of the model given; see `ServerSpec`. Raises ValueError if the recipe asks no server,
+    or for `thinks` without a model.
     """
+    if thinks and model is None:
+        raise ValueError("--expert-thinks is said of a model: name it by --expert")
     if model is None and base_url is None:
         return recipe
     given = {"model": model, "base_url": base_url}

@@ -53,7 +53,7 @@ class Schedule(torch.utils.data.Dataset[Slot[Any]]):
 
     `lengths`: of the rows, in any unit. Where given, rows of like length come together in a batch,
     so that little is padded: the slots of each `WINDOW` batches are sorted by length, and the
-    batches shuffled.
+    batches shuffled, and each within itself: a row's place says nothing of its length.
     """
 
     def __init__(
@@ -104,7 +104,11 @@ class Schedule(torch.utils.data.Dataset[Slot[Any]]):
         slots = range(window * size, min((window + 1) * size, len(self)))
         rows = sorted(map(self._shuffled, slots), key=self.lengths.__getitem__)
         order = self._permutation(len(rows) // self.batch, "window", window)
-        return [row for b in order for row in rows[b * self.batch : (b + 1) * self.batch]]
+        return [
+            rows[b * self.batch + position]
+            for b in order
+            for position in self._permutation(self.batch, f"batch {b} of", window)
+        ]
 
     def _permutation(self, size: int, purpose: str, number: int) -> list[int]:
         generator = torch.Generator().manual_seed(self._draw(purpose, number))

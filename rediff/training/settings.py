@@ -29,6 +29,10 @@ class _Stage(Strict):
 
 
 EMBEDDED = ("captions", "sentences", "plain", "questions")
+LossWeights = dict[
+    Literal["mask", "syntax", "hallucination", "clean", "edit", "keep"],
+    Annotated[float, Field(ge=0)],
+]
 Data = tuple[str, ...]
 """What a stage learns from: `captions`, `sentences`, `plain` or `questions` of the embedded scenes,
 or names of `records` stages. The rows of several are put together."""
@@ -91,7 +95,7 @@ class PredictStage(_Stage):
     levels: tuple[float, float] = (0.0, 1.0)
     power: float = 1.0
     suffix_share: float = 0.0
-    weighting: Weighting = "uniform"
+    weighting: Literal["uniform", "paper"] = "uniform"
     optimisation: Optimisation
 
 
@@ -113,7 +117,7 @@ class ReviseStage(_Stage):
     power: float = 1.0
     suffix_share: float = 0.0
     weighting: Weighting = "uniform"
-    loss_weights: dict[str, float] = Field(default_factory=dict)
+    loss_weights: LossWeights = Field(default_factory=dict)
     optimisation: Optimisation
 
 
@@ -127,9 +131,9 @@ class DraftsStage(_Stage):
     start: str
     data: Data = ("captions",)
     sampler: str = "refine"
-    tokens_per_step: tuple[int, ...]
+    tokens_per_step: tuple[Annotated[int, Field(gt=0)], ...]
     pictures: int
-    batch_size: int = 32
+    batch_size: int = Field(default=32, gt=0)
 
 
 class ExpertStage(_Stage):
@@ -177,9 +181,14 @@ class CorrectStage(_Stage):
     suffix_share: float = 0.5
     syntax_rate: float = 0.1
     hallucination_rate: float = 0.1
-    weighting: Weighting = "uniform"
-    loss_weights: dict[str, float] = Field(default_factory=dict)
+    loss_weights: LossWeights = Field(default_factory=dict)
     optimisation: Optimisation
+
+    @model_validator(mode="after")
+    def _ungrouped(self) -> CorrectStage:
+        if self.corrections is not None and self.optimisation.group_by_length:
+            raise ValueError("'group_by_length' groups data, and not 'corrections' of drafts")
+        return self
 
 
 Stage = Annotated[

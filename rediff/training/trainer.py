@@ -19,7 +19,7 @@ from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.processes import join
 from rediff.training.schedule import Rows, Schedule
-from rediff.training.sharding import sharding, zero3
+from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 
 STATE = "trainer"
@@ -123,9 +123,10 @@ def fit(
 
     A run that was broken off and goes on ends with the very weights of an unbroken one (one
     process, CPU), and neither the number of processes nor that of micro-batches changes the losses
-    but for rounding: all that is drawn is fixed by `Schedule`. Writes `log.jsonl` (a line every
-    ten steps, each loss part by its kind) to `folder`. `lengths`: see `Schedule`. `kwargs` go to
-    the trainer. Raises ValueError if the batch cannot be split as asked for.
+    of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`. Writes
+    `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `lengths`: see
+    `Schedule`. `kwargs` go to the trainer. Raises ValueError if the batch cannot be split as asked
+    for.
     """
     several = join().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
@@ -146,12 +147,19 @@ def fit(
     model.train()
     runner.train(resume_from_checkpoint=last_state(folder / STATE))
     if shard:
-        zero3.forget()
+        forget()
     model.eval()
 
 
 def choose_trained(model: nn.Module, settings: Optimisation) -> None:
-    """Marks which parameters get a gradient: low-rank updates alone where there are any."""
+    """Marks which parameters get a gradient: low-rank updates alone where there are any.
+
+    Raises ValueError for a name to freeze that nothing has.
+    """
+    known = {part for name, _ in model.named_parameters() for part in name.split(".")}
+    for module in settings.freeze:
+        if module not in known:
+            raise ValueError(f"'freeze' names no module of the model: {module!r}")
     for name, parameter in model.named_parameters():
         frozen = any(module in name.split(".") for module in settings.freeze)
         parameter.requires_grad_(NAME in name if settings.lora else not frozen)

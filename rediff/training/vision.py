@@ -62,7 +62,8 @@ class WordAlignment(nn.Module):
     def features(self, pixel_values: Tensor) -> Tensor:
         """Projected features of the cells, without the newline vector, [B, 9, D]."""
         sizes = torch.tensor([pixel_values.shape[-2:]] * len(pixel_values))
-        packed = self.model.get_image_features(pixel_values, image_sizes=sizes).pooler_output
+        pixels = pixel_values.to(self.model.device)
+        packed = self.model.get_image_features(pixels, image_sizes=sizes).pooler_output
         return torch.stack(list(packed))[:, :-1]
 
     def embeddings(self) -> Tensor:

@@ -40,12 +40,9 @@ if TYPE_CHECKING:
 @click.option("--expert-url", help="Address of its server; default: OpenAI's.")
 @click.option("--expert-thinks", is_flag=True, help="It reasons first, and takes no temperature.")
 @click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Added to each stage's.",
-)
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Added to each stage's: another training, for which take another --out.",
+)  # fmt: skip
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1),

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from io import StringIO
@@ -18,15 +19,17 @@ import torch
 import yaml
 from rich.console import Console
 from toy_recipes import toy
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from rediff.decoding.samplers import find_sampler
+from rediff.files import lock
 from rediff.models.captioner import Decoding
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.load import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.training.drafts import Correction, Draft, read_lines
-from rediff.training.logs import TELL_EVERY, Count, read_log
-from rediff.training.pipeline import is_done, read_progress, train
+from rediff.training.logs import TELL_EVERY, Count, JsonLog, read_log
+from rediff.training.pipeline import LOCK, is_done, read_progress, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport
 from rediff.training.trainer import STATE
@@ -136,6 +139,61 @@ def test_a_stage_ends_with_the_process_that_started_it(trained: Path, tmp_path: 
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+def test_a_process_that_dies_without_a_word_is_told_of(trained: Path, tmp_path: Path) -> None:
+    raw = toy().model_dump(mode="json")
+    raw["stages"]["stage1"]["optimisation"]["steps"] = 100_000
+    shutil.copytree(trained / "base", tmp_path / "base")
+
+    def kill() -> None:
+        while not states(tmp_path / "stage1"):
+            time.sleep(0.02)
+        for child in psutil.Process().children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(RuntimeError, match="the process of stage 'stage1' died"):
+        train(Recipe.model_validate(raw), tmp_path, only=["stage1"])
+    killer.join()
+
+
+def test_a_folder_that_is_no_stages_is_left_alone(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "base", tmp_path / "base")
+    (tmp_path / "stage1").mkdir()
+    (tmp_path / "stage1" / "picture.png").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="stage1 holds something else than a stage"):
+        train(toy(), tmp_path, only=["stage1"])
+    assert (tmp_path / "stage1" / "picture.png").read_bytes() == b"mine"
+
+
+def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    held = lock(tmp_path / LOCK)
+    assert held is not None
+    with held, pytest.raises(ValueError, match="another command is training"):
+        train(toy(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+
+
+def test_chosen_stages_run_in_the_recipes_order(trained: Path, tmp_path: Path) -> None:
+    """Each but once: a stage that is made anew must not be read before."""
+    shutil.copytree(trained / "base", tmp_path / "base")
+    chosen = ["drafts", "stage1", "drafts"]
+    assert train(toy(), tmp_path, only=chosen, jobs=1) == ["stage1", "drafts"]
+
+
+def test_a_log_that_was_broken_off_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1, "loss": 2.0}\n{"step": 10, "lo')
+    assert [entry["step"] for entry in read_log(path)] == [1]
+    state, arguments = TrainerState(max_steps=20), TrainingArguments(output_dir=str(tmp_path))
+    log = JsonLog(path)
+    log.on_train_begin(arguments, state, TrainerControl())
+    state.global_step = 10
+    log.on_log(arguments, state, TrainerControl(), {"loss": 1.0})
+    assert [entry["step"] for entry in read_log(path)] == [1, 10]
 
 
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(

@@ -54,3 +54,11 @@ def test_the_strata_of_a_batch_are_all_its_positions(batch: int, steps: int, see
 def test_nothing_to_train_on_is_an_error() -> None:
     with pytest.raises(ValueError, match="no usable row"):
         Schedule([], batch=2, steps=1, seed=0)
+
+
+def test_grouped_rows_stand_in_any_order_within_their_batch() -> None:
+    """What is done to the first rows of a batch must not be done to the shortest ones."""
+    grouped = Schedule(range(64), batch=16, steps=4, seed=0, lengths=list(range(64)))
+    batches = [[grouped.row_of(step * 16 + place) for place in range(16)] for step in range(4)]
+    assert all(sorted(batch) != batch for batch in batches)
+    assert all(max(batch) - min(batch) == 15 for batch in batches)

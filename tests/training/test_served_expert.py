@@ -108,7 +108,7 @@ def test_whatever_the_server_does_no_draft_is_lost_or_paid_twice(
     first, second = Script(answers), Script({key: [reply(GOOD)] for key in answers})
     with serving() as server:
         server.answer = first.answer
-        count = len(UNANSWERED)
+        count = len(UNANSWERED) - 1  # one is rejected for what it asks
         with pytest.raises(RuntimeError, match=rf"{count} of {len(names)} drafts were not answ"):
             correct(settings(server.url), names, tokenizer, out)
         assert not (out / "corrections.jsonl").exists()
@@ -129,6 +129,27 @@ def test_whatever_the_server_does_no_draft_is_lost_or_paid_twice(
     assert blue == pad_words(["a", "red", "square", "on", "a", "blue", "circle", "."], 12)
     assert unused["an edit that cannot be placed"].edit == ("green", "blue")
     assert corrections["nothing is wrong"].segments == ()
+
+
+def test_one_request_that_is_rejected_for_good_does_not_end_the_others(
+    tokenizer: Path, tmp_path: Path
+) -> None:
+    """Not even where it is the very first; where all are, there is something wrong with all."""
+    bad = [status(400, "flagged")]
+    script = Script({"bad": bad, "good": [reply(GOOD)], "fine": [reply(NONE)]})
+    with serving() as server:
+        server.answer = script.answer
+        names = ["bad", "good", "fine"]
+        correct(settings(server.url, max_failed=0.4), names, tokenizer, tmp_path)
+        found = [c.draft.id for c in read_lines(tmp_path / "corrections.jsonl", Correction)]
+        assert found == ["good", "fine"]
+        (left,) = read_lines(tmp_path / "unused.jsonl", Unused)
+        assert (left.id, left.edit) == ("bad", None)
+        assert "flagged" in left.reason
+        server.answer = Script(dict.fromkeys(names, bad)).answer
+        with pytest.raises(ValueError, match=r"3 of 3 drafts .* flagged"):
+            correct(settings(server.url, structured=False, max_failed=0.4), names, tokenizer,
+                    tmp_path / "again")  # fmt: skip
 
 
 def test_a_share_of_failures_is_borne_and_no_more(tokenizer: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -16,6 +17,14 @@ Sharding = Literal["fsdp2", "zero3"]
 def sharding(how: Sharding, model: nn.Module) -> dict[str, Any]:
     """transformers' arguments that share out a model. Raises ValueError where DeepSpeed is not."""
     return fsdp2.arguments(model) if how == "fsdp2" else zero3.arguments()
+
+
+def forget() -> None:
+    """Lets models that are loaded and trained from here on be whole: transformers keeps it in mind
+    that they are shared out, accelerate in the environment."""
+    zero3.forget()
+    for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
+        os.environ.pop(name, None)
 
 
 def gather_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -45,6 +45,5 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def forget() -> None:
-    """Lets models that are loaded from here on be whole: transformers keeps it in mind that models
-    are taken apart."""
+    """Lets models that are loaded from here on be whole."""
     unset_hf_deepspeed_config()

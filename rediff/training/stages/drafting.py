@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.samplers import decode, find_sampler
+from rediff.files import repair
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
 from rediff.training.drafts import DRAFTS, Draft, pad_words, write_lines
@@ -46,6 +48,7 @@ class Drafter:
         self.batch_size = batch_size
         self.maker = ExampleMaker(checkpoint, checkpoint.card.canvas)
 
+    @torch.inference_mode()
     def draft(self, wishes: Sequence[Wish]) -> list[Draft]:
         """The drafts of some wishes with one budget."""
         model, length, ids = self.checkpoint.model, self.checkpoint.card.canvas, self.checkpoint.ids
@@ -77,8 +80,8 @@ def draft_all(drafter: Drafter, wishes: Sequence[Wish], folder: Path, path: Path
     done = {_key_of(draft) for draft in _kept(folder)}
     todo = [wish for wish in wishes if _key(wish) not in done and is_own(wish[0].id)]
     part = folder / f"part-{join().process_index}-{join().num_processes}.jsonl"
-    _mend(part)
-    with part.open("a") as file, _counting(folder, len(todo)) as advance:
+    repair(part)
+    with part.open("a", encoding="utf-8") as file, _counting(folder, len(todo)) as advance:
         for batch in _batches(todo, drafter.batch_size):
             file.writelines(draft.model_dump_json() + "\n" for draft in drafter.draft(batch))
             file.flush()
@@ -123,13 +126,7 @@ def _batches(wishes: Iterable[Wish], size: int) -> Iterator[list[Wish]]:
 def _kept(folder: Path) -> Iterator[Draft]:
     """Drafts of earlier starts; a line that was broken off is none."""
     for path in sorted(folder.glob("part-*.jsonl")):
-        for line in path.read_text().splitlines():
-            with contextlib.suppress(ValidationError):
-                yield Draft.model_validate_json(line)
-
-
-def _mend(path: Path) -> None:
-    """Ends a last line that was broken off, so that the next does not go on in it."""
-    if path.is_file() and not path.read_text().endswith("\n"):
-        with path.open("a") as file:
-            file.write("\n")
+        with path.open("rb") as file:
+            for line in file:
+                with contextlib.suppress(ValidationError):
+                    yield Draft.model_validate_json(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,11 +20,12 @@ from rediff.training.examples import Example, ExampleMaker, Examples
 from rediff.training.facts import FactTable
 from rediff.training.items import Item, RecordItems
 from rediff.training.lora import add_lora
+from rediff.training.losses import Weighting
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
 from rediff.training.optimisation import Optimisation
 from rediff.training.processes import alone
 from rediff.training.schedule import Rows
-from rediff.training.settings import EMBEDDED, CorrectStage, PredictStage, ReviseStage
+from rediff.training.settings import EMBEDDED, CorrectStage, LossWeights, PredictStage, ReviseStage
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import RevisionTrainer, fit
@@ -42,7 +43,7 @@ def run_predict(stage: PredictStage, run: Run) -> None:
         if stage.causal
         else Predict(ids, Levels(*stage.levels, stage.power), facts, stage.suffix_share)
     )
-    _train(stage, run, checkpoint, objective, canvas=stage.canvas)
+    _train(stage, run, checkpoint, objective, canvas=stage.canvas, weighting=stage.weighting)
 
 
 def _autoregressive(start: Checkpoint) -> Checkpoint:
@@ -53,7 +54,7 @@ def _autoregressive(start: Checkpoint) -> Checkpoint:
 def run_revise(stage: ReviseStage, run: Run) -> None:
     checkpoint = run.checkpoint(stage.start, dtype=_dtype(stage.optimisation))
     objective = _revision(stage, checkpoint, Levels(*stage.levels, stage.power), tied=stage.tied)
-    _train(stage, run, checkpoint, objective, weights=stage.loss_weights)
+    _train(stage, run, checkpoint, objective, weights=stage.loss_weights, weighting=stage.weighting)
 
 
 def run_correct(stage: CorrectStage, run: Run) -> None:
@@ -90,7 +91,8 @@ def _revision(
 
 def _train(
     stage: Learning, run: Run, checkpoint: Checkpoint, objective: Objective,
-    *, canvas: int | None = None, weights: Mapping[str, float] | None = None,
+    *, canvas: int | None = None, weights: LossWeights | None = None,
+    weighting: Weighting = "uniform",
 ) -> None:  # fmt: skip
     """Trains and saves the checkpoint."""
     settings, network = stage.optimisation, checkpoint.model
@@ -102,7 +104,7 @@ def _train(
     updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
     fit(
         RevisionTrainer, trained, rows, Collate(objective), settings, run.folder,
-        seed=stage.seed, weighting=stage.weighting, lengths=lengths,
+        seed=stage.seed, weighting=weighting, lengths=lengths,
         weights={Kind[name.upper()]: weight for name, weight in (weights or {}).items()},
     )  # fmt: skip
     if updates is not None:

@@ -50,7 +50,7 @@ def correct_by_server(
 
     Replies are kept outside of `folder` as they come, so a start after a broken one pays for none
     again. Raises RuntimeError if the server left any draft unanswered, and ValueError if more
-    drafts than the stated share could not be used.
+    drafts than the stated share could not be used, those among them that it rejected.
     """
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     questions = list(dict.fromkeys(_question(draft) for draft in drafts))
@@ -123,14 +123,16 @@ def _ask_all(
         plainly = model.hold(talks(questions[:1], structured=False))
         if not _unanswered(plainly):  # the server refuses the schema alone
             structured, outcomes = False, plainly
-    while len(outcomes) < len(questions) and not _mostly_unanswered(outcomes[-GROUP:]):
+    while len(outcomes) < len(questions) and not _has_gone(outcomes[-GROUP:]):
         group = questions[len(outcomes) : len(outcomes) + GROUP]
         outcomes += model.hold(talks(group, structured=structured), advance)
     return outcomes + [NOT_ASKED] * (len(questions) - len(outcomes))
 
 
-def _mostly_unanswered(outcomes: Sequence[Edits | Failed]) -> bool:
-    return 2 * _unanswered(outcomes) > len(outcomes)
+def _has_gone(outcomes: Sequence[Edits | Failed]) -> bool:
+    """Whether most were not answered. One rejected request alone says nothing of the others."""
+    alone = len(outcomes) == 1 and any(map(_is_rejected, outcomes))
+    return not alone and 2 * _unanswered(outcomes) > len(outcomes)
 
 
 def _unanswered(outcomes: Sequence[Edits | Failed]) -> int:
@@ -139,6 +141,10 @@ def _unanswered(outcomes: Sequence[Edits | Failed]) -> int:
 
 def _is_unanswered(outcome: Edits | Failed) -> TypeGuard[Failed]:
     return isinstance(outcome, Failed) and outcome.unanswered
+
+
+def _is_rejected(outcome: Edits | Failed) -> TypeGuard[Failed]:
+    return isinstance(outcome, Failed) and outcome.rejected
 
 
 def _talk(
@@ -164,16 +170,19 @@ def _cost(server: Server, bill: Bill) -> Cost:
 
 
 def _check_answered(drafts: Sequence[Draft], outcomes: Sequence[Edits | Failed]) -> None:
-    missing = [
+    """What the server rejected counts as answered, unless it was then not asked for the others."""
+    missing = sum(_is_unanswered(outcome) and not outcome.rejected for outcome in outcomes)
+    if not missing:
+        return
+    first = next(
         f"{draft.id}: {outcome.reason}"
         for draft, outcome in zip(drafts, outcomes, strict=True)
         if _is_unanswered(outcome)
-    ]
-    if missing:
-        raise RuntimeError(
-            f"{len(missing)} of {len(drafts)} drafts were not answered; the first, {missing[0]}."
-            " All other replies are kept: start again to ask for these alone"
-        )
+    )
+    raise RuntimeError(
+        f"{missing} of {len(drafts)} drafts were not answered; the first, {first}. All other"
+        " replies are kept: start again to ask for these alone"
+    )
 
 
 def _check_share(server: Server, drafts: Sequence[Draft], unused: Sequence[Unused]) -> None:
