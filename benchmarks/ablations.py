@@ -72,7 +72,7 @@ def main() -> None:
     if len(set(names)) < len(names):
         parser.error("the runs' folders need names of their own, which head their columns")
     runs = {run.name: load_values([run], METRIC) for run in arguments.runs}
-    head = ("what is changed", "tokens/step", *runs, f"paper, {PAPERS_METRIC}", "")
+    head = ("what is changed", "tokens/step", *runs, f"paper, {PAPERS_METRIC}", "verdict")
     print("\n".join(pipe_table(head, differences(list(runs.values()), read_paper()))))
     if arguments.train is not None:
         print("\n".join(["", *pipe_table(COSTS, costs(arguments.train))]))

@@ -21,6 +21,8 @@ COLOURS = {
     "ar": "#2d8a4e",
 }  # fmt: skip
 """Of the shipped models."""
+LINES_WITHIN = 6
+"""More than so many lines leave no room for their names between them."""
 
 
 def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
@@ -42,7 +44,10 @@ def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
     axes.set_ylabel(results.main_metric)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    if len(lines) > LINES_WITHIN:
+        figure.legend(frameon=False, fontsize=8, loc="outside right center")
+    else:
+        axes.legend(frameon=False, fontsize=8)
     data = results.manifest["data"]
     axes.set_title(f"{data['name']}, {data['samples']} samples, 95% intervals", fontsize=9)
     figure.savefig(path, format="png")
