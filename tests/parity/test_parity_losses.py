@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from official_corruption import Draws, corrupt_officially
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums
-from rediff.training.official import Draws, corrupt_officially
 
 MASK = 126336
 IGNORED = -100
