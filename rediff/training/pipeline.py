@@ -153,7 +153,7 @@ def _failure(running: Sequence[str], error: BaseException) -> RuntimeError:
 def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] | None) -> None:
     for name in todo:
         folder = root / name
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+        if any(folder.glob("[!.]*")) and not (folder / SETTINGS).is_file():
             raise ValueError(f"{folder} holds something else than a stage: name another folder")
         for need in needs(recipe.stages[name]):
             if only is not None and need not in todo and not is_done(need, recipe, root):
@@ -196,13 +196,14 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
 
 
 def _prepare(folder: Path, own: str) -> None:
-    """Makes the stage's folder, without what other settings left there."""
+    """Makes the stage's folder, without what other settings left there.
+
+    Their mark goes last: a folder without one is taken for somebody else's.
+    """
     mark = folder / SETTINGS
     folder.mkdir(parents=True, exist_ok=True)
     if mark.is_file() and mark.read_text() != own:
-        for left in set(folder.iterdir()) - {
-            mark
-        }:  # which, broken off here, still says whose it is
+        for left in set(folder.iterdir()) - {mark}:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     replace(mark, own)
 
