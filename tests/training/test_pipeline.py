@@ -184,6 +184,29 @@ def test_chosen_stages_run_in_the_recipes_order(trained: Path, tmp_path: Path) -
     assert train(toy(), tmp_path, only=chosen, jobs=1) == ["stage1", "drafts"]
 
 
+def test_drafts_go_on_behind_a_line_broken_off_within_a_letter(
+    trained: Path, tmp_path: Path
+) -> None:
+    for need in ("base", "stage1"):
+        shutil.copytree(trained / need, tmp_path / need)
+    (tmp_path / "drafts").mkdir()
+    shutil.copy(trained / "drafts" / "settings.json", tmp_path / "drafts")
+    whole = (trained / "drafts" / "drafts.jsonl").read_bytes()
+    first = whole.index(b"\n") + 1
+    torn = whole[:first] + b'{"id": "\xc4'
+    (tmp_path / "drafts" / "part-0-1.jsonl").write_bytes(torn)
+    assert train(toy(), tmp_path, only=["drafts"]) == ["drafts"]
+    assert (tmp_path / "drafts" / "drafts.jsonl").read_bytes() == whole
+
+
+def test_what_is_frozen_must_be_there(trained: Path, tmp_path: Path) -> None:
+    raw = toy().model_dump(mode="json")
+    raw["stages"]["stage1"]["optimisation"]["freeze"] = ["vision_towr"]
+    shutil.copytree(trained / "base", tmp_path / "base")
+    with pytest.raises(RuntimeError, match="'freeze' names no module of the model: 'vision_towr'"):
+        train(Recipe.model_validate(raw), tmp_path, only=["stage1"])
+
+
 def test_a_log_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1, "loss": 2.0}\n{"step": 10, "lo')

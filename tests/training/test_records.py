@@ -129,6 +129,8 @@ def test_recipes_of_8b_are_whole(recipe: str) -> None:
         assert export.stage in loaded.only([name]).stages
     with pytest.raises(ValueError, match="this recipe asks no server"):
         with_expert(Recipe.load(find_recipe("scenes")), "gpt-x", None)
+    with pytest.raises(ValueError, match="--expert-thinks is said of a model"):
+        with_expert(loaded, None, "http://a/v1", thinks=True)
     changed = with_expert(loaded, "gpt-x", "http://a/v1").stages["expert"]
     assert isinstance(changed, ExpertStage)
     assert changed.server is not None
