@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -46,6 +48,13 @@ def repair(path: Path) -> None:
             file.truncate(whole)
             file.flush()
             os.fsync(file.fileno())
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that is appended to; what stands behind the last line break is being
+    written, or was broken off."""
+    with path.open("rb") as file:
+        yield from itertools.takewhile(lambda line: line.endswith(b"\n"), file)
 
 
 def check_finished(folder: Path, *names: str) -> None:

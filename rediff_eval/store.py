@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from rediff.files import lock, repair, sync_folder
+from rediff.files import lock, repair, sync_folder, whole_lines
 from rediff_eval.ranks import Rank
 
 PARTS = "parts"
@@ -130,15 +130,12 @@ class Store:
 
 
 def read_lines(path: Path) -> Iterator[Record]:
-    """The whole lines of a part; what stands behind the last line break is being written."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            record = _parse(line)
-            if record is None:
-                raise ValueError(f"{path}:{number}: damaged; take the line out and start again")
-            yield record
+    """The whole lines of a part. Raises ValueError naming file and line of a damaged one."""
+    for number, line in enumerate(whole_lines(path), 1):
+        record = _parse(line)
+        if record is None:
+            raise ValueError(f"{path}:{number}: damaged; take the line out and start again")
+        yield record
 
 
 def _parse(line: bytes) -> Record | None:

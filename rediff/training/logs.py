@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rediff.files import repair, replace
+from rediff.files import repair, replace, whole_lines
 
 LOG = "log.jsonl"
 COUNT = "count.json"
@@ -94,7 +94,6 @@ def read_log(path: Path) -> list[dict[str, float]]:
     A step that was logged twice, before and after a resume, counts once, as it was last. A last
     line that is being written, or was broken off, is none.
     """
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    whole = (json.loads(line) for line in lines if line.endswith(b"\n"))
-    entries = {entry["step"]: entry for entry in whole}
+    lines = whole_lines(path) if path.is_file() else ()
+    entries = {entry["step"]: entry for entry in map(json.loads, lines)}
     return [entries[step] for step in sorted(entries)]

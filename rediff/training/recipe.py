@@ -15,6 +15,7 @@ from rediff.strict_yaml import check_form, read_yaml
 from rediff.suggest import unknown
 from rediff.training.settings import (
     EMBEDDED,
+    MAKERS,
     CheckpointStage,
     ExpertStage,
     Export,
@@ -22,18 +23,11 @@ from rediff.training.settings import (
     Scenes,
     Stage,
     needs,
+    references,
 )
 from rediff.training.strict import Strict
 
 RECIPES = Path(__file__).parent / "recipes"
-
-
-_MODELS = ("checkpoint", "vision", "predict", "revise", "correct")
-MAKERS = {
-    "start": _MODELS, "stage": _MODELS, "drafts": ("drafts",), "corrections": ("expert",),
-    "data": ("records",),
-}  # fmt: skip
-"""Kinds of stages that make what a field names."""
 
 
 class Recipe(Strict):
@@ -82,15 +76,13 @@ class Recipe(Strict):
 
     def _check_parts(self, path: Path, name: str, part: Stage | Export) -> None:
         """That what a stage or an export reads is of the kind it is read as, and its sampler is."""
-        for field, makers in MAKERS.items():
-            named = getattr(part, field, None) or ()
-            for need in (named,) if isinstance(named, str) else named:
-                kind = None if need in EMBEDDED else self.stages[need].kind
-                if kind is not None and kind not in makers:
-                    raise ValueError(
-                        f"{path}: {field!r} of {name!r} takes a stage of kind"
-                        f" {' or '.join(makers)}; {need!r} is of kind {kind}"
-                    )
+        for field, need in references(part):
+            kind = self.stages[need].kind
+            if kind not in MAKERS[field]:
+                raise ValueError(
+                    f"{path}: {field!r} of {name!r} takes a stage of kind"
+                    f" {' or '.join(MAKERS[field])}; {need!r} is of kind {kind}"
+                )
         if sampler := getattr(part, "sampler", None):
             try:
                 find_sampler(sampler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -211,9 +212,23 @@ class Export(Strict):
     sampler: str = "mask-predict"
 
 
+_MODELS = ("checkpoint", "vision", "predict", "revise", "correct")
+MAKERS = {
+    "start": _MODELS, "stage": _MODELS, "drafts": ("drafts",), "corrections": ("expert",),
+    "data": ("records",),
+}  # fmt: skip
+"""Kinds of stages that make what a field names."""
+
+
+def references(part: Stage | Export) -> Iterator[tuple[str, str]]:
+    """The fields by which a stage or an export names stages, each with a name it holds."""
+    for field in MAKERS:
+        named = getattr(part, field, None) or ()
+        for name in (named,) if isinstance(named, str) else named:
+            if field != "data" or name not in EMBEDDED:
+                yield field, name
+
+
 def needs(stage: Stage) -> tuple[str, ...]:
     """Names of the stages whose folders `stage` reads."""
-    fields = ("start", "drafts", "corrections")
-    named = [getattr(stage, field, None) for field in fields]
-    data = [name for name in getattr(stage, "data", ()) if name not in EMBEDDED]
-    return tuple(name for name in [*named, *data] if name is not None)
+    return tuple(name for _, name in references(stage))

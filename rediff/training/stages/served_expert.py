@@ -131,8 +131,10 @@ def _ask_all(
 
 def _has_gone(outcomes: Sequence[Edits | Failed]) -> bool:
     """Whether most were not answered. One rejected request alone says nothing of the others."""
-    alone = len(outcomes) == 1 and any(map(_is_rejected, outcomes))
-    return not alone and 2 * _unanswered(outcomes) > len(outcomes)
+    match outcomes:
+        case [Failed(rejected=True)]:
+            return False
+    return 2 * _unanswered(outcomes) > len(outcomes)
 
 
 def _unanswered(outcomes: Sequence[Edits | Failed]) -> int:
@@ -141,10 +143,6 @@ def _unanswered(outcomes: Sequence[Edits | Failed]) -> int:
 
 def _is_unanswered(outcome: Edits | Failed) -> TypeGuard[Failed]:
     return isinstance(outcome, Failed) and outcome.unanswered
-
-
-def _is_rejected(outcome: Edits | Failed) -> TypeGuard[Failed]:
-    return isinstance(outcome, Failed) and outcome.rejected
 
 
 def _talk(
