@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 
 def quiet_libraries() -> None:
     """Errors only from transformers and datasets, and none of their progress bars."""
@@ -11,3 +13,4 @@ def quiet_libraries() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
+    warnings.filterwarnings("ignore", module="PIL")  # of broken pictures, which are told apart

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rediff.data.names import whole_text
 from rediff.decoding.trace import Trace
 from rediff.models.captioner import Caption, Failure, Said
+from rediff.reasoning import split_reasoning
 from rediff.scenes.oracle import END, nearest_text
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
 
 COMMIT, REVISE = "c", "r"
+ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens by --max-tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Answer:
     """A caption, or the error that stands for it.
 
     The first five fields are `Caption`'s. `trace`: see `history`; kept for few samples.
+    `reasoning`: what the model thought aloud, which is no part of `text`.
     """
 
     text: str = ""
@@ -45,6 +49,15 @@ class Answer:
     revisions: Revisions | None = None
     trace: dict[str, Any] | None = None
     error: str | None = None
+    reasoning: str | None = None
+
+    @classmethod
+    def of_text(cls, text: str) -> Answer:
+        """A caption made elsewhere, of which nothing else is known."""
+        said = split_reasoning(whole_text(text))
+        if said.reasoning and not said.answer:
+            return cls(error=ONLY_REASONING, reasoning=said.reasoning)
+        return cls(text=said.answer, seconds=None, truncated=None, reasoning=said.reasoning)
 
     @classmethod
     def of(
@@ -53,11 +66,15 @@ class Answer:
         """What is kept of a captioner's reply to what was said. `scene`: the picture's truth."""
         if isinstance(reply, Failure):
             return cls(error=reply.error)
+        said_aloud = split_reasoning(whole_text(reply.text))
+        if said_aloud.reasoning and not said_aloud.answer:
+            return cls(error=ONLY_REASONING, reasoning=said_aloud.reasoning)
         trace, truth = reply.trace, None
         if trace is not None and scene is not None:
             truth = true_words(trace.words[-1], scene, said)
         return cls(
-            text=reply.text,
+            text=said_aloud.answer,
+            reasoning=said_aloud.reasoning or reply.reasoning,
             tokens=reply.tokens,
             nfe=reply.nfe,
             seconds=reply.seconds,
@@ -69,13 +86,17 @@ class Answer:
     def to_record(self) -> dict[str, Any]:
         """As plain JSON values, without what is empty."""
         if self.error is not None:
-            return {"error": self.error}
+            kept = {"error": self.error, "reasoning": self.reasoning}
+            return {name: value for name, value in kept.items() if value is not None}
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Answer:
         """What `to_record` made; other entries of a line are ignored."""
         own = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        if "error" not in own and "reasoning" not in own:  # of a run before reasoning was cut off
+            said = split_reasoning(own.get("text", ""))
+            own |= {"text": said.answer, "reasoning": said.reasoning}
         if "revisions" in own:
             own["revisions"] = Revisions(**own["revisions"])
         return cls(**own)

@@ -14,7 +14,7 @@ from scipy.stats import bootstrap, norm, permutation_test
 
 from rediff.files import check_finished
 from rediff.suggest import unknown
-from rediff_eval.results import CELL_COLUMNS
+from rediff_eval.results import CELL_COLUMNS, read_csv
 
 RESAMPLES = 9999
 LEVEL, POWER = 0.05, 0.8
@@ -53,7 +53,7 @@ def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
         check_finished(run, "samples.csv", "results.json")
         manifest = json.loads((run / "results.json").read_text(encoding="utf-8"))["manifest"]
         scorer = manifest.get("scorers", {}).get(metric, "")
-        frame = pd.read_csv(run / "samples.csv", dtype={"id": str})
+        frame = read_csv(run / "samples.csv")
         frames.append(frame.assign(run=str(run), scorer=scorer))
     frame = pd.concat(frames, ignore_index=True)
     metrics = [name for name in frame.columns if name not in {*CELL_COLUMNS, "id", "run", "scorer"}]

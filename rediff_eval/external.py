@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rediff.models.precomputed import (
-    GIVEN,
-    NO_CAPTION,
-    PrecomputedCaptioner,
-    bare_id,
-    strip_ends,
-)
+from rediff.data.caption_files import read_caption_file
+from rediff.data.names import id_text, same_name
+from rediff.data.text_files import Row, read_rows
+from rediff.models.precomputed import GIVEN, NO_CAPTION, bare_id, strip_ends
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell
 from rediff_eval.output import CAPTIONS
@@ -44,25 +40,24 @@ class Joined:
     missing: Sequence[str]
 
 
-def read_caption_sets(path: Path) -> list[CaptionSet]:
+def read_caption_sets(path: Path, name: str | None = None) -> list[CaptionSet]:
     """The captions of a file or a run folder of ours.
 
-    A file is JSON `{"id": "caption"}` as official tools write it, JSON lines with `id` and
-    `caption`, or the `captions.jsonl` of a run, which may hold several cells. Special tokens that
-    end a response are cut off with all behind them. Raises FileNotFoundError or ValueError naming
-    what is no caption.
+    A file is of any form that `read_caption_file` takes, or the `captions.jsonl` of a run, which
+    may hold several cells. `name`: what results call the model of a file, its stem unless given.
+    Special tokens that end a response are cut off with all behind them. Raises FileNotFoundError or
+    ValueError naming what cannot be read.
     """
     file = captions_file(path)
-    if file.suffix == ".jsonl":
-        cells = list(_cells_of_run(file))
-        if cells:
-            return cells
-    captions = PrecomputedCaptioner.load(file).captions
-    answers = {
-        i: Answer(text=strip_ends(text), seconds=None, truncated=None)
-        for i, text in captions.items()
-    }
-    return [CaptionSet(Cell(path.stem, GIVEN, None, None), answers)]
+    rows = read_rows(file)
+    if rows and _is_of_run(rows[0]):
+        if name is not None:
+            raise ValueError(f"{file} is of a run, which names its models: it takes no --name")
+        return list(_cells_of_run(rows))
+    read = read_caption_file(file)
+    answers = {i: Answer.of_text(strip_ends(text)) for i, text in read.captions.items()}
+    answers |= {i: Answer(error=reason) for i, reason in read.broken.items()}
+    return [CaptionSet(Cell(name or path.stem, GIVEN, None, None), answers)]
 
 
 def captions_file(path: Path) -> Path:
@@ -73,57 +68,51 @@ def captions_file(path: Path) -> Path:
     return file
 
 
-def _cells_of_run(file: Path) -> Iterator[CaptionSet]:
+def _is_of_run(row: Row) -> bool:
+    return isinstance(row.value, dict) and row.value.keys() >= {"id", *CELL}
+
+
+def _cells_of_run(rows: Iterable[Row]) -> Iterator[CaptionSet]:
     cells: dict[tuple[Any, ...], dict[str, Answer]] = {}
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            record = _record(line)
-            if record is None:
-                return
-            cell = cells.setdefault(tuple(record[name] for name in CELL), {})
-            sample_id = str(record["id"])
-            if sample_id in cell:
-                raise ValueError(f"{file}:{number}: id {sample_id!r} stands twice")
-            cell[sample_id] = Answer.from_record(record)
+    for row in rows:
+        if not _is_of_run(row):
+            raise ValueError(f"{row.place}: {row.broken or 'no line of a run'}, as those before it")
+        record = row.value
+        cell = cells.setdefault(tuple(record[name] for name in CELL), {})
+        sample_id = id_text(record["id"], row.place)
+        if sample_id in cell:
+            raise ValueError(f"{row.place}: id {sample_id!r} stands twice")
+        cell[sample_id] = Answer.from_record(record)
     for place, answers in cells.items():
         yield CaptionSet(Cell(*place), answers)
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    """A line of a run of ours, None for any other."""
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    known = isinstance(record, dict) and record.keys() >= {"id", *CELL}
-    return record if known else None
 
 
 def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> Joined:
     """The captions in the order of the samples.
 
-    Ids match with or without the suffix of a picture file, where that is clear. Raises ValueError
+    Ids match if they look the same (NFC), with or without the suffix of a picture file where that
+    is clear, and by a sample's aliases. Raises ValueError
     naming ids if more than the share `allowed` of the samples has no caption.
     """
+    by_name = {same_name(own): own for own in captions.answers}
     by_bare = _unique_by_bare(captions.answers)
     bare_samples = _unique_by_bare(sample.id for sample in samples)
     found: dict[str, Answer] = {}
     used: set[str] = set()
     for sample in samples:
-        bare = bare_id(sample.id)
-        own = by_bare.get(bare) if bare in bare_samples else None
-        own = sample.id if sample.id in captions.answers else own
+        names = [by_name.get(same_name(name)) for name in (sample.id, *sample.aliases)]
+        bare = same_name(bare_id(sample.id))
+        names.append(by_bare.get(bare) if bare in bare_samples else None)
+        own = next((name for name in names if name is not None), None)
         if own is not None:
             used.add(own)
         answer = None if own is None else captions.answers[own]
         found[sample.id] = answer or Answer(error=NO_CAPTION)
-    missing = [i for i, answer in found.items() if answer.error == NO_CAPTION]
+    missing = [i for i, answer in found.items() if answer.error is not None]
     if len(missing) > allowed * len(samples):
         raise ValueError(
             f"{captions.cell.title}: {len(missing)} of {len(samples)} samples have no caption"
-            f" ({allowed:.0%} are allowed): {name_some(missing)}"
+            f" ({allowed:.0%} are allowed): {name_some(missing)}{_reason(found, missing[0])}"
         )
     outcome = Outcome(
         cell=captions.cell,
@@ -134,11 +123,16 @@ def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> 
     return Joined(outcome, sorted(set(captions.answers) - used), missing)
 
 
+def _reason(found: Mapping[str, Answer], first: str) -> str:
+    reason = found[first].error
+    return "" if reason == NO_CAPTION else f"; the first: {reason}"
+
+
 def _unique_by_bare(ids: Iterable[str]) -> dict[str, str]:
     """Ids by what is left without a suffix, where that tells one from all others."""
     found: dict[str, list[str]] = {}
     for one in ids:
-        found.setdefault(bare_id(one), []).append(one)
+        found.setdefault(same_name(bare_id(one)), []).append(one)
     return {bare: some[0] for bare, some in found.items() if len(some) == 1}
 
 

@@ -32,7 +32,7 @@ PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "pillow", 
 RUNTIME_ONLY: Mapping[str, frozenset[str]] = {
     "RunSpec": frozenset(
         {"models", "samplers", "steps", "limit", "batch_size", "data", "data_dir", "out",
-         "max_failures", "traces", "grace", "seed", "scoring", "judge"}
+         "max_failures", "traces", "grace", "seed", "scoring", "judge", "key_env"}
     ),
     "Task": frozenset(
         {"name", "summary", "scenes", "official", "limit", "tokens_per_step", "metrics",

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rediff.chat.spec import ServerSpec, cache_root
+from rediff.suggest import unknown
 from rediff_eval.judge.opening import check as check_judge
 from rediff_eval.judge.opening import is_oracle, opened
 from rediff_eval.judge.oracle.oracle import ORACLE
 from rediff_eval.manifest import describe_run
 from rediff_eval.metrics.capture.nouns import NltkNouns
-from rediff_eval.metrics.registry import JUDGED
+from rediff_eval.metrics.registry import JUDGED, METRICS
 from rediff_eval.metrics.resources import Resources, checkpoint, load_prompts
 from rediff_eval.output import write_results
 from rediff_eval.progress import Progress
@@ -51,12 +52,20 @@ def finish(
     return results
 
 
-def check(spec: RunSpec, samples: SampleSet) -> None:
+def check(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
     """Looks for all that scoring will need, before hours are spent on captions.
 
-    Raises ValueError or OSError with one sentence about what is missing: a key, a prompt's file, a
-    checkpoint of CAPTURE's, NLTK or its data.
+    Tells what was found in the data and not read, and which metrics none of the samples can have.
+    Raises ValueError or OSError with one sentence about what is missing: a metric of that name, a
+    key, a prompt's file, a checkpoint of CAPTURE's, NLTK or its data.
     """
+    for note in samples.notes:
+        progress.note(note)
+    for group, (count, lack) in _lacking(spec, samples).items():
+        if count == len(samples.samples):
+            progress.note(f"{group} will not be run: {lack}, and no sample has any")
+        else:
+            progress.note(f"{group} leaves out {count} of {len(samples.samples)} samples: {lack}")
     if (judge := choose_judge(spec, samples)) is not None:
         check_judge(judge)
     groups = set(spec.task.metrics_on(samples.kind))
@@ -66,6 +75,22 @@ def check(spec: RunSpec, samples: SampleSet) -> None:
         checkpoint(spec.scoring.factual)
         checkpoint(spec.scoring.encoder)
         NltkNouns().nouns("A test.")
+
+
+def _lacking(spec: RunSpec, samples: SampleSet) -> dict[str, tuple[int, str]]:
+    """How many samples lack what a group of metrics needs, and what the first of them lacks.
+
+    Raises ValueError, suggesting the nearest, for a group that there is not.
+    """
+    found = {}
+    for group in spec.task.metrics_on(samples.kind):
+        if group not in METRICS:
+            raise unknown("metric", group, METRICS)
+        metric = METRICS[group](Resources(spec=spec.scoring))
+        lacks = [lack for sample in samples.samples if (lack := metric.lacks(sample))]
+        if lacks:
+            found[group] = len(lacks), lacks[0]
+    return found
 
 
 def choose_judge(spec: RunSpec, samples: SampleSet) -> ServerSpec | None:

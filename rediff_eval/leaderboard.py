@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import pandas as pd
 
 from rediff.files import check_finished
 from rediff.suggest import unknown
+from rediff_eval.columns import LOWER_IS_BETTER
+from rediff_eval.results import read_csv
 
 BY = ("model", "sampler", "tokens_per_step")
 QUOTED = "quoted from arXiv 2510.19871"
@@ -25,18 +27,15 @@ PAPER_DATA = {
 """What the published numbers were measured on."""
 PAPER_TABLES = ("main", "budgets")
 NO_BUDGET = "–"
-LOWER_IS_BETTER = frozenset(
-    {"hallucination", "repetition", "break_rate", "flips", "nfe", "seconds", "truncated"}
-)
 
 
 def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFrame:
     """The numbers of all runs in long form, one row a number.
 
     The columns of `results.csv`, and `run`, `data` (the samples scored), `scorer` (what made the
-    number) and `source` ("run", or where it is quoted from). Only rows of one `data`, `scorer` and
-    `source` can be ranked together. `paper`: the file of published numbers to add. Raises
-    FileNotFoundError for a folder that is no finished run.
+    number), `source` ("run", or where it is quoted from) and `origin` (a hash of the model's
+    files). Only rows of one `data`, `scorer` and `source` can be ranked together. `paper`: the file
+    of published numbers to add. Raises FileNotFoundError for a folder that is no finished run.
     """
     frames = [_load_one(Path(run)) for run in runs]
     if paper is not None:
@@ -49,17 +48,26 @@ def _load_one(folder: Path) -> pd.DataFrame:
     check_finished(folder, table.name, results.name)
     manifest = json.loads(results.read_text(encoding="utf-8"))["manifest"]
     data, scorers = manifest["data"], manifest.get("scorers", {})
-    frame = pd.read_csv(table, dtype={"model": str, "sampler": str})
+    frame = read_csv(table)
+    models = manifest.get("models", {})
     return frame.assign(
         run=str(folder),
+        origin=[_origin(models.get(model) or models) for model in frame["model"]],
         data=f"{data['name']}#{(data.get('sha256') or data['ids_sha256'])[:8]}",
         scorer=[scorers.get(metric, "") for metric in frame["metric"]],
         source="run",
     )
 
 
+def _origin(model: Mapping[str, Any]) -> str:
+    """What tells the captions' maker from others of its name: a hash of its files where there is
+    one. Captions of a run that were scored again are known by their file."""
+    known = [value for key, value in model.items() if key.endswith("sha256")]
+    return known[0] if known else json.dumps(model, sort_keys=True)
+
+
 def _load_paper(path: Path) -> pd.DataFrame:
-    quoted = pd.read_csv(path)
+    quoted = read_csv(path)
     quoted = quoted[quoted["table"].isin(PAPER_TABLES)]
     percent = quoted["metric"] != "caparena"
     return quoted.assign(
@@ -70,6 +78,8 @@ def _load_paper(path: Path) -> pd.DataFrame:
         sampler="",
         scorer="",
         source=QUOTED,
+        run="",
+        origin="",
     ).drop(columns="table").drop_duplicates(["model", "tokens_per_step", "metric"])  # fmt: skip
 
 
@@ -84,11 +94,12 @@ def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric, a row for each data set, model and sampler, a column for each budget.
 
-    Where a model has no budget its column is "–". Runs of the same cell are averaged; numbers by
-    several scorers (judges, parsers, presets) stand in rows of their own. Raises ValueError for a
+    Where a model has no budget its column is "–". Runs of the same cell are averaged; other models
+    of the same name are told apart by their runs, and numbers by several scorers (judges, parsers,
+    presets) have rows of their own. Raises ValueError for a
     metric that no run has.
     """
-    rows = select(frame, metric)
+    rows = _told_apart(select(frame, metric))
     scorer = ["scorer"] if rows["scorer"].nunique() > 1 else []
     return _spread(rows, ["data", *scorer, "model", "sampler"], "tokens_per_step")
 
@@ -102,7 +113,7 @@ def rankings(
     are ordered by the mean over the budgets that all of them have, best first. Raises ValueError
     for a metric that no run has or a column that there is not.
     """
-    rows = select(frame, metric)
+    rows = _told_apart(select(frame, metric))
     for name in by:
         if name not in frame.columns:
             raise unknown("column", name, frame.columns)
@@ -119,13 +130,24 @@ def rankings(
     return tables
 
 
+def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, models of one name but of several origins called by their runs, too."""
+    several = rows.groupby(["source", "model"])["origin"].transform("nunique") > 1
+    return rows.assign(
+        model=rows["model"].where(~several, rows["model"] + " (" + rows["run"] + ")")
+    )
+
+
 def _spread(rows: pd.DataFrame, index: list[str], spread: str | None) -> pd.DataFrame:
+    named = {
+        name: rows[name].astype(object).where(rows[name].notna(), NO_BUDGET)
+        for name in (*index, *([spread] if spread else []))
+    }
+    rows = rows.assign(**named)
     if spread is None:
         return rows.groupby(index, sort=False)[["value"]].mean()
-    budget = rows[spread].astype(object)
-    table = rows.assign(**{spread: budget.where(budget.notna(), NO_BUDGET)}).pivot_table(
-        index=index, columns=spread, values="value", sort=False
-    )
+    table = rows.groupby([*index, spread], sort=False)["value"].mean().unstack(spread)
+    table.columns.name = None
     return table[sorted(table.columns, key=lambda name: (name == NO_BUDGET, name))]
 
 

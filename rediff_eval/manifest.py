@@ -50,6 +50,7 @@ def describe_run(
             "kind": samples.kind,
             "path": None if samples.place is None else str(samples.place),
             "sha256": samples.digest,
+            "notes": list(samples.notes),
         },
         "models": {
             model.name: {"from": f"{model.kind}:{model.where}", **_hashes(model)}

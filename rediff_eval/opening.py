@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rediff.chat.spec import KEY, ServerSpec
 from rediff.models.captioner import Captioner
 from rediff.models.hub import fetch
 from rediff.models.load import Loading, load_captioner
@@ -22,8 +23,17 @@ def locate(model: ModelChoice, *, code: bool = False) -> Path | None:
     return Path(model.where)
 
 
+def server_of(
+    model: ModelChoice, loading: Loading, base_url: str | None, key_env: str
+) -> ServerSpec:
+    """How the server of an `openai:` model is asked."""
+    return ServerSpec(
+        model=model.where, base_url=base_url, key_env=key_env, max_tokens=loading.length
+    )
+
+
 def open_captioner(
-    model: ModelChoice, loading: Loading, *, base_url: str | None = None
+    model: ModelChoice, loading: Loading, base_url: str | None = None, key_env: str = KEY
 ) -> Captioner:
     """The captioner of a model. Close it when it has done its work.
 
@@ -33,8 +43,7 @@ def open_captioner(
     if place is None:
         from rediff.models.openai_api import OpenAICaptioner
 
-        options = {} if loading.length is None else {"length": loading.length}
-        return OpenAICaptioner(model.where, base_url=base_url, **options)
+        return OpenAICaptioner(server_of(model, loading, base_url, key_env))
     if model.kind == "captions":
         from rediff.models.precomputed import PrecomputedCaptioner
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rediff_eval.leaderboard import load
+from rediff_eval.results import read_csv
 from rediff_eval.safe import markdown, plain
 from rediff_eval.tables import pipe_table
 from rediff_eval.task import paper_numbers
@@ -138,7 +139,7 @@ def _metric_by_metric(layout: Layout, groups: Sequence[Group]) -> tuple[list[str
 
 
 def _quoted(layout: Layout) -> pd.DataFrame:
-    frame = pd.read_csv(paper_numbers())
+    frame = read_csv(paper_numbers())
     frame = frame[frame["table"] == layout.source]
     if layout.models:
         frame = frame[frame["model"].isin(layout.models)]

@@ -42,12 +42,14 @@ class PlannedCell:
 
 
 def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
-    """What each cell of a run takes. Writes nothing; asks no server.
+    """What each cell of a run takes. Writes nothing; asks no server for a caption.
 
     Raises what `run` raises for bad names and data, and ValueError for a broken file of prices.
     """
     table = load_prices(prices or PRICES)
-    samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
+    samples = load_samples(
+        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
+    )
     judged = judge_cost(spec, samples, table)
     planned: list[PlannedCell] = []
     for model in spec.models:

@@ -33,6 +33,10 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stderr)
 
+    def note(self, text: str) -> None:
+        """Says something that whoever started the work should know."""
+        self.console.print(f"Note: {plain(text)}", highlight=False, markup=False, soft_wrap=True)
+
     @contextmanager
     def task(self, title: str, total: int | None, *, done: int = 0) -> Iterator[Advance]:
         """Opens one piece of work; call what it yields with the number of units just done.

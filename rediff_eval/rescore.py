@@ -31,24 +31,29 @@ def check_folder(spec: RunSpec, samples: SampleSet) -> None:
         raise ValueError(f"{spec.out} holds other results; choose another --out")
 
 
-def score_file(spec: RunSpec, file: Path) -> tuple[Results, list[Joined]]:
+def score_file(spec: RunSpec, file: Path, name: str | None = None) -> tuple[Results, list[Joined]]:
     """Scores every set of captions in `file` and writes a run folder.
+
+    `name`: what results call the model whose captions they are; default: the file's name.
 
     Raises what `read_caption_sets`, `join` and `load_samples` raise, before anything is written.
     """
     started = time.perf_counter()
     if file.resolve() == spec.out.resolve():
         raise ValueError(f"{file} is the run itself; choose another --out")
-    samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
+    progress = Progress()
+    samples = load_samples(
+        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
+    )
     joined = [
         join(captions, samples.samples, allowed=spec.max_failures)
-        for captions in read_caption_sets(file)
+        for captions in read_caption_sets(file, name)
     ]
-    check(spec, samples)
+    check(spec, samples, progress)
     check_folder(spec, samples)
     spec.out.mkdir(parents=True, exist_ok=True)
     results = finish(
-        spec, samples, [one.outcome for one in joined], Progress(), keys={}, rank=Rank(),
+        spec, samples, [one.outcome for one in joined], progress, keys={}, rank=Rank(),
         started=started,
     )  # fmt: skip
     return results, joined

@@ -7,10 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rediff_eval.safe import cell as cell_text
 from rediff_eval.stats import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "task", "model", "sampler", "steps", "tokens_per_step", "seed", "metric", "value", "low",
@@ -18,6 +21,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
+TEXTS = frozenset({"task", "data", "model", "sampler", "metric", "id", "table"})
+"""Columns of our CSV files that hold text."""
 CELL_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_step")
 
 
@@ -28,7 +33,8 @@ class CellResult:
     `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
     sample id. `scorers`: what made each metric. `values`: each metric of each sample of `ids`, nan
     where it has none. `unjudged`: by judged metric and sample id, why there is no verdict;
-    `judgements`: what the judge said.
+    `judgements`: what the judge said. `left_out`: by group of metrics and sample id, what the
+    sample lacks to be scored.
     """
 
     task: str
@@ -48,6 +54,7 @@ class CellResult:
     values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     unjudged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     judgements: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     for cell in results.cells:
         for name, estimate in cell.metrics.items():
             yield (
-                cell.task, cell_text(cell.model), cell_text(cell.sampler), cell.steps,
+                cell.task, cell.model, cell.sampler, cell.steps,
                 _number(cell.tokens_per_step), cell.seed, name, f"{estimate.value:.6g}",
                 _number(estimate.low), _number(estimate.high), estimate.n, len(cell.failures),
                 cell.captions - estimate.n, cell.truncated,
@@ -89,11 +96,31 @@ def to_samples_csv(results: Results) -> str:
         for row, sample_id in enumerate(cell.ids):
             numbers = (None if column is None else column[row] for column in columns)
             writer.writerow([
-                cell.task, cell_text(cell.data), cell_text(cell.model), cell_text(cell.sampler),
-                cell.steps, _number(cell.tokens_per_step), cell_text(sample_id),
+                cell.task, cell.data, cell.model, cell.sampler,
+                cell.steps, _number(cell.tokens_per_step), sample_id,
                 *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
             ])  # fmt: skip
     return text.getvalue()
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV of ours: names and ids stay the text that they are, `NA` and `007` too; all other
+    columns are numbers, nan where they are empty.
+
+    Raises ValueError naming the file and column of what is no number.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
+    try:
+        numbers = {
+            name: pd.to_numeric(frame[name].mask(frame[name] == ""))
+            for name in frame.columns
+            if name not in TEXTS
+        }
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return frame.assign(**numbers)
 
 
 def _number(value: float | None) -> str:

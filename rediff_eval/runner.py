@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,12 +12,13 @@ import torch
 from PIL import Image
 
 from rediff.decoding.samplers import find_sampler
-from rediff.models.captioner import Caption, Captioner, Decoding, Failure
+from rediff.models.captioner import Caption, Captioner, Decoding, Failure, SendsPictures
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.fingerprint import cell_key, model_identity
 from rediff_eval.finish import check, finish
 from rediff_eval.opening import open_captioner
+from rediff_eval.preflight import probe_servers
 from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
@@ -38,15 +40,20 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
     """
     for name in (*spec.samplers, *(m.sampler for m in spec.models if m.sampler)):
         find_sampler(name)
-    samples = load_samples(spec.task, spec.limit, spec.data, spec.data_dir)
-    check(spec, samples)
+    samples = load_samples(
+        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
+    )
+    check(spec, samples, progress)
     spec.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
+    ready = functools.cache(lambda: probe_servers(spec, samples))
     with Store(spec.out, rank) as store:
+        if not (spec.out / "results.json").is_file():
+            ready()
         cells = dict.fromkeys(
             cell
             for model in spec.models
-            for cell in _run_model(spec, model, samples, store, rank, progress)
+            for cell in _run_model(spec, model, samples, store, rank, progress, ready)
         )
         if not rank.leads:
             return None
@@ -62,20 +69,20 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
 
 def _run_model(
     spec: RunSpec, model: ModelChoice, samples: SampleSet, store: Store, rank: Rank,
-    progress: Progress,
+    progress: Progress, ready: Callable[[], None],
 ) -> list[Cell]:  # fmt: skip
     identity = model_identity(model, code=spec.loading.trust_remote_code, base_url=spec.base_url)
     loading = spec.loading
     if loading.device is None and rank.world > 1 and loading.place == "cuda":
         loading = replace(loading, device=f"cuda:{rank.local % torch.cuda.device_count()}")
-    with closing(open_captioner(model, loading, base_url=spec.base_url)) as captioner:
+    with closing(open_captioner(model, loading, spec.base_url, spec.key_env)) as captioner:
         traits = captioner.traits
         cells = [
             replace(cell, key=cell_key(spec, identity, traits, cell.sampler, cell.steps))
             for cell in plan_cells(spec, model, traits)
         ]
         for cell in cells:
-            _run_cell(spec, cell, captioner, samples, store, rank, progress)
+            _run_cell(spec, cell, captioner, samples, store, rank, progress, ready)
     return cells
 
 
@@ -90,9 +97,12 @@ def _is_done(store: Store, key: Key, *, traced: bool) -> bool:
 
 def _run_cell(
     spec: RunSpec, cell: Cell, captioner: Captioner, samples: SampleSet, store: Store, rank: Rank,
-    progress: Progress,
+    progress: Progress, ready: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Captions what this rank has left to do, each sample on disk as soon as its batch is done."""
+    """Captions what this rank has left to do, each sample on disk as soon as its batch is done.
+
+    `ready`: looks once whether all servers can be asked, and raises if not.
+    """
     traced = {sample.id for sample in samples.samples[: spec.traces]}
     own = [sample for sample in samples.samples if rank.owns(sample.id)]
     sampled = captioner.traits.takes_samplers
@@ -100,6 +110,8 @@ def _run_cell(
         sample for sample in own
         if not _is_done(store, _key(cell, sample), traced=sampled and sample.id in traced)
     ]  # fmt: skip
+    if todo:
+        ready()
     decoding = Decoding(
         sampler=find_sampler(cell.sampler) if sampled else None,
         steps=cell.steps,
@@ -138,9 +150,11 @@ def _ask(
     decoding: Decoding,
 ) -> list[Caption | Failure]:  # fmt: skip
     """The captioner's replies; a picture that it refuses fails alone, not with its batch."""
+    said = [sample.asked(spec.task.prompt) for sample in samples]
+    ids = [sample.id for sample in samples]
     try:
-        said = [sample.asked(spec.task.prompt) for sample in samples]
-        ids = [sample.id for sample in samples]
+        if isinstance(captioner, SendsPictures):
+            return captioner.caption_urls([s.data_url() for s in samples], said=said)
         return captioner.caption(images, decoding, said=said, ids=ids)
     except ValueError as error:
         if len(images) == 1:

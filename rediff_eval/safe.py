@@ -7,8 +7,6 @@ import unicodedata
 
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the direction of the text around them."""
-FORMULA = frozenset("=+-@\t\r")
-"""First characters by which spreadsheets know a formula."""
 
 
 def plain(text: str) -> str:
@@ -18,11 +16,6 @@ def plain(text: str) -> str:
 
 def _acts(character: str) -> bool:
     return character in BIDI or unicodedata.category(character) in ("Cc", "Cs")
-
-
-def cell(text: str) -> str:
-    """`text` as a cell of a spreadsheet, never a formula."""
-    return f"'{text}" if text[:1] in FORMULA else text
 
 
 def markdown(text: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +39,8 @@ class Sample:
 
     `digest` tells the picture from every other: a hash of its bytes, or of what it is drawn from,
     and of what is asked. `said`: what is asked of this picture instead of the task's prompt.
-    `file`: the picture's own file, where it has one.
+    `read`: the picture's own bytes, where it has any. `aliases`: other names that captions may know
+    it by. `broken`: why its entry cannot be used; then `open` raises a ValueError that says so.
     """
 
     id: str
@@ -52,32 +51,32 @@ class Sample:
     questions: tuple[Question, ...] = ()
     rival: Rival | None = None
     said: Said = ()
-    file: Path | None = None
+    read: Callable[[], bytes] | None = None
+    aliases: tuple[str, ...] = ()
+    broken: str | None = None
 
     def asked(self, prompt: str) -> Said:
         """What is asked of this picture by a task with a prompt."""
         return self.said or (prompt,)
 
     def data_url(self) -> str:
-        """The picture for a server: the file's own bytes, else a PNG. Raises as `open` does."""
-        image = self.open()
-        if self.file is None:
-            return data_url(image)
-        kind = mimetypes.guess_type(self.file.name)[0] or "application/octet-stream"
-        return f"data:{kind};base64,{base64.b64encode(self.file.read_bytes()).decode()}"
+        """The picture for a server: its own bytes where these will do. Raises as `open` does."""
+        return data_url(self.open(), None if self.read is None else self.read())
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
     """Samples and the name that tells them from others; runs of other names are not comparable.
 
-    `place`: the folder or file that they were read from, None for scenes.
+    `place`: the folder or file that they were read from, None for scenes. `notes`: what was found
+    there and not read.
     """
 
     name: str
     samples: tuple[Sample, ...]
     kind: DataKind
     place: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -95,6 +94,15 @@ def _identity(sample: Sample) -> str:
     rival = f"\0{sample.rival.model}\0{sample.rival.caption}" if sample.rival else ""
     references = "\0".join(sample.references)
     return f"{sample.id}\0{sample.digest}\0{references}{''.join(questions)}{rival}"
+
+
+def broken_sample(sample_id: str, reason: str) -> Sample:
+    """A sample that stands for an entry which cannot be used, and fails with its reason."""
+
+    def fail() -> Image.Image:
+        raise ValueError(reason)
+
+    return Sample(sample_id, fail, digest_of(reason.encode()), broken=reason)
 
 
 def digest_of(content: bytes) -> str:

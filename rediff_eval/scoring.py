@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell
-from rediff_eval.metrics.base import Scores
+from rediff_eval.metrics.base import Metric, Scored
 from rediff_eval.metrics.ngram.java import JavaError
 from rediff_eval.metrics.registry import METRICS
 from rediff_eval.metrics.resources import Resources
@@ -38,28 +38,11 @@ def score_cell(
     task: Task, samples: SampleSet, outcome: Outcome, resources: Resources
 ) -> CellResult:
     """All metrics of one cell, and a clause for each group of metrics that could not be run."""
-    scores: dict[str, Scores] = {}
-    not_run: dict[str, str] = {}
-    scorers: dict[str, str] = {}
-    unjudged: dict[str, Mapping[str, str]] = {}
-    judgements: dict[str, Mapping[str, Mapping[str, object]]] = {}
-    for group in task.metrics_on(samples.kind):
-        metric = METRICS[group](resources)
-        reason = metric.applies(outcome.samples) if outcome.samples else "no captions"
-        if reason:
-            not_run[group] = reason
-            continue
-        try:
-            found = metric.score(outcome.samples, outcome.answers)
-        except JavaError as error:
-            not_run[group] = str(error)
-            continue
-        scores |= found.scores
-        scorers |= dict.fromkeys(found.scores, metric.scorer)
-        if found.failures:
-            unjudged[group] = found.failures
-        if found.details:
-            judgements[group] = found.details
+    found = [
+        _score_group(group, METRICS[group](resources), outcome)
+        for group in task.metrics_on(samples.kind)
+    ]
+    scores = {name: some for one in found for name, some in one.scored.scores.items()}
     cell = outcome.cell
     return CellResult(
         task=task.name,
@@ -70,16 +53,46 @@ def score_cell(
         tokens_per_step=cell.tokens_per_step,
         seed=resources.seed,
         metrics={name: estimate(some, seed=resources.seed) for name, some in scores.items()},
-        not_run=not_run,
+        not_run={one.group: one.not_run for one in found if one.not_run},
         failures=outcome.failures,
-        unjudged=unjudged,
+        unjudged={one.group: one.scored.failures for one in found if one.scored.failures},
+        left_out={one.group: one.left_out for one in found if one.left_out},
         captions=len(outcome.answers),
         truncated=sum(bool(answer.truncated) for answer in outcome.answers),
-        scorers=scorers,
+        scorers={name: one.scorer for one in found for name in one.scored.scores},
         ids=tuple(sample.id for sample in outcome.samples),
         values={name: tuple(map(float, some.values)) for name, some in scores.items()},
-        judgements=judgements,
+        judgements={one.group: one.scored.details for one in found if one.scored.details},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What a group of metrics gave on a cell, or why it was `not_run`. `left_out`: why samples
+    were, by id."""
+
+    group: str
+    scored: Scored = Scored({})  # noqa: RUF009 - immutable
+    scorer: str = ""
+    not_run: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def _score_group(group: str, metric: Metric, outcome: Outcome) -> _Group:
+    """Scores the samples that have what the metric needs."""
+    samples, answers = outcome.samples, outcome.answers
+    lacking = {s.id: lack for s in samples if (lack := metric.lacks(s))}
+    usable = [i for i, sample in enumerate(samples) if sample.id not in lacking]
+    if not usable:
+        return _Group(group, not_run=next(iter(lacking.values()), "no captions"))
+    if reason := metric.unavailable():
+        return _Group(group, not_run=reason)
+    try:
+        found = metric.score([samples[i] for i in usable], [answers[i] for i in usable])
+    except JavaError as error:
+        return _Group(group, not_run=str(error))
+    scores = {name: some.among(usable, len(samples)) for name, some in found.scores.items()}
+    return _Group(group, replace(found, scores=scores), metric.scorer, left_out=lacking)
 
 
 def main_metric(task: Task, samples: SampleSet, cells: Sequence[CellResult]) -> str:

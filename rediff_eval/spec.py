@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rediff.chat.spec import ServerSpec
+from rediff.chat.spec import KEY, ServerSpec
 from rediff.models.load import Loading
 from rediff_eval.metrics.spec import ScoringSpec
 from rediff_eval.registry import ModelChoice
@@ -16,7 +16,8 @@ from rediff_eval.task import Task
 class RunSpec:
     """What to run. Where `samplers` or `steps` are empty, each model's own and the task's hold.
 
-    `base_url`: of the server of `openai:` models. `guidance`: scale of classifier-free guidance.
+    `base_url`: of the server of `openai:` models. `key_env`: environment variable of its key.
+    `guidance`: scale of classifier-free guidance.
     `traces`: samples, the first ones, whose denoising steps are kept. `grace`: seconds that the
     leading process waits for others once none is at work. `max_failures`: share of the samples
     that may fail before the run counts as failed, of captions and of verdicts alike. `data`: the
@@ -37,6 +38,7 @@ class RunSpec:
     judge: ServerSpec | None = None
     loading: Loading = field(default_factory=Loading)
     base_url: str | None = None
+    key_env: str = KEY
     guidance: float = 0.0
     traces: int = 8
     grace: float = 60.0

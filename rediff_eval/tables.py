@@ -8,48 +8,40 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rediff_eval.metrics.judged import WORST
+from rediff_eval.columns import digits, shown
+from rediff_eval.metrics.base import WORST
 from rediff_eval.results import CellResult, Results
 from rediff_eval.safe import markdown, plain
 
-SHOWN = (
-    "accuracy", "accuracy_count", "accuracy_attribute", "accuracy_relation",
-    "accuracy_instruction", "accuracy_dialogue", "word_accuracy",
-    "clair", "clair_worst", "capture", "object_f1", "attribute_f1", "relation_f1",
-    "hallucination", "coverage", "coverage_worst", "factuality", "factuality_worst", "caparena",
-    "caparena_worst", "capture_lite", "repetition", "fluency", "bleu4", "meteor", "rouge_l",
-    "cider", "words", "nfe", "seconds",
-)  # fmt: skip
-INSTEAD = {"capture_lite": "capture"}
-"""Metrics that are left out where a better one is shown."""
 WIDE = 220
-DECIMALS = {"nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1, "words": 1}
+LISTED = 10
+"""Ids that a remark names at most."""
 
 
 def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a row a cell, the main metric with its interval."""
     there = {name for cell in results.cells for name in cell.metrics}
-    metrics = [name for name in SHOWN if name in there and INSTEAD.get(name, "") not in there]
+    metrics = shown(there, results.main_metric)
     header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
     return header, [_row(cell, metrics, results.main_metric) for cell in results.cells]
 
 
 def _row(cell: CellResult, metrics: Sequence[str], main: str) -> list[str]:
     n = max((estimate.n for estimate in cell.metrics.values()), default=0)
-    shown = [_format(cell, name, interval=name == main) for name in metrics]
+    numbers = [_format(cell, name, interval=name == main) for name in metrics]
     steps = "–" if cell.steps is None else str(cell.steps)
     budget = "–" if cell.tokens_per_step is None else f"{cell.tokens_per_step:g}"
-    return [cell.model, cell.sampler, steps, budget, *shown, str(n)]
+    return [cell.model, cell.sampler, steps, budget, *numbers, str(n)]
 
 
 def _format(cell: CellResult, name: str, *, interval: bool) -> str:
     if name not in cell.metrics:
         return "–"
     estimate = cell.metrics[name]
-    digits = DECIMALS.get(name, 3)
-    text = f"{estimate.value:.{digits}f}"
+    places = digits(name)
+    text = f"{estimate.value:.{places}f}"
     if interval and estimate.low is not None:
-        text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+        text += f" [{estimate.low:.{places}f}, {estimate.high:.{places}f}]"
     return text
 
 
@@ -129,8 +121,22 @@ def _piped(cells: Iterable[str]) -> str:
 def _remarks(results: Results) -> list[str]:
     reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
     failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
-    lines = [*sorted(reasons), *unjudged_remarks(results), *sorted(failures)]
+    lines = [
+        *sorted(reasons), *left_out_remarks(results), *unjudged_remarks(results), *sorted(failures),
+    ]  # fmt: skip
     return ["", *(f"- {markdown(text)}" for text in lines)] if lines else []
+
+
+def left_out_remarks(results: Results) -> list[str]:
+    """A line for each group of metrics with samples that lack what it needs."""
+    return list(
+        dict.fromkeys(
+            f"{group}: {len(lacking)} of {cell.captions} samples left out:"
+            f" {', '.join(list(lacking)[:LISTED])} ({next(iter(lacking.values()))})"
+            for cell in results.cells
+            for group, lacking in cell.left_out.items()
+        )
+    )
 
 
 def unjudged_remarks(results: Results) -> list[str]:

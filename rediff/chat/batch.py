@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import openai
 
-from rediff.chat.api import REJECTED, describe, open_client, read_completion
+from rediff.chat.api import open_client
 from rediff.chat.cache import ReplyCache
+from rediff.chat.completion import read_completion
+from rediff.chat.problems import REJECTED, describe
 from rediff.chat.spec import ServerSpec
 from rediff.chat.talk import Reply
 
@@ -51,7 +53,9 @@ def answer_batch(
             for part, batch in made:
                 found |= _collect(spec, cache, client, part, batch)
         except (openai.OpenAIError, ValueError) as error:
-            raise RuntimeError(f"a batch of {len(bodies)} requests: {describe(error)}") from error
+            raise RuntimeError(
+                f"a batch of {len(bodies)} requests: {describe(error, spec)}"
+            ) from error
     return found
 
 
@@ -88,7 +92,7 @@ def _collect(
         if file
         for line in client.files.content(file).text.splitlines()
     ]
-    told = {line["custom_id"]: _reply(line) for line in lines}
+    told = {line["custom_id"]: _reply(spec, line) for line in lines}
     missing = Reply(error=f"the batch ended as {batch.status}{_problem(batch)} without an answer")
     replies = {key: told.get(key, missing) for key in part}
     for key, reply in replies.items():
@@ -124,7 +128,7 @@ def _make(client: openai.OpenAI, part: Mapping[str, dict[str, Any]]) -> Any:
     )  # fmt: skip
 
 
-def _reply(line: dict[str, Any]) -> Reply:
+def _reply(spec: ServerSpec, line: dict[str, Any]) -> Reply:
     response = line.get("response") or {}
     if line.get("error") or response.get("status_code") != 200:
         problem = line.get("error") or response.get("body", {}).get("error") or {}
@@ -135,4 +139,4 @@ def _reply(line: dict[str, Any]) -> Reply:
     try:
         return read_completion(response["body"])
     except ValueError as error:
-        return Reply(error=describe(error))
+        return Reply(error=describe(error, spec))

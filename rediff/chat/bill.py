@@ -11,7 +11,8 @@ from rediff.chat.talk import Reply
 @dataclass(slots=True)
 class Bill:
     """Counts of a run. `calls` were sent now, `kept` had been answered before, `failed` gave no
-    reply. Tokens are those of calls now and of all replies used."""
+    reply. Tokens are those of calls now and of all replies used; `uncounted` replies came without
+    their number."""
 
     calls: int = 0
     kept: int = 0
@@ -20,18 +21,20 @@ class Bill:
     tokens_out: int = 0
     used_in: int = 0
     used_out: int = 0
+    uncounted: int = 0
 
     def use(self, reply: Reply) -> None:
         """Counts a reply that a conversation was given."""
-        self.used_in += reply.tokens_in
-        self.used_out += reply.tokens_out
+        self.used_in += reply.tokens_in or 0
+        self.used_out += reply.tokens_out or 0
 
     def pay(self, reply: Reply) -> None:
         """Counts a call that was made now."""
         self.calls += 1
         self.failed += reply.error is not None
-        self.tokens_in += reply.tokens_in
-        self.tokens_out += reply.tokens_out
+        self.tokens_in += reply.tokens_in or 0
+        self.tokens_out += reply.tokens_out or 0
+        self.uncounted += reply.error is None and None in (reply.tokens_in, reply.tokens_out)
 
     def to_record(self) -> dict[str, Any]:
         """As plain JSON values."""

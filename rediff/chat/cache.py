@@ -10,15 +10,17 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
 from rediff.chat.spec import ServerSpec
 from rediff.chat.talk import Reply, Request
-from rediff.files import replace
+from rediff.files import replace as write
+from rediff.reasoning import split_reasoning
 
 
 def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:
@@ -27,10 +29,11 @@ def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:
         "model": spec.model,
         "messages": list(request.messages),
     }
+    most = request.max_tokens if spec.max_tokens is None else spec.max_tokens
     if spec.thinks:
-        body["max_completion_tokens"] = request.max_tokens
+        body["max_completion_tokens"] = most
     else:
-        body |= {"max_tokens": request.max_tokens, "temperature": request.temperature}
+        body |= {"max_tokens": most, "temperature": request.temperature}
     if not spec.thinks and request.top_p is not None:
         body["top_p"] = request.top_p
     if request.schema is not None:
@@ -57,6 +60,15 @@ class ReplyCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def check(self) -> None:
+        """Raises OSError naming the folder if replies cannot be kept in it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise OSError(f"replies cannot be kept in {self.folder}: {error.strerror}") from error
+
     def get(self, key: str) -> Reply | None:
         """The reply to a request, if it was ever given.
 
@@ -68,7 +80,7 @@ class ReplyCache:
         except FileNotFoundError:
             return None
         try:
-            return Reply(**json.loads(text)["reply"])
+            return _read(json.loads(text)["reply"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: damaged; delete it and start again") from error
 
@@ -77,7 +89,7 @@ class ReplyCache:
         entry = {"model": body["model"], "asked": _texts(body), "reply": asdict(reply)}
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, json.dumps(entry) + "\n")
+        write(path, json.dumps(entry) + "\n")
 
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:
@@ -97,6 +109,15 @@ class ReplyCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key[2:]}.json"
+
+
+def _read(fields: dict[str, Any]) -> Reply:
+    """A kept reply; of one from before reasoning was told apart it is cut off here."""
+    reply = Reply(**fields)
+    if reply.reasoning is not None or reply.text is None:
+        return reply
+    said = split_reasoning(reply.text)
+    return replace(reply, text=said.answer, reasoning=said.reasoning) if said.reasoning else reply
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

@@ -15,8 +15,14 @@ from rediff.chat.talk import Failed, Reply, Request, Talk, TalkError
 Outcome = TypeVar("Outcome")
 Advance = Callable[[int], None]
 LookUp = Callable[[Request], tuple[str, Reply | None]]
+ENOUGH = 3
+"""Calls that must fail for good, and none be answered, before a server is given up."""
 AT_ONCE = 4
 """Open conversations for each call at once, so that no call waits for the next conversation."""
+
+
+class ServerUnusableError(RuntimeError):
+    """No request to this server will be answered: nobody is there, or it takes no such key."""
 
 
 class ChatModel:
@@ -30,6 +36,7 @@ class ChatModel:
         self.cache = ReplyCache(spec.cache)
         self.bill = Bill()
         self.post: Post | None = None
+        self.refused, self.reached = 0, False
 
     @property
     def name(self) -> str:
@@ -41,7 +48,8 @@ class ChatModel:
     ) -> list[Outcome | Failed]:
         """The outcome of each conversation, in order. `advance` is told of each that has ended.
 
-        One that raises TalkError has failed for the reason that it says.
+        One that raises TalkError has failed for the reason that it says. Raises ServerUnusableError
+        if the first calls all say that no other would be answered.
         """
         table = _Table(talks, advance, self._look_up)
         if self.spec.batch:
@@ -70,12 +78,19 @@ class ChatModel:
                 return
             assert self.post is not None
             key, reply = self.post.receive()
+            self._give_up_if_hopeless(reply)
             numbers = sent.pop(key)
             self.bill.pay(reply)
             for number in numbers:
                 self.bill.use(reply)
                 table.tell(number, reply)
             self._send(table, table.step(numbers), sent)
+
+    def _give_up_if_hopeless(self, reply: Reply) -> None:
+        self.refused += reply.fatal
+        self.reached |= not reply.fatal
+        if self.refused >= ENOUGH and not self.reached:
+            raise ServerUnusableError(f"{self.name} cannot be asked: {reply.error}")
 
     def _send(self, table: _Table, numbers: Iterable[int], sent: dict[str, list[int]]) -> None:
         for number in numbers:

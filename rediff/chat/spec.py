@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+KEY = "OPENAI_API_KEY"
+"""Environment variable of the key, unless another is named."""
 CACHE = "REDIFF_EVAL_CACHE"
 """Environment variable for the folder of what was paid for once."""
 
@@ -30,7 +32,8 @@ class ServerSpec:
     waits double from `pause` seconds up to `longest_pause`, or as long as the server asks for.
     `batch`: by the batch API, half as dear and up to a day late. `thinks`: a
     model that reasons first, which takes no temperature and counts its thoughts among its tokens.
-    `cache`: folder of the replies.
+    `max_tokens`: tokens that each reply may have, None for what a request asks for. `key_env`:
+    environment variable of the key. `cache`: folder of the replies.
     `address`: what stands for the server in the keys of replies, its base URL unless given.
     """
 
@@ -44,13 +47,20 @@ class ServerSpec:
     longest_pause: float = 60.0
     batch: bool = False
     thinks: bool = False
+    max_tokens: int | None = None
+    key_env: str = KEY
     cache: Path = field(default_factory=default_cache)
     address: str | None = None
 
     @property
+    def url(self) -> str | None:
+        """The server's address, None for OpenAI's."""
+        return self.base_url or os.environ.get("OPENAI_BASE_URL") or None
+
+    @property
     def place(self) -> str:
         """What stands for the server."""
-        base = self.base_url or os.environ.get("OPENAI_BASE_URL") or "OpenAI"
+        base = self.url or "OpenAI"
         return base if self.address is None else self.address
 
     @property

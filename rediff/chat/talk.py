@@ -37,7 +37,9 @@ class Reply:
     """What came back: a text (None where the API sent none), or an error.
 
     `code`: the API's word for the error. `rejected`: the request itself is what it will not take.
-    `tokens_in`, `tokens_out`: what it counted.
+    `fatal`: no request will be answered: a wrong key, model or address, or nobody there.
+    `tokens_in`, `tokens_out`: what it counted, None where it did not. `reasoning`: what the model
+    thought aloud, which is no part of `text`.
     """
 
     text: str | None = None
@@ -45,8 +47,10 @@ class Reply:
     code: str | None = None
     rejected: bool = False
     finish: str = "stop"
-    tokens_in: int = 0
-    tokens_out: int = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    reasoning: str | None = None
+    fatal: bool = False
 
     @property
     def refused(self) -> bool:
@@ -87,11 +91,21 @@ def why_unread(reply: Reply, who: str, expected: str) -> Failed:
         return Failed(reply.error, unanswered=True, rejected=reply.rejected)
     if reply.refused:
         return Failed(f"{who} refused to answer")
-    if not (reply.text or "").strip():
-        return Failed(f"{who}'s reply is empty")
     if reply.finish == "length":
-        return Failed(f"{who}'s reply was cut off")
+        return Failed(
+            f"{who}'s reply {cut_off(reply)}: allow more by --{who.split()[-1]}-max-tokens"
+        )
+    if not (reply.text or "").strip():
+        only = ", it holds reasoning alone" if reply.reasoning else ""
+        return Failed(f"{who}'s reply is empty{only}")
     return Failed(f"{who}'s reply holds {expected}")
+
+
+def cut_off(reply: Reply) -> str:
+    """A clause about a reply that its token limit ended."""
+    at = "" if reply.tokens_out is None else f" at {reply.tokens_out} tokens"
+    thinking = "" if (reply.text or "").strip() else " while reasoning"
+    return f"was cut off{at}{thinking}"
 
 
 def system(text: str) -> Message:

@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +17,15 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """What is opened. Pillow knows more, some of it by running other programs (EPS)."""
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+)
+"""How the names of pictures end; what a file is, its content says (see `is_picture`)."""
+HEADS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*")
+"""How files of `FORMATS` begin; WebP's begin with "RIFF", a size and "WEBP"."""
+SENT = frozenset({"PNG", "JPEG", "WEBP", "GIF"})
+"""Formats that servers take as they are."""
+LOSSY = frozenset({"JPEG", "WEBP"})
 BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError,
     struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
@@ -50,6 +59,13 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.size[::-1] if turned else image.size
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file begins as one of `FORMATS` does. Raises OSError if it cannot be read."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith(HEADS) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+
+
 def _open(source: Path | IO[bytes], name: str) -> Image.Image:
     with _named(source, name) as image:
         width, height = image.size
@@ -76,7 +92,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     What is deeper than 8 bits is scaled, where Pillow would cut it off: 16 bits by their range,
     whole and real numbers beyond 255 by the greatest, real numbers within 0 and 1 by that.
-    Transparency is dropped, the colours behind it stay.
+    What is transparent is laid on white, as viewers of captions' pictures do.
     """
     if image.mode.startswith("I") or image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
@@ -85,11 +101,49 @@ def to_rgb(image: Image.Image) -> Image.Image:
             values, scale = values * 255, 255
         grey = values.clip(min=0) / scale * 255 if scale > 255 else values.clip(0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    return (image.convert("LA") if image.mode == "La" else image).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    upright = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), upright).convert("RGB")
 
 
-def data_url(image: Image.Image) -> str:
-    """A picture as a PNG data URL."""
+def data_url(image: Image.Image, original: bytes | None = None) -> str:
+    """A picture as a data URL: of the `original` bytes that it was opened from, where servers see
+    in them what is seen in it, else of a PNG; of a JPEG where the original was compressed with
+    losses, too, or the turned photograph would be ten times its size."""
+    form = None if original is None else _form(original)
+    if form is not None and form.faithful:
+        assert original is not None
+        return _url(form.name, original)
     buffer = io.BytesIO()
+    if form is not None and form.name in LOSSY:
+        image.convert("RGB").save(buffer, format="JPEG", quality=95, subsampling=0)
+        return _url("JPEG", buffer.getvalue())
     image.convert("RGB").save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return _url("PNG", buffer.getvalue())
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The format of a picture's bytes. `faithful`: any viewer sees in them what `open_image` gives:
+    they are upright, opaque, of one frame and of eight bits."""
+
+    name: str
+    faithful: bool
+
+
+def _form(content: bytes) -> _Form:
+    with _named(io.BytesIO(content), "picture") as image:
+        name = image.format or ""
+        faithful = (
+            name in SENT
+            and image.mode in ("1", "L", "P", "RGB")
+            and image.getexif().get(ExifTags.Base.Orientation, 1) <= 1
+            and not image.has_transparency_data
+            and getattr(image, "n_frames", 1) == 1
+        )
+        return _Form(name, faithful)
+
+
+def _url(form: str, content: bytes) -> str:
+    return f"data:image/{form.lower()};base64,{base64.b64encode(content).decode()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -80,7 +80,8 @@ class Caption:
     """One caption. `tokens`: written tokens, the stop left out. `nfe`: forward passes.
 
     Both are None where they are not known. `seconds`: wall time of the batch divided by its rows.
-    `truncated`: no stop was written.
+    `truncated`: no stop was written. `reasoning`: what the model thought aloud, which `text` has
+    not.
     """
 
     text: str
@@ -89,6 +90,7 @@ class Caption:
     seconds: float
     truncated: bool
     trace: Trace | None = None
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,17 @@ class Failure:
     """No caption, and one clause that says why."""
 
     error: str
+
+
+@runtime_checkable
+class SendsPictures(Protocol):
+    """A captioner that sends pictures on, so that they need not be opened and written again."""
+
+    def caption_urls(
+        self, urls: Sequence[str], *, said: Sequence[Said] | None = None
+    ) -> list[Caption | Failure]:
+        """A caption or a failure for each picture, given as a data URL."""
+        ...
 
 
 class Captioner(Protocol):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import openai
-from openai.types.chat import ChatCompletion
 from PIL import Image
 
-from rediff.chat.talk import picture
+from rediff.chat.api import Caller
+from rediff.chat.cache import body_of
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Reply, Request, cut_off, picture
 from rediff.data.images import data_url
 from rediff.models.captioner import (
     Caption,
@@ -27,33 +27,17 @@ MAX_TOKENS = 512
 
 
 class OpenAICaptioner:
-    """Greedy captions over HTTP, `concurrency` requests at a time.
+    """Greedy captions over HTTP, `spec.concurrency` requests at a time, `spec.max_tokens` long.
 
-    The key is read from the environment variable OPENAI_API_KEY, the server's address from
-    `base_url` or OPENAI_BASE_URL. Timeouts, rate limits and server errors are tried again, with
-    growing pauses, `retries` times; what still fails is a failure of that sample alone.
+    What passes is tried again, and a request that the server takes in another form is asked in
+    that form, as `Caller` does; what still fails is a failure of that sample alone. Raises
+    ValueError if a key is wanted and none is set.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str | None = None,
-        length: int = MAX_TOKENS,
-        concurrency: int = 8,
-        retries: int = 5,
-        timeout: float = 120.0,
-    ) -> None:
-        self.model = model
-        self.length = length
-        self.concurrency = concurrency
-        try:
-            self.client = openai.OpenAI(base_url=base_url, max_retries=retries, timeout=timeout)
-        except openai.OpenAIError as error:
-            raise ValueError(
-                f"no key for {model}: set the environment variable OPENAI_API_KEY"
-                " (any text will do for a server of your own)"
-            ) from error
+    def __init__(self, spec: ServerSpec) -> None:
+        self.spec = spec
+        self.length = spec.max_tokens or MAX_TOKENS
+        self.caller = Caller(spec)
 
     @property
     def traits(self) -> Traits:
@@ -67,35 +51,48 @@ class OpenAICaptioner:
         said: Sequence[Said] | None = None,
         ids: Sequence[str] | None = None,
     ) -> list[Caption | Failure]:
-        """A caption or a failure for each image."""
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            return list(pool.map(self._ask, images, requests(said, len(images))))
+        """A caption or a failure for each image, sent as a PNG."""
+        return self.caption_urls([data_url(image) for image in images], said=said)
 
-    def _ask(self, image: Image.Image, said: Said) -> Caption | Failure:
+    def caption_urls(
+        self, urls: Sequence[str], *, said: Sequence[Said] | None = None
+    ) -> list[Caption | Failure]:
+        """The same for pictures that are data URLs already."""
+        with ThreadPoolExecutor(self.spec.concurrency) as pool:
+            return list(pool.map(self._ask, urls, requests(said, len(urls))))
+
+    def _ask(self, url: str, said: Said) -> Caption | Failure:
         started = time.perf_counter()
-        try:
-            reply: Any = self.client.chat.completions.create(
-                model=self.model,
-                max_completion_tokens=self.length,
-                temperature=0,
-                messages=chat_messages(said, picture(data_url(image))),
-            )
-        except (openai.OpenAIError, ValueError) as error:
-            return Failure(f"{type(error).__name__}: {error}")
-        if not isinstance(reply, ChatCompletion):
-            return Failure("the server's reply is no chat completion; is its address right?")
-        choice = reply.choices[0] if reply.choices else None
-        if choice is None or not choice.message.content:
-            return Failure("the server's reply has no text")
-        tokens = reply.usage.completion_tokens if reply.usage else None
+        request = Request(
+            messages=chat_messages(said, picture(url)), prompt="caption", max_tokens=self.length,
+            temperature=0.0,
+        )  # fmt: skip
+        reply = self.caller.call(body_of(self.spec, request))
+        if reason := _why_none(reply):
+            return Failure(reason)
+        assert reply.text is not None
         return Caption(
-            text=choice.message.content.strip(),
-            tokens=tokens,
-            nfe=tokens,
+            text=reply.text.strip(),
+            tokens=reply.tokens_out,
+            nfe=reply.tokens_out,
             seconds=time.perf_counter() - started,
-            truncated=choice.finish_reason == "length",
+            truncated=reply.finish == "length",
+            reasoning=reply.reasoning,
         )
 
     def close(self) -> None:
         """Closes the connections."""
-        self.client.close()
+        self.caller.client.close()
+
+
+def _why_none(reply: Reply) -> str | None:
+    """Why a reply is no caption; None where it is one."""
+    if reply.error is not None:
+        return reply.error
+    if reply.refused:
+        return "the model refused to answer"
+    if (reply.text or "").strip():
+        return None
+    if reply.finish == "length":
+        return f"the reply {cut_off(reply)}: allow more by --max-tokens"
+    return "the server's reply has no text" + (", only reasoning" if reply.reasoning else "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from rediff.data.caption_files import CaptionFile, read_caption_file
 from rediff.data.images import SUFFIXES
+from rediff.data.names import same_name
 from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits
 
 GIVEN = "given"
@@ -21,20 +22,14 @@ ENDS = ("<|eot_id|>", "<|endoftext|>")
 class PrecomputedCaptioner:
     """Looks captions up by sample id, or by the id without the suffix of a picture file."""
 
-    def __init__(self, captions: Mapping[str, str]) -> None:
-        self.captions = captions
+    def __init__(self, file: CaptionFile) -> None:
+        self.captions = {same_name(name): text for name, text in file.captions.items()}
+        self.broken = {same_name(name): reason for name, reason in file.broken.items()}
 
     @classmethod
     def load(cls, path: Path) -> PrecomputedCaptioner:
-        """From JSON `{"id": "caption", ...}` or JSON lines with `id` and `caption` (or `text`).
-
-        Raises FileNotFoundError if there is no such file, ValueError naming the line or the id of
-        whatever is no caption.
-        """
-        if not path.is_file():
-            raise FileNotFoundError(f"no captions file {path}")
-        text = path.read_text(encoding="utf-8")
-        return cls(_from_lines(path, text) if path.suffix == ".jsonl" else _from_map(path, text))
+        """From a file of any form that `read_caption_file` takes. Raises as it does."""
+        return cls(read_caption_file(path))
 
     @property
     def traits(self) -> Traits:
@@ -50,13 +45,15 @@ class PrecomputedCaptioner:
     ) -> list[Caption | Failure]:
         """The file's caption for each id, which must be given."""
         assert ids is not None, "captions are looked up by id"
-        return [self._look_up(i) for i in ids]
+        return [self._look_up(same_name(i)) for i in ids]
 
     def _look_up(self, sample_id: str) -> Caption | Failure:
-        text = self.captions.get(sample_id, self.captions.get(bare_id(sample_id)))
-        if text is None:
-            return Failure(NO_CAPTION)
-        return Caption(strip_ends(text), None, None, 0.0, truncated=False)
+        for name in (sample_id, bare_id(sample_id)):
+            if name in self.captions:
+                return Caption(strip_ends(self.captions[name]), None, None, 0.0, truncated=False)
+            if name in self.broken:
+                return Failure(self.broken[name])
+        return Failure(NO_CAPTION)
 
     def close(self) -> None:
         """Nothing is held but memory."""
@@ -72,43 +69,3 @@ def strip_ends(text: str) -> str:
     """`text` up to the first special token that ends a response."""
     ends = [position for end in ENDS if (position := text.find(end)) >= 0]
     return text[: min(ends, default=len(text))].strip()
-
-
-def _from_map(path: Path, text: str) -> dict[str, str]:
-    try:
-        loaded = json.loads(text, object_pairs_hook=_unique)
-    except (json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{path}: {error}") from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f"{path}: expected an object of captions by id")
-    for key, value in loaded.items():
-        if not isinstance(value, str):
-            raise ValueError(f"{path}: the caption of {key!r} is no text")
-    return loaded
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise KeyError(f"id {key!r} stands twice")
-        found[key] = value
-    return found
-
-
-def _from_lines(path: Path, text: str) -> dict[str, str]:
-    captions: dict[str, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}:{number}: not valid JSON: {error}") from error
-        caption = record.get("caption", record.get("text")) if isinstance(record, dict) else None
-        if not isinstance(caption, str) or "id" not in record:
-            raise ValueError(f"{path}:{number}: expected an object with 'id' and 'caption'")
-        if str(record["id"]) in captions:
-            raise ValueError(f"{path}:{number}: id {record['id']!r} stands twice")
-        captions[str(record["id"])] = caption
-    return captions

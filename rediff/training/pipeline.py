@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-from rediff.chat.api import open_client
+from rediff.chat.cache import ReplyCache
+from rediff.chat.probe import probe
 from rediff.files import lock, replace
 from rediff.models.checkpoint import Checkpoint
 from rediff.quiet import quiet_libraries
@@ -159,7 +160,8 @@ def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] 
             if only is not None and need not in todo and not is_done(need, recipe, root):
                 raise ValueError(f"stage {name!r} needs {need!r}, which is not done in {root}")
         if server := getattr(recipe.stages[name], "server", None):
-            open_client(server.spec()).close()  # a missing key is told before hours of training
+            probe(server.spec(), "the expert", with_picture=True)
+            ReplyCache(server.spec().cache).check()
 
 
 def _ready(name: str, recipe: Recipe, root: Path) -> bool:

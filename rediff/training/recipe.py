@@ -171,18 +171,21 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
 
 
 def with_expert(
-    recipe: Recipe, model: str | None, base_url: str | None, *, thinks: bool = False
-) -> Recipe:
+    recipe: Recipe, model: str | None, base_url: str | None, *, thinks: bool = False,
+    max_tokens: int | None = None, key_env: str | None = None,
+) -> Recipe:  # fmt: skip
     """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
 
-    `thinks`: of the model given; see `ServerSpec`. Raises ValueError if the recipe asks no server,
-    or for `thinks` without a model.
+    `thinks`: of the model given; `max_tokens`, `key_env`: see `ServerSpec`. Raises
+    ValueError if the recipe asks no server, or for `thinks` without a model.
     """
     if thinks and model is None:
         raise ValueError("--expert-thinks is said of a model: name it by --expert")
-    if model is None and base_url is None:
+    given = {
+        "model": model, "base_url": base_url, "max_tokens": max_tokens, "key_env": key_env,
+    }  # fmt: skip
+    if all(value is None for value in given.values()):
         return recipe
-    given = {"model": model, "base_url": base_url}
     own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if model is not None:
         own["thinks"] = thinks
@@ -192,7 +195,7 @@ def with_expert(
         if isinstance(stage, ExpertStage) and stage.server is not None
     }
     if not changed:
-        raise ValueError("this recipe asks no server: it takes no --expert and no --expert-url")
+        raise ValueError("this recipe asks no server: it takes no --expert... option")
     return recipe.with_stages(changed)
 
 

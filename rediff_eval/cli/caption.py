@@ -67,8 +67,8 @@ def caption(
     quiet_libraries()
     choice = find_model(model)
     picture, scene = load_picture(str(image))
-    options, base_url = to_loading(loading)
-    with closing(open_captioner(choice, options, base_url=base_url)) as captioner:
+    options, base_url, key_env = to_loading(loading)
+    with closing(open_captioner(choice, options, base_url, key_env)) as captioner:
         traits = captioner.traits
         own = sampler or choice.sampler
         if not traits.takes_samplers and (trace or given or own):

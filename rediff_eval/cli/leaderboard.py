@@ -42,7 +42,7 @@ def leaderboard(
 
     frame = load(runs, paper=paper_numbers() if paper else None)
     if form == "csv":
-        click.echo(_cells(long_rows(frame, metrics)).to_csv(index=False), nl=False)
+        click.echo(long_rows(frame, metrics).to_csv(index=False), nl=False)
         return
     if form == "json":
         click.echo(json.dumps(as_records(long_rows(frame, metrics)), indent=2))
@@ -51,12 +51,6 @@ def leaderboard(
     for metric in metrics:
         for title, table in rankings(frame, metric, columns):
             click.echo(_lay_out(title, table, form))
-
-
-def _cells(frame: pandas.DataFrame) -> pandas.DataFrame:
-    from rediff_eval.safe import cell
-
-    return frame.map(lambda value: cell(value) if isinstance(value, str) else value)
 
 
 def _lay_out(title: str, table: pandas.DataFrame, form: str) -> str:
@@ -74,7 +68,8 @@ def _lay_out(title: str, table: pandas.DataFrame, form: str) -> str:
         )
     flat = flat.map(lambda value: plain(value) if isinstance(value, str) else value)
     if form == "latex":
-        tex = flat.style.format(precision=3, na_rep="--", escape="latex").hide(axis="index")
+        style = flat.style.format(precision=3, na_rep="--", escape="latex")
+        tex = style.format_index(axis="columns", escape="latex").hide(axis="index")
         return f"% {plain(title)}\n{tex.to_latex(hrules=True)}"
     return f"{plain(title)}\n{flat.to_string(float_format='%.3f', index=False, na_rep='–')}\n"
 

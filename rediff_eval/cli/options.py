@@ -32,6 +32,12 @@ OPTIONS = (
     ),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model."),
     click.option("--base-url", help="Address of the server of openai: models."),
+    click.option(
+        "--key-env",
+        default="OPENAI_API_KEY",
+        show_default=True,
+        help="Environment variable of that server's key.",
+    ),
 )
 
 
@@ -43,7 +49,8 @@ MEASURED = (
     click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap."),
     click.option(
         "--data", type=click.Path(path_type=Path),
-        help="Your own images: a folder, JSON lines, parquet, or a hub data set; with references.",
+        help="Your own images: a folder, JSON lines, CSV, COCO's annotations, parquet, or a hub"
+        " data set; with references.",
     ),
     click.option(
         "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -81,6 +88,13 @@ SCORING = (
     click.option(
         "--judge-batch", is_flag=True, default=None,
         help="Ask by the batch API, at half the price.",
+    ),
+    click.option(
+        "--judge-max-tokens", type=click.IntRange(min=1),
+        help="Tokens that a reply of the judge may have; default: what each metric asks for.",
+    ),
+    click.option(
+        "--judge-key-env", help="Environment variable of the judge's key; default: OPENAI_API_KEY."
     ),
     click.option(
         "--judge-cache", type=click.Path(path_type=Path, file_okay=False),
@@ -132,7 +146,9 @@ def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, ServerSpec | None]
     return scoring, None
 
 
-FLAGS = {"base_url": "url", "per_minute": "rate"}
+FLAGS = {
+    "base_url": "url", "per_minute": "rate", "max_tokens": "max-tokens", "key_env": "key-env",
+}  # fmt: skip
 """Fields of a judge's spec whose options are called otherwise."""
 
 
@@ -141,12 +157,13 @@ def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     return _with(verb, OPTIONS)
 
 
-def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None]:
-    """What the options of `loading_options` say, and the server's address."""
+def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None, str]:
+    """What the options of `loading_options` say, the server's address, and the variable of its
+    key."""
     from rediff.models.load import Loading
 
-    base_url = options.pop("base_url")
-    return Loading(**options), base_url
+    base_url, key_env = options.pop("base_url"), options.pop("key_env")
+    return Loading(**options), base_url, key_env
 
 
 def _with(verb: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:

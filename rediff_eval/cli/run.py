@@ -17,6 +17,7 @@ from rediff_eval.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rediff_eval.progress import Progress
     from rediff_eval.spec import RunSpec
 
 
@@ -92,7 +93,7 @@ def run(
     if rank.world > 1 and out is None:
         raise ValueError("several processes need a common --out")
     scoring, judge = to_scoring(options)
-    loading, base_url = to_loading(options)
+    loading, base_url, key_env = to_loading(options)
     spec = RunSpec(
         task=task,
         models=distinct([find_model(name) for name in models or shipped_models()]),
@@ -109,17 +110,32 @@ def run(
         max_failures=max_failures,
         loading=loading,
         base_url=base_url,
+        key_env=key_env,
         guidance=guidance,
         traces=traces,
         grace=grace,
     )
     if plan:
         print_plan(spec, prices)
+        check_plan(spec, Progress())
         return
     results = run_spec(spec, Progress(), rank)
     if results is not None:
         print_table(results)
         click.echo(f"Results in {spec.out}")
+
+
+def check_plan(spec: RunSpec, progress: Progress) -> None:
+    """Looks for all that the run would look for before it starts. Raises as `run` does."""
+    from rediff_eval.finish import check
+    from rediff_eval.preflight import probe_servers
+    from rediff_eval.sources.load import load_samples
+
+    samples = load_samples(
+        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
+    )
+    check(spec, samples, progress)
+    probe_servers(spec, samples)
 
 
 def print_plan(spec: RunSpec, prices: Path | None) -> None:

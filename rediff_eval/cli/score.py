@@ -22,6 +22,7 @@ from rediff_eval.cli.options import measured_options, scoring_options, to_scorin
     "--max-missing", default=0.05, show_default=True, type=click.FloatRange(0, 1),
     help="Share of samples without a caption, or captions without a verdict, that is no failure.",
 )  # fmt: skip
+@click.option("--name", help="What to call the model in results; default: the file's name.")
 @scoring_options
 def score(
     file: Path,
@@ -32,9 +33,10 @@ def score(
     data_dir: Path | None,
     out: Path | None,
     max_missing: float,
+    name: str | None,
     **options: Any,
 ) -> None:
-    """Score the captions of FILE: JSON by id, JSON lines, or a finished run.
+    """Score the captions of FILE: JSON, JSON lines, CSV, COCO's results, or a finished run.
 
     They are joined with the task's samples by id; ids on one side only are listed.
     """
@@ -53,7 +55,7 @@ def score(
     scoring, judge = to_scoring(options)
     spec = RunSpec(
         task=task,
-        models=(ModelChoice(file.stem, "captions", str(captions_file(file))),),
+        models=(ModelChoice(name or file.stem, "captions", str(captions_file(file))),),
         limit=limit,
         seed=seed,
         data=data,
@@ -63,7 +65,7 @@ def score(
         out=out or Path("runs") / f"{file.stem}-{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
         max_failures=max_missing,
     )
-    results, joined = score_file(spec, file)
+    results, joined = score_file(spec, file, name)
     print_table(results)
     for one in joined:
         for what, ids in (

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 )
 @click.option("--expert", help="Model that corrects drafts behind a server; default: the recipe's.")
 @click.option("--expert-url", help="Address of its server; default: OpenAI's.")
+@click.option(
+    "--expert-max-tokens", type=click.IntRange(min=1), help="Tokens that its reply may have."
+)
+@click.option(
+    "--expert-key-env", help="Environment variable of its server's key; default: OPENAI_API_KEY."
+)
 @click.option("--expert-thinks", is_flag=True, help="It reasons first, and takes no temperature.")
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0),
@@ -60,7 +66,8 @@ if TYPE_CHECKING:
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 def train(
     recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
-    expert: str | None, expert_url: str | None, expert_thinks: bool, seed: int,
+    expert: str | None, expert_url: str | None, expert_max_tokens: int | None,
+    expert_key_env: str | None, expert_thinks: bool, seed: int,
     stages: tuple[str, ...], jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
@@ -82,7 +89,10 @@ def train(
     wanted = exports or (() if stages else tuple(loaded.export))
     loaded = loaded.only(wanted) if wanted else loaded
     loaded = with_seed(loaded, seed)
-    loaded = with_expert(loaded, expert, expert_url, thinks=expert_thinks)
+    loaded = with_expert(
+        loaded, expert, expert_url, thinks=expert_thinks, max_tokens=expert_max_tokens,
+        key_env=expert_key_env,
+    )  # fmt: skip
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
     loaded = loaded if plan and data is None else with_data(loaded, data)
     if plan:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 from rediff.chat.api import open_client
+from rediff.chat.cache import ReplyCache
 from rediff.chat.model import ChatModel
 from rediff.chat.spec import ServerSpec
 from rediff_eval.judge.oracle.oracle import ORACLE, VERSION, error_rate
@@ -31,9 +32,11 @@ def opened(spec: ServerSpec | None) -> Iterator[ChatModel | None]:
 
 
 def check(spec: ServerSpec) -> None:
-    """Raises ValueError for a judge that cannot be asked: before hours are spent on captions."""
+    """Raises ValueError for a judge without a key or an oracle that there is not, OSError for a
+    cache that cannot be written: before hours are spent on captions."""
     if not is_oracle(spec):
         open_client(spec).close()
+        ReplyCache(spec.cache).check()
         return
     error_rate(spec.model)
     if spec.batch:

@@ -11,6 +11,8 @@ import numpy as np
 from rediff_eval.answers import Answer
 from rediff_eval.samples import Sample
 
+WORST = "_worst"
+"""Ends the name of a metric in which failures count as the worst verdict."""
 Aggregate = Callable[[np.ndarray], np.ndarray]
 """From per-sample statistics [..., n, k] to values [...], for any leading resample axes."""
 
@@ -32,6 +34,13 @@ class Scores:
     statistics: np.ndarray
     values: np.ndarray
     aggregate: Aggregate = mean
+
+    def among(self, positions: Sequence[int], count: int) -> Scores:
+        """The same scores among `count` samples, of which these are at `positions`; nan for the
+        others."""
+        values = np.full(count, np.nan)
+        values[list(positions)] = self.values
+        return Scores(self.statistics, values, self.aggregate)
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Scores:
@@ -63,13 +72,22 @@ class Metric(Protocol):
     @property
     def scorer(self) -> str: ...
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        """None, or one clause that says why these samples cannot be scored."""
+    def unavailable(self) -> str | None:
+        """None, or one clause that says what the metric needs and this machine or run has not."""
+        ...
+
+    def lacks(self, sample: Sample) -> str | None:
+        """None, or one clause that says what a sample lacks; it is left out, the others scored."""
         ...
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         """Scores by metric name, for answers in the order of the samples."""
         ...
+
+
+def needs_references(sample: Sample) -> str | None:
+    """What a sample without references lacks."""
+    return None if sample.references else "needs references"
 
 
 def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Scores:

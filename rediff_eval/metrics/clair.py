@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rediff.chat.talk import Failed
 from rediff_eval.answers import Answer
 from rediff_eval.judge.protocols.clair import ClairVerdict, ask
-from rediff_eval.metrics.base import Scored
+from rediff_eval.metrics.base import Scored, needs_references
 from rediff_eval.metrics.judged import Row, score_verdicts
 from rediff_eval.metrics.resources import Resources
 from rediff_eval.samples import Sample
@@ -28,10 +28,11 @@ class ClairMetric:
     def scorer(self) -> str:
         return self.resources.judged_by("clair", self.resources.prompts.clair)
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        if not all(sample.references for sample in samples):
-            return "needs references"
+    def unavailable(self) -> str | None:
         return self.resources.no_judge()
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         preset, prompt = self.resources.preset, self.resources.prompts.clair

@@ -27,10 +27,11 @@ class CoverageMetric:
     def scorer(self) -> str:
         return self.resources.judged_by("coverage", self.resources.prompts.coverage)
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        if not all(sample.questions for sample in samples):
-            return "needs questions about the pictures"
+    def unavailable(self) -> str | None:
         return self.resources.no_judge()
+
+    def lacks(self, sample: Sample) -> str | None:
+        return None if sample.questions else "needs questions about the picture"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         prompt, preset = self.resources.prompts.coverage, self.resources.preset

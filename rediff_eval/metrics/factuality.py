@@ -10,7 +10,7 @@ import numpy as np
 from rediff.chat.talk import Talk
 from rediff_eval.answers import Answer
 from rediff_eval.judge.protocols.factuality import FactualityVerdict, ask
-from rediff_eval.metrics.base import Scored
+from rediff_eval.metrics.base import Scored, needs_references
 from rediff_eval.metrics.judged import score_verdicts
 from rediff_eval.metrics.resources import Resources, with_picture
 from rediff_eval.samples import Sample
@@ -33,10 +33,11 @@ class FactualityMetric:
         prompts = self.resources.prompts
         return self.resources.judged_by("factuality", prompts.decompose, prompts.judge)
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        if not all(sample.references for sample in samples):
-            return "needs references"
+    def unavailable(self) -> str | None:
         return self.resources.no_judge()
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         verdicts = self.resources.hold(

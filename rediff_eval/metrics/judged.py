@@ -8,13 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rediff.chat.talk import Failed
-from rediff_eval.metrics.base import Aggregate, Scored, Scores, ratio_of_sums
+from rediff_eval.metrics.base import WORST, Aggregate, Scored, Scores, ratio_of_sums
 from rediff_eval.samples import Sample
 
 Verdict = TypeVar("Verdict")
 Row = Sequence[float]
-WORST = "_worst"
-"""Ends the name of a metric in which failures count as the worst verdict."""
 
 
 def score_verdicts(

@@ -25,7 +25,10 @@ class RevisionMetric:
     def __init__(self, resources: Resources) -> None:
         pass
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
         return None
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:

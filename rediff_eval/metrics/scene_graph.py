@@ -26,8 +26,11 @@ class SceneGraphMetric:
     def __init__(self, resources: Resources) -> None:
         pass
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        return None if all(s.scene for s in samples) else "needs scene graphs"
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return None if sample.scene else "needs scene graphs"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         columns: defaultdict[str, list[float]] = defaultdict(list)

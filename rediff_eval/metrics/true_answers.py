@@ -33,8 +33,11 @@ class TrueAnswersMetric:
     def __init__(self, resources: Resources) -> None:
         pass
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        return None if all(s.scene and s.said for s in samples) else "needs questions about scenes"
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return None if sample.scene and sample.said else "needs a question about a scene"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         near = np.array(list(_nearness(samples, answers)))

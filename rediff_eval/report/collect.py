@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from rediff.files import check_finished
 from rediff_eval.output import CAPTIONS, read_captions
-from rediff_eval.samples import Sample
+from rediff_eval.samples import Sample, broken_sample
 from rediff_eval.sources.load import load_kind
 from rediff_eval.task import Task
 
@@ -40,13 +40,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: `results.json`, and the samples to show."""
+    """A finished run: `results.json`, and the samples to show. `missing`: why their pictures and
+    references are not shown, empty where they are."""
 
     folder: Path
     manifest: Mapping[str, Any]
     cells: Sequence[Mapping[str, Any]]
     main_metric: str
     shown: Sequence[Shown]
+    missing: str = ""
 
 
 def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
@@ -57,7 +59,7 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
     check_finished(folder, "results.json", CAPTIONS)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     manifest = results["manifest"]
-    samples = _samples(manifest, count, ids)
+    samples, missing = _samples(folder, manifest, count, ids)
     shown = {
         sample.id: Shown(sample.id, thumbnail(sample), sample.references, sample.said)
         for sample in samples
@@ -67,24 +69,34 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
         if line["id"] in shown:
             number = numbers[tuple(line[k] for k in CELL)]
             shown[line["id"]].answers[number] = line
-    return Run(folder, manifest, results["cells"], results["main_metric"], list(shown.values()))
+    return Run(
+        folder, manifest, results["cells"], results["main_metric"], list(shown.values()), missing
+    )
 
 
-def _samples(manifest: Mapping[str, Any], count: int, ids: Sequence[str]) -> list[Sample]:
-    data = manifest["data"]
+def _samples(
+    folder: Path, manifest: Mapping[str, Any], count: int, ids: Sequence[str]
+) -> tuple[list[Sample], str]:
+    """The samples to show, and why they have neither pictures nor references, if they have none."""
+    data, missing = manifest["data"], ""
     try:
         task = Task.model_validate(manifest["task"])
-    except ValidationError as error:
-        raise ValueError("the run was made by an older version; make it anew") from error
-    place = Path(data["path"]) if data["path"] else None
-    loaded = load_kind(data["kind"], task, data["samples"], place)
-    if loaded.digest != data["sha256"]:
-        raise ValueError("the run's pictures or references have changed since it was made")
-    everything = loaded.samples
+        place = Path(data["path"]) if data["path"] else None
+        loaded = load_kind(data["kind"], task, data["samples"], place)
+        everything = loaded.samples
+        if loaded.digest != data["sha256"]:
+            missing = "the pictures or references have changed since the run was made"
+    except ValidationError:
+        missing = "the run was made by an older version"
+    except (OSError, ValueError) as error:
+        missing = str(error)
+    if missing:
+        names = dict.fromkeys(line["id"] for line in read_captions(folder))
+        everything = tuple(broken_sample(name, missing) for name in names)
     unknown = set(ids) - {sample.id for sample in everything}
     if unknown:
         raise ValueError(f"no sample {sorted(unknown)[0]!r} in the run")
-    return [s for i, s in enumerate(everything) if i < count or s.id in ids]
+    return [s for i, s in enumerate(everything) if i < count or s.id in ids], missing
 
 
 def thumbnail(sample: Sample) -> str:

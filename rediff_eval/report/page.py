@@ -12,18 +12,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rediff_eval.columns import digits, shown
 from rediff_eval.report.collect import Run
 from rediff_eval.report.svg import Line, Point, chart
 from rediff_eval.safe import plain
 
 FOLDER = Path(__file__).parent
-TABLE = (
-    "accuracy_count", "accuracy_attribute", "accuracy_relation", "accuracy_instruction",
-    "accuracy_dialogue", "word_accuracy", "object_f1", "attribute_f1", "relation_f1",
-    "hallucination", "coverage", "fluency", "cider", "revisions", "fix_rate",
-    "break_rate", "nfe", "seconds",
-)  # fmt: skip
-"""Metrics shown beside the main one, where a run has them."""
 
 
 def render(runs: Sequence[Run]) -> str:
@@ -53,8 +47,9 @@ def to_script_json(value: Any) -> str:
 
 
 def _view(run: Run) -> dict[str, Any]:
-    others = [name for name in TABLE if name != run.main_metric]
-    metrics = [run.main_metric, *(m for m in others if any(m in c["metrics"] for c in run.cells))]
+    measured = {name for cell in run.cells for name in cell["metrics"]}
+    others = [name for name in shown(measured, run.main_metric) if name != run.main_metric]
+    metrics = [run.main_metric, *others]
     return {
         "name": plain(str(run.folder)),
         "manifest": run.manifest,
@@ -63,6 +58,7 @@ def _view(run: Run) -> dict[str, Any]:
         "rows": [_row(cell, metrics) for cell in run.cells],
         "legend": list(dict.fromkeys(_line_name(cell) for cell in run.cells)),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
+        "missing": run.missing,
         "failures": sorted({f"{i}: {e}" for c in run.cells for i, e in c["failures"].items()}),
         "not_run": sorted({f"{g}: {why}" for c in run.cells for g, why in c["not_run"].items()}),
     }
@@ -77,7 +73,8 @@ def _row(cell: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
             _dash(cell["tokens_per_step"]),
         ],
         "numbers": [
-            _number(cell["metrics"].get(name), interval=i == 0) for i, name in enumerate(metrics)
+            _number(name, cell["metrics"].get(name), interval=i == 0)
+            for i, name in enumerate(metrics)
         ],
         "counts": [
             cell["captions"],
@@ -92,12 +89,13 @@ def _dash(value: float | None) -> str:
     return "–" if value is None else f"{value:g}"
 
 
-def _number(estimate: Mapping[str, Any] | None, *, interval: bool) -> str:
+def _number(name: str, estimate: Mapping[str, Any] | None, *, interval: bool) -> str:
     if estimate is None:
         return "–"
-    text = f"{estimate['value']:.3f}"
+    places = digits(name)
+    text = f"{estimate['value']:.{places}f}"
     if interval and estimate["low"] is not None:
-        text += f" [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+        text += f" [{estimate['low']:.{places}f}, {estimate['high']:.{places}f}]"
     return text
 
 

@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from rediff_eval.samples import Rival, Sample
-from rediff_eval.sources.own import of_file
-from rediff_eval.sources.reading import find_pictures, parse_json
+from rediff.data.text_files import parse_json, read_text
+from rediff_eval.samples import Rival, Sample, broken_sample
+from rediff_eval.sources.pictures import of_file
+from rediff_eval.sources.reading import find_pictures
 
 LISTING = "caparena_auto_600.json"
 PICTURES = ("images", "all_images")
@@ -20,24 +21,31 @@ HOW = (
 
 
 def load_caparena(folder: Path) -> list[Sample]:
-    """The samples of CapArena-Auto. Raises as `load_capmas` does."""
+    """The samples of CapArena-Auto, broken ones among them, as `load_capmas`. Raises as it does."""
     path = folder / LISTING
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; {HOW}")
-    table = parse_json(path.read_text(encoding="utf-8"), str(path))
+    table = parse_json(read_text(path), str(path))
     if not isinstance(table, dict):
         raise ValueError(f"{path}: expected an object of pictures")
     pictures = find_pictures(folder, PICTURES, HOW)
-    return [_sample(name, pictures / name, row, f"{path}: {name}") for name, row in table.items()]
+    return [_sample_or_broken(name, pictures / name, row) for name, row in table.items()]
 
 
-def _sample(name: str, picture: Path, row: Any, where: str) -> Sample:
+def _sample_or_broken(name: str, picture: Path, row: Any) -> Sample:
+    try:
+        return _sample(name, picture, row)
+    except (ValueError, FileNotFoundError) as error:
+        return broken_sample(name, f"{name}: {error}")
+
+
+def _sample(name: str, picture: Path, row: Any) -> Sample:
     captions = row.get("captions") if isinstance(row, dict) else None
     if not isinstance(captions, dict) or not isinstance(captions.get(HUMAN), str):
-        raise ValueError(f"{where}: expected 'captions' with one by {HUMAN!r}")
+        raise ValueError(f"expected 'captions' with one by {HUMAN!r}")
     model = row.get("ref_model")
     if model == HUMAN or not isinstance(captions.get(model), str):
-        raise ValueError(f"{where}: no caption by the reference model {model!r}")
+        raise ValueError(f"no caption by the reference model {model!r}")
     if not picture.is_file():
         raise FileNotFoundError(f"no {picture}; {HOW}")
     sample = of_file(name, picture, (captions[HUMAN],))

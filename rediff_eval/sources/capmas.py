@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from rediff_eval.samples import Question, Sample
-from rediff_eval.sources.own import of_file
-from rediff_eval.sources.reading import find_pictures, parse_json
+from rediff.data.text_files import Row, parse_json, read_rows, read_text
+from rediff_eval.samples import Question, Sample, broken_sample
+from rediff_eval.sources.pictures import of_file
+from rediff_eval.sources.reading import find_pictures
 
 LISTING = Path("data/data.jsonl")
 QUESTIONS = Path("data/COVERAGE_TEST_VQA")
@@ -24,8 +24,7 @@ HOW = (
 def load_capmas(folder: Path) -> list[Sample]:
     """The samples of a checkout of CapMAS, called as its caption files call them.
 
-    Raises FileNotFoundError saying what to get, ValueError naming the line or file of what is
-    broken.
+    An entry that cannot be used is a broken sample. Raises FileNotFoundError saying what to get.
     """
     listing = folder / LISTING
     if not listing.is_file():
@@ -35,36 +34,35 @@ def load_capmas(folder: Path) -> list[Sample]:
 
 def _read(folder: Path, listing: Path) -> Iterator[Sample]:
     pictures = find_pictures(folder, PICTURES, HOW)
-    with listing.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            record = _object(line, f"{listing}:{number}")
-            name, caption = record.get("image"), record.get("caption")
-            if not isinstance(name, str) or not isinstance(caption, str):
-                raise ValueError(f"{listing}:{number}: expected 'image' and 'caption'")
-            picture = pictures / f"{name}{SUFFIX}"
-            if not picture.is_file():
-                raise FileNotFoundError(f"no {picture}; {HOW}")
-            sample = of_file(picture.name, picture, (caption,))
-            yield dataclasses.replace(sample, questions=_questions(folder / QUESTIONS, name))
+    for row in read_rows(listing):
+        try:
+            yield _sample(folder, pictures, row)
+        except (ValueError, FileNotFoundError) as error:
+            yield broken_sample(row.place, f"{row.place}: {error}")
+
+
+def _sample(folder: Path, pictures: Path, row: Row) -> Sample:
+    record = row.value if isinstance(row.value, dict) else {}
+    name, caption = record.get("image"), record.get("caption")
+    if not isinstance(name, str) or not isinstance(caption, str):
+        raise ValueError(row.broken or "expected 'image' and 'caption'")
+    picture = pictures / f"{name}{SUFFIX}"
+    if not picture.is_file():
+        raise FileNotFoundError(f"no {picture}; {HOW}")
+    sample = of_file(picture.name, picture, (caption,))
+    return dataclasses.replace(sample, questions=_questions(folder / QUESTIONS, name))
 
 
 def _questions(folder: Path, name: str) -> tuple[Question, ...]:
     path = folder / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; {HOW}")
-    record = _object(path.read_text(encoding="utf-8"), str(path))
+    record = parse_json(read_text(path), str(path))
+    if not isinstance(record, dict):
+        raise ValueError(f"{path}: expected an object")
     texts, answers = record.get("questions"), record.get("answers")
     if not isinstance(texts, list) or not isinstance(answers, list) or len(texts) != len(answers):
         raise ValueError(f"{path}: expected as many 'questions' as 'answers'")
     if not all(isinstance(text, str) for text in (*texts, *answers)):
         raise ValueError(f"{path}: a question or answer is no text")
     return tuple(map(Question, texts, answers))
-
-
-def _object(text: str, where: str) -> dict[str, Any]:
-    record = parse_json(text, where)
-    if not isinstance(record, dict):
-        raise ValueError(f"{where}: expected an object")
-    return record

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from rediff_eval.samples import Sample, digest_of
-from rediff_eval.sources.own import opening
-from rediff_eval.sources.reading import open_table
+from rediff_eval.samples import Sample, broken_sample
+from rediff_eval.sources.pictures import of_bytes
+from rediff_eval.sources.reading import read_table
 
 HUB_ID = "foundation-multimodal-models/DetailCaps-4870"
 REFERENCES = ("GT_Caption_GPT4O", "GT_Caption_GPT4V", "GT_Caption_Gemini15Pro")
@@ -18,8 +20,8 @@ REFINED = "refined"
 def load_detailcaps(folder: Path) -> list[Sample]:
     """The samples of the data set's parquet files, in their order.
 
-    Raises FileNotFoundError saying what to download where there are none, ValueError naming the
-    file and row of what is broken.
+    A row that cannot be used is a broken sample. Raises FileNotFoundError saying what to download
+    where there are none, ValueError naming a file that is something else.
     """
     paths = sorted(p for p in folder.rglob("*.parquet") if REFINED not in p.name)
     if not paths:
@@ -31,19 +33,15 @@ def load_detailcaps(folder: Path) -> list[Sample]:
 
 
 def _read(path: Path) -> list[Sample]:
-    table = open_table(path)
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    names, rows = read_table(path, list(COLUMNS))
+    missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise ValueError(f"{path}: no column {missing[0]!r}; this is not DetailCaps-4870")
-    samples = []
-    for number, row in enumerate(table.select_columns(list(COLUMNS))):
-        place = f"{path}: row {number}"
-        texts = tuple(row[name] for name in REFERENCES)
-        if not isinstance(row["binary"], bytes) or not all(isinstance(t, str) for t in texts):
-            raise ValueError(f"{place}: no picture or a reference that is no text")
-        samples.append(
-            Sample(
-                str(row["image"]), opening(row["binary"], place), digest_of(row["binary"]), texts
-            )
-        )
-    return samples
+    return [_sample(row, f"{path}: row {number}") for number, row in enumerate(rows)]
+
+
+def _sample(row: Mapping[str, Any], place: str) -> Sample:
+    texts = tuple(row[name] for name in REFERENCES)
+    if not isinstance(row["binary"], bytes) or not all(isinstance(t, str) for t in texts):
+        return broken_sample(place, "no picture or a reference that is no text")
+    return of_bytes(str(row["image"]), row["binary"], place, texts)

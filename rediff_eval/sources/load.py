@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import Counter
 from pathlib import Path
 
+from rediff.data.names import first_twice
 from rediff_eval.samples import DataKind, SampleSet
 from rediff_eval.sources.caparena import load_caparena
 from rediff_eval.sources.capmas import load_capmas
@@ -21,28 +21,39 @@ LOADERS = {"detailcaps": load_detailcaps, "capmas": load_capmas, "caparena": loa
 
 
 def load_samples(
-    task: Task, limit: int | None, data: Path | None, data_dir: Path | None = None
-) -> SampleSet:
+    task: Task, limit: int | None, data: Path | None, data_dir: Path | None = None,
+    *, allowed: float = 0.0,
+) -> SampleSet:  # fmt: skip
     """The first `limit` samples: of the user's own data, the task's official data, or the scenes.
 
     `data`: the user's own. `data_dir`: the folder of the official data; where it is None, that of
     the environment, if it is there. Raises ValueError or OSError, with what to get and where to
-    put it, if what was asked for is missing or broken.
+    put it, if what was asked for is missing, or more than the share `allowed` of it is broken.
     """
     if data is not None:
-        return load_kind("own", task, limit, data)
-    folder = data_dir or official_folder(task)
-    return load_kind("scenes" if folder is None else "official", task, limit, folder)
+        found = load_kind("own", task, limit, data)
+    else:
+        folder = data_dir or official_folder(task)
+        found = load_kind("scenes" if folder is None else "official", task, limit, folder)
+    broken = [sample for sample in found.samples if sample.broken]
+    if len(broken) > allowed * len(found.samples):
+        raise ValueError(
+            f"{len(broken)} of {len(found.samples)} entries cannot be used"
+            f" ({allowed:.0%} are allowed); the first, {broken[0].id}: {broken[0].broken}"
+        )
+    return found
 
 
 def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None) -> SampleSet:
     """The first `limit` samples of one kind of data, which is at `place`. Raises as above."""
     if kind == "own":
         assert place is not None
-        own = tuple(itertools.islice(own_samples(place), limit))
+        notes: list[str] = []
+        own = tuple(itertools.islice(own_samples(place, notes), limit))
         if not own:
-            raise ValueError(f"{place} holds no images")
-        return SampleSet(own_name(place), own, kind, place.resolve() if place.exists() else place)
+            raise ValueError("; ".join([f"{place} holds no images", *notes]))
+        where = place.resolve() if place.exists() else place
+        return SampleSet(own_name(place), own, kind, where, tuple(notes))
     if kind == "official":
         assert place is not None
         return _load_official(task, limit, place)
@@ -59,8 +70,7 @@ def _load_official(task: Task, limit: int | None, folder: Path) -> SampleSet:
     if task.official is None:
         raise ValueError(f"task {task.name} has no official data; give your own by --data")
     everything = LOADERS[task.official.loader](folder)
-    counts = Counter(sample.id for sample in everything)
-    twice = next((i for i, count in counts.items() if count > 1), None)
+    twice = first_twice(sample.id for sample in everything)
     if twice is not None:
         raise ValueError(f"{folder}: id {twice!r} stands twice")
     part = "" if limit is None or limit >= len(everything) else f", first {limit}"

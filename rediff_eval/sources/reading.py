@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 
-def parse_json(text: str, where: str) -> Any:
-    """A JSON value. Raises ValueError naming where it stands."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: not valid JSON: {error}") from error
+def read_table(path: Path, columns: list[str] | None = None) -> tuple[list[str], Iterator[Any]]:
+    """The names of a parquet or arrow file's columns, and its rows as plain values.
 
-
-def open_table(path: Path) -> Any:
-    """A parquet or arrow file as a `datasets` table. Raises ValueError naming the file."""
-    from datasets import Dataset
+    Read from the file each time: no copy of an earlier state is kept anywhere. `columns`: only
+    these, those that there are. Raises ValueError naming the file if it is neither.
+    """
+    import pyarrow as pa
+    from pyarrow import ipc, parquet
 
     try:
-        if path.suffix == ".parquet":
-            return Dataset.from_parquet(str(path))
-        return Dataset.from_file(str(path))
-    except (ValueError, OSError, RuntimeError) as error:
-        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
+        if path.suffix.lower() == ".parquet":
+            table = parquet.read_table(path)
+        else:
+            table = _read_arrow(path, ipc, pa)
+    except (pa.ArrowException, OSError) as error:
+        kind = path.suffix[1:]
+        raise ValueError(f"{path}: cannot be read as {kind}: {error}") from error
+    names = list(table.column_names)
+    if columns is not None:
+        table = table.select([name for name in columns if name in names])
+    batches = table.to_batches(max_chunksize=64)
+    return names, (row for batch in batches for row in batch.to_pylist())
+
+
+def _read_arrow(path: Path, ipc: Any, pa: Any) -> Any:
+    """A file of arrow's stream format, as `datasets` writes it, or of its file format."""
+    with pa.OSFile(str(path)) as source:
+        try:
+            return ipc.open_stream(source).read_all()
+        except pa.ArrowInvalid:
+            source.seek(0)
+            return ipc.open_file(source).read_all()
 
 
 def find_pictures(folder: Path, names: tuple[str, ...], how: str) -> Path:

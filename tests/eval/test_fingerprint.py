@@ -19,7 +19,7 @@ from rediff_eval.task import Task, load_task
 TRAITS = Traits(kind="diffusion", length=80, sampler="refine", takes_samplers=True)
 SPEC = RunSpec(task=load_task("capture"), models=(find_model("rediff"),), out=Path("x"))
 OTHER: dict[str, Any] = {
-    "str | None": "other", "float": 7.0, "int": 7, "int | None": 7, "bool": True,
+    "str | None": "other", "str": "other", "float": 7.0, "int": 7, "int | None": 7, "bool": True,
     "Dtype | None": "bfloat16", "Path": Path("other"), "Path | None": Path("other"),
     "tuple[str, ...]": ("other",), "tuple[int, ...]": (7,),
     "ScoringSpec": ScoringSpec(preset="official"), "ServerSpec | None": ServerSpec(model="other"),

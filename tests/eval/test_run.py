@@ -188,7 +188,7 @@ class TestOwnData:
             ('{"image": ', "lines.jsonl:2: not valid JSON"),
             ('{"picture": "0.png"}', "lines.jsonl:2: expected an object with an 'image' path"),
             ('{"image": "9.png"}', "lines.jsonl:2: no image file"),
-            ('{"image": "0.png", "references": "one"}', "lines.jsonl:2: 'references' must be"),
+            ('{"image": "1.png", "references": 7}', "lines.jsonl:2: 'references' must be"),
             ('{"image": "0.png"}', "lines.jsonl:2: id '0.png' stands twice"),
         ],
     )

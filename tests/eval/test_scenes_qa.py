@@ -25,7 +25,7 @@ def asked(count: int) -> tuple[Sample, ...]:
 
 def score(samples: tuple[Sample, ...], texts: list[str]) -> dict[str, float]:
     metric = TrueAnswersMetric(Resources())
-    assert metric.applies(samples) is None
+    assert not any(metric.lacks(sample) for sample in samples)
     found = metric.score(samples, [Answer(text=text) for text in texts])
     return {
         name: float(scores.aggregate(scores.statistics)) for name, scores in found.scores.items()
@@ -91,7 +91,7 @@ def test_dialogues_are_samples_of_their_own() -> None:
 def test_samples_without_questions_are_not_scored() -> None:
     metric = TrueAnswersMetric(Resources())
     captions = load_samples(load_task("capture"), 2, None).samples
-    assert metric.applies(captions) == "needs questions about scenes"
+    assert {metric.lacks(sample) for sample in captions} == {"needs a question about a scene"}
 
 
 def test_answers_made_elsewhere_are_scored(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_what_scoring_needs_is_looked_for_before_any_caption(
     monkeypatch.setenv("OPENAI_API_KEY", "")
     model = ["--model", untrained / "diffusion", "--limit", "2"]
     for more, message in (
-        (["--judge", "gpt-4o"], "set OPENAI_API_KEY"),
+        (["--judge", "gpt-4o"], "variable OPENAI_API_KEY"),
         (["--judge", "oracle", "--judge-batch"], "takes no --judge-batch"),
         (["--judge", "oracle:2"], "RATE 0 to 1"),
         (["--judge-batch"], "--judge-batch needs --judge"),

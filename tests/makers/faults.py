@@ -42,6 +42,29 @@ def changed(**fields: Any) -> Answer:
     return raw(json.dumps({**whole, **fields}).encode())
 
 
+def counted(text: str, usage: object) -> Answer:
+    """A completion with other counts of tokens, or none."""
+    whole = json.loads(completion(text, 5)[2])
+    return raw(json.dumps({**whole, "usage": usage}).encode())
+
+
+def parts(kind: str, text: str) -> Answer:
+    """A completion whose content is a list, reasoning first."""
+    aloud = {"type": kind, kind: [{"type": "text", "text": "hmm, 40?"}]}
+    content = [aloud, {"type": "text", "text": text}]
+    return reply(None, message={"role": "assistant", "content": content})
+
+
+def thought(text: str) -> dict[str, str]:
+    """A message with reasoning in a field of its own."""
+    return {"role": "assistant", "content": text, "reasoning_content": "hmm, 40?"}
+
+
+def answered_error(code: int) -> Answer:
+    """An error of another server within an answer of status 200."""
+    return raw(json.dumps({"error": {"message": "Provider returned error", "code": code}}).encode())
+
+
 HALF = raw(completion("x" * 40, 5)[2][:60], **{"Content-Length": "900"})
 
 
@@ -67,6 +90,14 @@ def passing(good: str) -> dict[str, list[Given]]:
         "no choices": [changed(choices=[]), fine],
         "choices are null": [changed(choices=None), fine],
         "off format, then right": [reply("I like it."), fine],
+        "tokens are words": [counted(good, {"prompt_tokens": "12"})],
+        "tokens are null": [counted(good, {"prompt_tokens": None, "completion_tokens": None})],
+        "tokens are not counted": [counted(good, None)],
+        "thinking in front": [reply(f"<think>\nNo: {good[:9]} 40?\n</think>\n\n{good}")],
+        "thinking that the template began": [reply(f"Perhaps {good[:9]}...</think>{good}")],
+        "a list of parts": [parts("thinking", good)],
+        "a reasoning field": [reply(good, message=thought(good))],
+        "an error in an answer": [answered_error(502), fine],
         "in a fence": [reply(f"```json\n{good}\n```")],
         "with prose around": [reply(f"Here: {good} Bye.")],
     }
@@ -82,6 +113,8 @@ UNANSWERED: Mapping[str, Lost] = {
     "bad request": ([status(400, "too long")], "too long", 1),
     "wrong key": ([status(401, "bad key")], "bad key", 1),
     "forbidden": ([status(403)], "403", 1),
+    "upstream error for ever": ([answered_error(429)], "Provider returned error", 3),
+    "quota is spent": ([status(429, "quota", name="insufficient_quota")], "quota", 1),
     "no such model": ([status(404, "no model")], "no model", 1),
     "message missing": ([changed(choices=[{"index": 0, "finish_reason": "stop"}])], "answer", 3),
     "text is a number": (
@@ -89,7 +122,6 @@ UNANSWERED: Mapping[str, Lost] = {
         "answer", 3,
     ),
     "choices are words": ([changed(choices=["x"])], "answer", 3),
-    "tokens are words": ([changed(usage={"prompt_tokens": "12"})], "answer", 3),
     "JSON array": ([raw(b"[1, 2]")], "answer", 3),
     "a bare text": ([raw(b'"hello"')], "answer", 3),
 }  # fmt: skip
@@ -106,7 +138,13 @@ def useless(good: str) -> dict[str, Lost]:
         "blank text": ([reply(" \n")], "empty", 3),
         "refusal": ([reply(None, message=refusal)], "refused", 1),
         "refusal with text": ([reply(good, finish_reason="content_filter")], "refused", 1),
-        "cut off": ([reply(good[:9], finish_reason="length")], "cut off", 3),
+        "cut off": ([reply(good[:9], finish_reason="length")], "cut off at 5 tokens", 3),
+        "cut off while reasoning": (
+            [reply(None, finish_reason="length", message=thought(""))],
+            "cut off at 5 tokens while reasoning",
+            3,
+        ),
+        "reasoning alone": ([reply(None, message=thought(""))], "empty", 3),
     }
 
 

@@ -132,6 +132,7 @@ def test_a_server_that_fails(
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     replies = iter(
         [
+            completion("ready", 1),
             (500, {"retry-after-ms": "1"}, b""),
             (429, {"retry-after-ms": "1"}, b""),
             completion("fine after two errors.", 4),
@@ -163,10 +164,10 @@ def test_a_missing_key_is_one_sentence(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("a.json", "[1]", "expected an object"),
-        ("a.json", '{"a": "x", "a": "y"}', "id 'a' stands twice"),
+        ("a.json", '{"a": "x", "a": "y"}', "key 'a' stands twice"),
         ("a.json", '{"a": 1}', "caption of 'a' is no text"),
         ("a.json", "{", "Expecting"),
-        ("a.jsonl", '{"id": 1, "caption": "x"}\n{"id": 1}', r"a\.jsonl:2: expected"),
+        ("a.jsonl", '{"id": 1, "caption": "x"}\n{"id": 1}', r"a\.jsonl:2: id '1' stands twice"),
         ("a.jsonl", '{"id": 1, "caption": "x"}\n\n{"id": "1", "text": "x"}', r"a\.jsonl:3: id"),
         ("a.jsonl", "nonsense", r"a\.jsonl:1: not valid JSON"),
     ],

@@ -11,6 +11,7 @@ from PIL import Image
 from programs import capture, inside, numbers
 from servers import Server, completion
 
+from rediff.chat.spec import ServerSpec
 from rediff.models import workers
 from rediff.models.captioner import Caption, Decoding, Failure
 from rediff.models.image_text_to_text import chat_inputs
@@ -77,7 +78,7 @@ def test_a_server(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatc
     assert [line["text"] for line in lines] == ["a red square."] * 4
     assert [line["tokens"] for line in lines] == [4] * 4
     assert {row["steps"] for row in numbers(tmp_path / "run")} == {""}
-    method, path, body = server.seen[0]
+    method, path, body = server.seen[1]  # the first was the probe
     assert (method, path, body["model"]) == ("POST", "/v1/chat/completions", "gpt-x")
     picture, question = body["messages"][0]["content"]
     assert picture["image_url"]["url"].startswith("data:image/png;base64,")
@@ -91,7 +92,7 @@ DIALOGUE = ("what is this ?", "a square .", "and its colour ?")
 def test_a_server_is_told_what_was_said(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     server.answer = lambda method, path, body: completion("red .", 2)
-    captioner = OpenAICaptioner("gpt-x", base_url=f"{server.url}/v1")
+    captioner = OpenAICaptioner(ServerSpec(model="gpt-x", base_url=f"{server.url}/v1"))
     captioner.caption([Image.new("RGB", (8, 8))], Decoding(), said=[DIALOGUE])
     messages = server.seen[0][2]["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]

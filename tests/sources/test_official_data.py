@@ -143,12 +143,20 @@ def write(path: str, text: str) -> Callable[[Path], Any]:
 def test_what_is_missing_or_broken_is_one_clear_sentence(
     make: Any, spoil: Any, message: str, tmp_path: Path
 ) -> None:
-    loader = {make_detailcaps: load_detailcaps, make_capmas: load_capmas,
-              make_caparena: load_caparena}[make]  # fmt: skip
     folder = make(tmp_path / "data")
     spoil(folder)
+    task = load_task(TASKS[make])
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        loader(folder)
+        load_samples(task, None, None, folder)
+
+
+def test_one_bad_entry_costs_itself_alone(tmp_path: Path) -> None:
+    folder = make_capmas(tmp_path / "data")
+    drop("images/test_00000.jpg")(folder)
+    samples = load_samples(load_task("capmas"), None, None, folder, allowed=0.5).samples
+    assert [bool(sample.broken) for sample in samples].count(True) == 1
+    with pytest.raises(ValueError, match=r"test_00000\.jpg; check out"):
+        next(sample for sample in samples if sample.broken).open()
 
 
 def test_official_data_are_used_when_they_are_there(
@@ -171,6 +179,9 @@ def test_a_task_without_data_says_what_it_needs(tmp_path: Path) -> None:
         load_samples(load_task("captions"), None, None)
     with pytest.raises(ValueError, match="has no official data"):
         load_samples(load_task("captions"), None, None, tmp_path)
+
+
+TASKS = {make_detailcaps: "capture", make_capmas: "capmas", make_caparena: "caparena"}
 
 
 def theirs(folder: Path, ids: list[str]) -> Path:

@@ -253,7 +253,7 @@ def test_a_missing_key_is_told_before_anything_is_trained(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     recipe = with_checkpoint(Recipe.load(find_recipe("rediff-8b")), CHECKPOINT)
-    with pytest.raises(ValueError, match="set OPENAI_API_KEY"):
+    with pytest.raises(ValueError, match="variable OPENAI_API_KEY"):
         train(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

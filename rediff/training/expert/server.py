@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rediff.chat.spec import ServerSpec
+from rediff.chat.spec import KEY, ServerSpec
 from rediff.training.strict import Strict
 
 RUNTIME_ONLY = {
-    "batch", "concurrency", "per_minute", "timeout", "retries", "pause", "longest_pause",
+    "batch", "concurrency", "per_minute", "timeout", "retries", "pause", "longest_pause", "key_env",
 }  # fmt: skip
 """Settings that change how a reply is come by, not what it is."""
 
@@ -35,6 +35,8 @@ class Server(Strict):
     retries: int = Field(default=6, ge=0)
     pause: float = Field(default=1.0, ge=0)
     longest_pause: float = Field(default=60.0, ge=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+    key_env: str = KEY
 
     def spec(self) -> ServerSpec:
         """How it is reached."""

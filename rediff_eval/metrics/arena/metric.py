@@ -44,10 +44,12 @@ class ArenaMetric:
     def scorer(self) -> str:
         return self.resources.judged_by("caparena", self.resources.prompts.arena)
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        if not all(sample.rival and sample.references for sample in samples):
-            return "needs captions of reference models"
+    def unavailable(self) -> str | None:
         return self.resources.no_judge()
+
+    def lacks(self, sample: Sample) -> str | None:
+        known = sample.rival and sample.references
+        return None if known else "needs the caption of a reference model"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         places = [self._orders(sample) for sample in samples]

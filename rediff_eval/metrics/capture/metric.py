@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from rediff_eval.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.base import Scored, Scores, needs_references
 from rediff_eval.metrics.capture.lite import LiteParser
 from rediff_eval.metrics.capture.parsing import ENCODER_ID, FACTUAL_ID, Parser
 from rediff_eval.metrics.capture.score import Capture
@@ -29,14 +29,15 @@ class CaptureMetric:
         names = [part.name for part in (parser, encoder) if part is not None]
         return f"capture {self.resources.preset}, {' '.join(names)}"
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        if not all(sample.references for sample in samples):
-            return "needs references"
+    def unavailable(self) -> str | None:
         if self.resources.spec.factual is None or self.resources.spec.encoder is None:
             return (
                 f"needs its models: --factual {FACTUAL_ID} --encoder {ENCODER_ID}, or their folders"
             )
         return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         assert self.resources.parser is not None
@@ -58,8 +59,11 @@ class CaptureLiteMetric:
     def scorer(self) -> str:
         return f"capture-lite {self.resources.preset}"
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        return None if all(sample.references for sample in samples) else "needs references"
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         found = _score(self.resources, LiteParser(), self.resources.capture_lite, samples, answers)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rediff.scenes.reader import tokenize
 from rediff_eval.answers import Answer
-from rediff_eval.metrics.base import Scored
+from rediff_eval.metrics.base import Scored, needs_references
 from rediff_eval.metrics.ngram.corpus import score_tokens
 from rediff_eval.metrics.resources import Resources
 from rediff_eval.samples import Sample
@@ -23,8 +23,11 @@ class NgramLiteMetric:
     def __init__(self, resources: Resources) -> None:
         pass
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        return None if all(s.references for s in samples) else "needs references"
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         return Scored(

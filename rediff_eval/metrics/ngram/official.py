@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rediff_eval.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.base import Scored, Scores, needs_references
 from rediff_eval.metrics.ngram.corpus import score_tokens
 from rediff_eval.metrics.ngram.java import run_java
 from rediff_eval.metrics.ngram.meteor import corpus_meteor
@@ -33,10 +33,11 @@ class NgramMetric:
     def scorer(self) -> str:
         return f"ngram {self.resources.preset}"
 
-    def applies(self, samples: Sequence[Sample]) -> str | None:
-        if not all(sample.references for sample in samples):
-            return "needs references"
+    def unavailable(self) -> str | None:
         return None if shutil.which("java") else "needs Java"
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         """Raises JavaError if Java fails or takes longer than it may."""

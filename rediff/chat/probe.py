@@ -1,0 +1,33 @@
+"""One question to a server before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PIL import Image
+
+from rediff.chat.api import Caller
+from rediff.chat.cache import body_of
+from rediff.chat.spec import ServerSpec
+from rediff.chat.talk import Request, picture, text, user
+from rediff.data.images import data_url
+
+TOKENS, TRIES = 64, 3
+
+
+def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> None:
+    """Asks a server for one word, so that a mistake is known before anything is spent.
+
+    `who` is asked, for messages. A rate limit is no mistake. Raises ValueError, as `open_client`
+    too, if the server cannot be reached, knows no such model or key, or takes no such request.
+    """
+    shown = (picture(data_url(Image.new("RGB", (64, 64), "red"))),) if with_picture else ()
+    request = Request(
+        messages=[user(*shown, text("Answer with one word: ready"))], prompt="probe",
+        max_tokens=TOKENS, temperature=0.0,
+    )  # fmt: skip
+    caller = Caller(replace(spec, retries=min(spec.retries, TRIES)))
+    reply = caller.call(body_of(spec, request))
+    caller.client.close()
+    if reply.error is not None and "429" not in reply.error:
+        raise ValueError(f"{who} {spec.model} cannot be asked: {reply.error}")

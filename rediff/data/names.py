@@ -1,0 +1,54 @@
+"""Ids and file names as text, whatever Unicode, JSON or a file system makes of them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def same_name(text: str) -> str:
+    """The form by which names are compared: those that look equal are equal (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def whole_text(text: str) -> str:
+    """`text` with U+FFFD for each lone surrogate, half a character that no file can hold."""
+    return SURROGATE.sub("\ufffd", text)
+
+
+def id_text(value: object, where: str) -> str:
+    """An id as text: text stays as it is, whole numbers are written out.
+
+    Raises ValueError naming `where` for anything else, a number with a fraction too: of it nobody
+    knows how it was written.
+    """
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"{where}: an id must be text or a whole number, got {value!r}")
+
+
+def find_file(path: Path) -> Path:
+    """The file at `path`, or one beside it whose name looks the same (see `same_name`).
+
+    Returns `path` where there is neither.
+    """
+    if path.exists() or not path.parent.is_dir():
+        return path
+    wanted = same_name(path.name)
+    return next((p for p in path.parent.iterdir() if same_name(p.name) == wanted), path)
+
+
+def first_twice(names: Iterable[str]) -> str | None:
+    """The first name that looks like an earlier one, None where all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if same_name(name) in seen:
+            return name
+        seen.add(same_name(name))
+    return None

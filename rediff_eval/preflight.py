@@ -1,0 +1,28 @@
+"""Servers are asked one word before a run spends anything."""
+
+from __future__ import annotations
+
+from rediff.chat.probe import probe
+from rediff_eval.finish import choose_judge
+from rediff_eval.judge.opening import is_oracle
+from rediff_eval.opening import server_of
+from rediff_eval.samples import SampleSet
+from rediff_eval.spec import RunSpec
+
+SEEN = frozenset({"factuality", "caparena"})
+"""Metrics whose judge is shown the picture."""
+
+
+def probe_servers(spec: RunSpec, samples: SampleSet) -> None:
+    """Probes every server that the run will need: of its models, and of its judge.
+
+    Raises ValueError saying which cannot be asked, and why.
+    """
+    for model in spec.models:
+        if model.kind == "openai":
+            server = server_of(model, spec.loading, spec.base_url, spec.key_env)
+            probe(server, "the model", with_picture=True)
+    judge = choose_judge(spec, samples)
+    if judge is not None and not is_oracle(judge):
+        seen = bool(SEEN & set(spec.task.metrics_on(samples.kind)))
+        probe(judge, "the judge", with_picture=seen)
