@@ -119,7 +119,7 @@ class StageProgress:
         row = self.rows[report.stage]
         loss = "" if report.loss is None else f"loss {report.loss:.3f}"
         if report.finished:
-            self.bars.update(row, total=1, completed=1)
+            self.bars.update(row, total=1, completed=1, loss=loss)
         elif report.steps:
             self.bars.update(row, total=report.steps, completed=report.step, loss=loss)
 
@@ -135,4 +135,6 @@ class StageProgress:
             left = report.seconds / report.step * (report.steps - report.step)
             loss = "" if report.loss is None else f" loss {report.loss:.3f},"
             state = f"step {report.step}/{report.steps},{loss} {left:.0f} s left"
+        if report.finished and report.loss is not None:
+            state = f"done, loss {report.loss:.3f} at step {report.step}/{report.steps}"
         self.console.print(f"{report.stage}: {state}", highlight=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rediff.chat.spec import KEY, ServerSpec
+from rediff.models.captioner import Decoding
 from rediff.models.load import Loading
 from rediff_eval.metrics.spec import ScoringSpec
 from rediff_eval.registry import ModelChoice
@@ -44,3 +45,6 @@ class RunSpec:
     grace: float = 60.0
     out: Path
     max_failures: float = 0.05
+
+    def __post_init__(self) -> None:
+        Decoding(guidance=self.guidance)  # refuses a scale that is not finite

@@ -18,6 +18,7 @@ from rediff.data.records import Dropped, Record, TextEdit, Turn
 
 Format = Literal["vicrit", "conversations", "revisions", "lines"]
 MARK = "<image>"
+"""Where the picture is in a question of LLaVA's."""
 
 
 def read_records(form: Format, path: Path, images: Path) -> Iterator[Record | Dropped]:
@@ -27,8 +28,10 @@ def read_records(form: Format, path: Path, images: Path) -> Iterator[Record | Dr
     `iterate_json` does.
     """
     make = MAKERS[form]
-    for line, raw in iterate_json(path):
+    for number, (line, raw) in enumerate(iterate_json(path), 1):
         place = f"{path}:{line}"
+        if line != number:
+            place += f", record {number}"
         try:
             if not isinstance(raw, dict):
                 raise ValueError("no object")
@@ -53,7 +56,8 @@ def _vicrit(raw: Mapping[str, Any]) -> Made:
     names = ("problem", "changed_caption", "solution_target", "solution_original")
     problem, changed, wrong, right = (_text(raw[name], name) for name in names)
     picture = _text(raw["image"], "image").rpartition("/")[2]
-    return picture, (Turn(problem, changed),), (TextEdit(wrong, right),)
+    question = problem.replace(MARK, "").strip()
+    return picture, (Turn(question, changed),), (TextEdit(wrong, right),)
 
 
 def _conversation(raw: Mapping[str, Any]) -> Made:

@@ -11,18 +11,32 @@ CHUNK = 1 << 20
 
 
 def iterate_json(path: Path) -> Iterator[tuple[int, Any]]:
-    """The elements of a JSON array, or of JSON lines (`.jsonl`), with their line numbers from 1.
+    """The elements of a JSON array, or of JSON lines, with their line numbers from 1.
 
-    Of JSON lines, one that is no JSON is given as a ValueError, and reading goes on. Raises
-    FileNotFoundError, or ValueError naming file and line where an array breaks off.
+    JSON lines are known by their suffix or by a first line that is an object. One that is no JSON
+    is given as a ValueError, and reading goes on. Raises FileNotFoundError, or ValueError naming
+    file and line where an array breaks off.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no data file {path}")
-    return _lines(path) if path.suffix == ".jsonl" else _array(path)
+    lines = path.suffix.lower() == ".jsonl" or _begins(path) == "{"
+    return _named(path, _lines(path) if lines else _array(path))
+
+
+def _begins(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1].decode("latin-1")
+
+
+def _named(path: Path, elements: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    try:
+        yield from elements
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not valid UTF-8; save it as UTF-8") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
@@ -33,10 +47,10 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _array(path: Path) -> Iterator[tuple[int, Any]]:
     decoder = json.JSONDecoder()
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         rest, line, opened = file.read(CHUNK), 1, False
         while True:
-            bare = rest.lstrip(" \t\r\n," if opened else " \t\r\n\ufeff")
+            bare = rest.lstrip(" \t\r\n," if opened else " \t\r\n")
             line += rest.count("\n", 0, len(rest) - len(bare))
             rest = bare
             if opened and rest.startswith("]"):

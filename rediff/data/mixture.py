@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from rediff.data.alignment import AlignmentError, align
-from rediff.data.formats import Format, read_records
-from rediff.data.images import image_size
+from rediff.data.formats import MARK, Format, read_records
+from rediff.data.images import checked_size
 from rediff.data.records import Dropped, Record
 from rediff.data.store import Stored
 from rediff.models.hub import fetch
@@ -25,7 +26,8 @@ PATIENCE = 100
 class Source(BaseModel):
     """A file of one format with its pictures. `count`: records to take, None for all.
 
-    `max_broken`: share of malformed records that may be skipped. `first`: see `align`.
+    `max_broken`: share of malformed records that may be skipped. `max_unknown`: share of the
+    answers' tokens that the tokenizer may not know. `first`: see `align`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class Source(BaseModel):
     images: Path
     count: int | None = Field(default=None, gt=0)
     max_broken: float = Field(default=0.01, ge=0, le=1)
+    max_unknown: float = Field(default=0.05, ge=0, le=1)
     first: bool = False
 
 
@@ -61,10 +64,13 @@ class Mixture(BaseModel):
 
 @dataclass(slots=True)
 class Tally:
-    """What was read of a source: records used, their tokens, and the rest by reason."""
+    """What was read of a source: records used, their answers' tokens, of which the tokenizer does
+    not know some, the tokens of the longest answer, and the rest by reason."""
 
     records: int = 0
     tokens: int = 0
+    unknown: int = 0
+    longest: int = 0
     broken: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
@@ -84,14 +90,19 @@ Measured = tuple[Record, int, tuple[int, int]]
 """A record, the tokens of its answers, its picture's (width, height) in pixels."""
 
 
-def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Measured]:
+def usable(
+    source: Source, tokenizer: Any, tally: Tally, *, longest: int | None = None
+) -> Iterator[Measured]:
     """The records of a source that can be trained on, up to its count; the rest is tallied.
 
-    Raises ValueError naming the first broken record once more than the stated share is broken, and
-    if there are fewer usable records than the count.
+    `longest`: canvas in tokens that each answer and its stop must fit in, None for any. Raises
+    ValueError naming the first broken record if more than the stated share is broken (early where
+    that is beyond doubt), if the tokenizer does not know more of the answers than the stated share,
+    and if there are fewer usable records than the count.
     """
+    special = special_texts(tokenizer)
     for record in read_records(source.format, source.path, source.images):
-        found = record if isinstance(record, Dropped) else _measure(source, record, tokenizer)
+        found = _measure(source, record, tokenizer, special, longest, tally)
         if isinstance(found, Dropped):
             tally.drop(found)
         else:
@@ -99,10 +110,11 @@ def usable(source: Source, tokenizer: Any, tally: Tally) -> Iterator[Measured]:
             tally.tokens += found[1]
             yield found
         if tally.records + tally.dropped.total() >= PATIENCE:
-            _check_share(source, tally)
+            _check_share(source, tally, doubt=3 * math.sqrt(tally.broken))
         if tally.records == source.count:
-            return
+            break
     _check_share(source, tally)
+    _check_known(source, tokenizer, tally)
     if source.count is not None and tally.records < source.count:
         raise ValueError(
             f"{source.path} has {tally.records} usable records, {source.count} are wanted"
@@ -148,22 +160,53 @@ def _count(source: Source, tokenizer: Any) -> int:
     return tally.records
 
 
-def _measure(source: Source, record: Record, tokenizer: Any) -> Measured | Dropped:
+def special_texts(tokenizer: Any) -> tuple[str, ...]:
+    """What no text may hold, since the tokenizer takes it for a mark of the prompt."""
+    added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return tuple(sorted({*added, *tokenizer.all_special_tokens, MARK} - {tokenizer.unk_token}))
+
+
+def _measure(
+    source: Source, record: Record | Dropped, tokenizer: Any, special: Sequence[str],
+    longest: int | None, tally: Tally,
+) -> Measured | Dropped:  # fmt: skip
+    if isinstance(record, Dropped):
+        return record
+    texts = [text for turn in record.turns for text in (turn.question, turn.answer)]
+    texts += [edit.right for edit in record.edits]
+    if held := next((mark for mark in special for text in texts if mark in text), None):
+        return Dropped(record.place, f"a text holds the special token {held}")
     try:
-        size = image_size(record.image)
+        size = checked_size(record.image)
         if record.edits:
             align(tokenizer, record.turns[-1].answer, record.edits, first=source.first)
     except AlignmentError as error:
         return Dropped(record.place, str(error), broken=False)
     except ValueError as error:
         return Dropped(record.place, str(error))
-    answers = (tokenizer(turn.answer, add_special_tokens=False) for turn in record.turns)
-    return record, sum(len(answer["input_ids"]) for answer in answers), size
+    answers = [
+        tokenizer(turn.answer, add_special_tokens=False)["input_ids"] for turn in record.turns
+    ]
+    most = max(map(len, answers))
+    if longest is not None and most >= longest:
+        return Dropped(record.place, f"an answer leaves no room to stop within {longest} tokens")
+    tally.longest = max(tally.longest, most)
+    tally.unknown += sum(answer.count(tokenizer.unk_token_id) for answer in answers)
+    return record, sum(map(len, answers)), size
 
 
-def _check_share(source: Source, tally: Tally) -> None:
+def _check_known(source: Source, tokenizer: Any, tally: Tally) -> None:
+    if tally.unknown > source.max_unknown * tally.tokens:
+        raise ValueError(
+            f"{source.path}: {tally.unknown} of {tally.tokens} tokens of the answers"
+            f" ({tally.unknown / tally.tokens:.0%}) are {tokenizer.unk_token}, unknown to the"
+            f" tokenizer; max_unknown lets {source.max_unknown:.0%} be"
+        )
+
+
+def _check_share(source: Source, tally: Tally, *, doubt: float = 0.0) -> None:
     total = tally.records + tally.dropped.total()
-    if tally.broken > source.max_broken * total:
+    if tally.broken - doubt > source.max_broken * total:
         reason, place = next(iter(tally.examples.items()))
         raise ValueError(
             f"{source.path}: {tally.broken} of {total} records are broken, {source.max_broken:.1%}"

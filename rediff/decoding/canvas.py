@@ -95,18 +95,33 @@ class Evidence:
     confidence: Tensor
 
 
+class NotFiniteError(ValueError):
+    """A model's logits are not finite, so nothing it says means anything."""
+
+
+def check_finite(numbers: Tensor) -> None:
+    """Raises NotFiniteError if one of the numbers is infinite or none."""
+    if not bool(numbers.isfinite().all()):
+        raise NotFiniteError(
+            "the model's logits are not finite: its weights are broken, or its numbers too large"
+            " for this precision"
+        )
+
+
 def weigh(logits: Tensor, ids: SpecialIds, *, majority_stop: bool = False) -> Evidence:
     """Evidence from logits [B, R, V] at temperature 0.
 
     Banned ids are taken out before the softmax, which is computed in float32. With
     `majority_stop` the stop token is proposed only where it has more than half of the probability:
     "does the response end before here?" is one question, and the words that say no are many, so
-    the plain argmax answers yes far too early wherever the next word is open.
+    the plain argmax answers yes far too early wherever the next word is open. Raises NotFiniteError
+    for logits that are no numbers.
     """
     scores = logits.float()
     banned = torch.tensor([ids.mask, *ids.banned], device=scores.device)
     scores = scores.index_fill(-1, banned, -torch.inf)
     normaliser = scores.logsumexp(dim=-1)
+    check_finite(normaliser)
     if majority_stop:
         likely = scores[..., ids.stop] - normaliser > math.log(0.5)
         scores[..., ids.stop].masked_fill_(~likely, -torch.inf)

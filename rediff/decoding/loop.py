@@ -17,6 +17,7 @@ from rediff.decoding.policies import (
     MostConfident,
     Revise,
     Stop,
+    check_length,
 )
 from rediff.decoding.trace import Step, Trace, row_trace
 
@@ -51,6 +52,9 @@ class Sampler:
     block_length: int | None = None
     majority_stop: bool = True
 
+    def __post_init__(self) -> None:
+        check_length("block_length", self.block_length)
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -81,8 +85,9 @@ def decode_by_rules(
     for index in range(blocks):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
         window[index * block : (index + 1) * block] = True
-        canvas = replace(canvas, done=torch.zeros_like(canvas.done))
-        masks = (canvas.masked & window & canvas.before_stop()).sum(dim=1)
+        open_ = _open(canvas, window)
+        canvas = replace(canvas, done=sampler.stop(open_, _visible(canvas, window)))
+        masks = open_.sum(dim=1)
         quotas = sampler.schedule.quotas(masks, steps_a_block)
         for step in range(steps_a_block):
             active = (~canvas.done).nonzero()[:, 0]
@@ -133,11 +138,8 @@ def _advance(
     """The canvas after one step on the active rows."""
     rows = Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
     stop = rows.ids.stop
-    open_ = rows.masked & plan.window & rows.before_stop()
-    commit = sampler.commit(evidence, open_, plan.quota, stop)
-    stop_position = rows.stop_position()[:, None]
-    position = torch.arange(rows.tokens.size(1), device=rows.tokens.device)
-    visible = ~rows.masked & plan.window & (position <= stop_position)
+    commit = sampler.commit(evidence, _open(rows, plan.window), plan.quota, stop)
+    visible = _visible(rows, plan.window)
     if plan.step == plan.steps - 1:
         visible &= rows.tokens != stop
     revise = sampler.revise(evidence, visible, plan.step, plan.steps)
@@ -147,9 +149,20 @@ def _advance(
     return Canvas(
         canvas.tokens.index_copy(0, active, rows.tokens),
         canvas.masked.index_copy(0, active, rows.masked),
-        canvas.done.index_copy(0, active, sampler.stop(rows, changed)),
+        canvas.done.index_copy(0, active, sampler.stop(_open(rows, plan.window), changed)),
         canvas.ids,
     )
+
+
+def _open(canvas: Canvas, window: Tensor) -> Tensor:
+    """Masks of a block before the stop token; bool [B, R]."""
+    return canvas.masked & window & canvas.before_stop()
+
+
+def _visible(canvas: Canvas, window: Tensor) -> Tensor:
+    """Written positions of a block up to the stop token; bool [B, R]."""
+    position = torch.arange(canvas.tokens.size(1), device=canvas.tokens.device)
+    return ~canvas.masked & window & (position <= canvas.stop_position()[:, None])
 
 
 def record(before: Canvas, after: Canvas, active: Tensor, evidence: Evidence) -> Step:

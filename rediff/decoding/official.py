@@ -25,9 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Evidence, SpecialIds
+from rediff.decoding.canvas import Canvas, Evidence, SpecialIds, check_finite
 from rediff.decoding.loop import Decoded, Denoiser, record, split_steps
-from rediff.decoding.policies import Linear
+from rediff.decoding.policies import Linear, check_length, check_share
 from rediff.decoding.trace import Step, row_trace
 
 POSITIONS = 16
@@ -40,7 +40,8 @@ class OfficialSampler:
 
     `revise`: replace visible tokens of the current block by their new argmax. `revise_topk`: only
     this share of them, the most confident; 0 for all. `revise_start`: only in this share of the
-    steps, at their end. `stop`: end the response at the stop token.
+    steps, at their end. `stop`: end the response at the stop token. Raises ValueError for shares
+    out of [0, 1] and blocks of no length.
     """
 
     name: str
@@ -49,6 +50,11 @@ class OfficialSampler:
     revise_start: float = 1.0
     block_length: int | None = None
     stop: bool = True
+
+    def __post_init__(self) -> None:
+        check_share("revise_topk", self.revise_topk)
+        check_share("revise_start", self.revise_start)
+        check_length("block_length", self.block_length)
 
 
 @torch.inference_mode()
@@ -142,8 +148,10 @@ def _weigh(logits: Tensor, ids: SpecialIds, banned_at: Tensor | None) -> Evidenc
         kept = scores[..., list(ids.frame)]
         scores[..., list(ids.frame)] = kept.masked_fill(banned_at[..., None], -torch.inf)
     best, token = scores.max(dim=-1)
-    normaliser = [part.double().logsumexp(dim=-1) for part in scores.split(POSITIONS, dim=1)]
-    return Evidence(token, torch.exp(best.double() - torch.cat(normaliser, dim=1)))
+    parts = [part.double().logsumexp(dim=-1) for part in scores.split(POSITIONS, dim=1)]
+    normaliser = torch.cat(parts, dim=1)
+    check_finite(normaliser)
+    return Evidence(token, torch.exp(best.double() - normaliser))
 
 
 def _advance(

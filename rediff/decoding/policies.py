@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Evidence
+from rediff.decoding.canvas import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,9 @@ class Linear:
     """
 
     settle: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_share("settle", self.settle)
 
     def commit_steps(self, steps: int) -> int:
         """How many of `steps` commit; at least one. Each such step commits a share of the masks."""
@@ -70,6 +73,9 @@ class Confident:
 
     threshold: float
 
+    def __post_init__(self) -> None:
+        check_share("threshold", self.threshold)
+
     def __call__(self, evidence: Evidence, eligible: Tensor, quota: Tensor, stop: int) -> Tensor:
         sure = eligible & (evidence.confidence > self.threshold)
         return torch.where(
@@ -108,6 +114,10 @@ class ReplaceAll:
     last: float = 1.0
     threshold: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("top_fraction", "last", "threshold"):
+            check_share(name, getattr(self, name))
+
     def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
         if step < steps - math.ceil(steps * self.last):
             return torch.zeros_like(eligible)
@@ -119,10 +129,12 @@ class ReplaceAll:
 
 
 class Stop(Protocol):
-    """Says which rows are finished: bool [B]."""
+    """Says which rows are finished with the block that is being decoded: bool [B]."""
 
-    def __call__(self, canvas: Canvas, changed: Tensor) -> Tensor:
-        """`changed` bool [B, R]: positions whose token differs from before this step."""
+    def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
+        """`open_` bool [B, R]: masks of the block before the stop token. `changed` bool [B, R]:
+        positions whose token differs from before this step; before the first step of a block those
+        that a step may change, its visible ones."""
         ...
 
 
@@ -130,8 +142,8 @@ class Stop(Protocol):
 class Filled:
     """No mask is left before the stop token (the published rule)."""
 
-    def __call__(self, canvas: Canvas, changed: Tensor) -> Tensor:
-        return ~(canvas.masked & canvas.before_stop()).any(dim=1)
+    def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
+        return ~open_.any(dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +153,20 @@ class Settled:
     Temperature is 0, so a pass that changed nothing would change nothing again.
     """
 
-    def __call__(self, canvas: Canvas, changed: Tensor) -> Tensor:
-        return Filled()(canvas, changed) & ~changed.any(dim=1)
+    def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
+        return ~(open_ | changed).any(dim=1)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raises ValueError for a number out of [0, 1], or none."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value}")
+
+
+def check_length(name: str, value: int | None) -> None:
+    """Raises ValueError for a length that is not above 0; None is none."""
+    if value is not None and value <= 0:
+        raise ValueError(f"{name} must be above 0, got {value}")
 
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:

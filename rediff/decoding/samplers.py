@@ -66,7 +66,10 @@ def find_sampler(text: str) -> AnySampler:
             changes[key] = PARSERS[str(options[key])](value)
         except (ValueError, KeyError) as error:
             raise ValueError(f"{text!r}: {key} cannot be {value!r}") from error
-    return replace(sampler, **changes)
+    try:
+        return replace(sampler, **changes)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from error
 
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
 
+from rediff.decoding.canvas import check_finite
 from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.denoiser import image_features, padding, splice
@@ -50,6 +52,7 @@ class AutoregressiveCaptioner:
             **places,
             max_new_tokens=checkpoint.card.canvas,
             do_sample=False,
+            logits_processor=LogitsProcessorList([FiniteLogits()]),
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
@@ -69,6 +72,14 @@ class AutoregressiveCaptioner:
 
     def close(self) -> None:
         """Nothing is held but memory."""
+
+
+class FiniteLogits(LogitsProcessor):
+    """Raises NotFiniteError in the middle of `generate`, where the argmax would be any word."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        check_finite(scores)
+        return scores
 
 
 def cut_at(written: list[int], stops: set[int]) -> tuple[list[int], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -65,7 +66,8 @@ class Decoding:
 
     `sampler` and `steps`: None for the captioner's own. `trace`: record every denoising step.
     `given`: an answer written first, for the model to go on from or to revise. `guidance`: scale
-    of classifier-free guidance, 0 for none (see `PrefixedDenoiser`).
+    of classifier-free guidance, 0 for none (see `PrefixedDenoiser`). Raises ValueError for a scale
+    that is not finite.
     """
 
     sampler: AnySampler | None = None
@@ -73,6 +75,10 @@ class Decoding:
     trace: bool = False
     given: str | None = None
     guidance: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.guidance):
+            raise ValueError(f"guidance must be a finite number, got {self.guidance}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from rediff.data.text_files import parse_json, read_text
 from rediff.decoding.canvas import SpecialIds
 from rediff.models import llada_v
 from rediff.models.captioner import CAPTION_PROMPT, Said
@@ -78,6 +79,7 @@ class Checkpoint:
         `device`. Raises FileNotFoundError where there is no checkpoint, ValueError for one whose
         weights do not fit.
         """
+        check_adapter(folder)
         official = llada_v.is_official(folder)
         card = official_card() if official else read_card(folder)
         on_cpu = device_map is None and torch.device(device).type == "cpu"
@@ -158,6 +160,20 @@ class Checkpoint:
     def pictures(self, images: list[Image.Image]) -> Pictures:
         """Pictures as the tower takes them."""
         return prepare(images, self.images)
+
+
+def check_adapter(folder: Path) -> None:
+    """Raises ValueError for a folder that holds low-rank updates of another model alone."""
+    path = folder / "adapter_config.json"
+    if not path.is_file() or (folder / CARD).is_file() or (folder / "config.json").is_file():
+        return
+    adapter = parse_json(read_text(path), str(path))
+    base = adapter.get("base_model_name_or_path") if isinstance(adapter, dict) else None
+    raise ValueError(
+        f"{folder} is a LoRA adapter of {base or 'another model'}, not a whole model: add it to the"
+        " weights of that (peft: PeftModel.from_pretrained(base, FOLDER).merge_and_unload()), save"
+        " the sum, and name its folder"
+    )
 
 
 def read_card(folder: Path) -> Card:

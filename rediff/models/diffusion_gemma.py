@@ -10,16 +10,23 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor, nn
 from transformers import DiffusionGemmaForBlockDiffusion, ProcessorMixin
 
+from rediff.decoding.canvas import check_finite
 from rediff.models.autoregressive import cut_at
 from rediff.models.captioner import Caption, Decoding, Failure, Said, Traits, requests
 from rediff.models.image_text_to_text import chat_inputs, decode_text, stop_ids
 from rediff.models.processors import load_processor
+from rediff.models.weights import load_whole
 
 MODEL_TYPE = "diffusion_gemma"
 STEPS = 48
 MAX_TOKENS = 256
+
+
+def _check_logits(module: nn.Module, inputs: object, logits: Tensor) -> None:
+    check_finite(logits)
 
 
 class DiffusionGemmaCaptioner:
@@ -46,11 +53,13 @@ class DiffusionGemmaCaptioner:
     def load(
         cls, folder: Path, *, length: int = MAX_TOKENS, seed: int = 0, **loading: Any
     ) -> DiffusionGemmaCaptioner:
-        """From a model folder, safetensors only. `loading` goes to `from_pretrained`."""
-        model = DiffusionGemmaForBlockDiffusion.from_pretrained(
-            folder, use_safetensors=True, **loading
-        )
-        return cls(model.eval(), load_processor(folder), length=length, seed=seed)
+        """From a model folder, safetensors only. `loading` goes to `from_pretrained`.
+
+        Raises as `load_whole`.
+        """
+        model = load_whole(DiffusionGemmaForBlockDiffusion, folder, **loading)
+        model.get_output_embeddings().register_forward_hook(_check_logits)
+        return cls(model, load_processor(folder), length=length, seed=seed)
 
     @property
     def traits(self) -> Traits:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
 from transformers import (
     AutoModelForImageTextToText,
     GenerationConfig,
+    LogitsProcessorList,
     PreTrainedModel,
     ProcessorMixin,
 )
 
-from rediff.models.autoregressive import GREEDY, cut_at
+from rediff.models.autoregressive import GREEDY, FiniteLogits, cut_at
 from rediff.models.captioner import (
     Caption,
     Decoding,
@@ -27,6 +28,7 @@ from rediff.models.captioner import (
     requests,
 )
 from rediff.models.processors import load_processor
+from rediff.models.weights import load_whole
 
 MAX_TOKENS = 512
 
@@ -50,12 +52,14 @@ class ImageTextToTextCaptioner:
         trust_remote_code: bool = False,
         **loading: Any,
     ) -> ImageTextToTextCaptioner:
-        """From a model folder, safetensors only. `loading` goes to `from_pretrained`."""
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=trust_remote_code, **loading
-        )
+        """From a model folder, safetensors only. `loading` goes to `from_pretrained`.
+
+        Raises as `load_whole`.
+        """
+        kind = cast("type[PreTrainedModel]", AutoModelForImageTextToText)
+        model = load_whole(kind, folder, trust_remote_code=trust_remote_code, **loading)
         processor = load_processor(folder, trust_remote_code=trust_remote_code)
-        return cls(model.eval(), processor, length=length)
+        return cls(model, processor, length=length)
 
     @property
     def traits(self) -> Traits:
@@ -75,8 +79,9 @@ class ImageTextToTextCaptioner:
         inputs = chat_inputs(self.processor, images, requests(said, len(images)))
         inputs = inputs.to(self.model.device, self.model.dtype)
         output = self.model.generate(
-            **inputs, max_new_tokens=self.length, do_sample=False, num_beams=1
-        )
+            **inputs, max_new_tokens=self.length, do_sample=False, num_beams=1,
+            logits_processor=LogitsProcessorList([FiniteLogits()]),
+        )  # fmt: skip
         stops = stop_ids(self.model.generation_config, self.processor.tokenizer)
         seconds = (time.perf_counter() - started) / len(images)
         rows = output[:, inputs["input_ids"].size(1) :].tolist()
@@ -99,21 +104,25 @@ class ImageTextToTextCaptioner:
 def chat_inputs(
     processor: ProcessorMixin, images: Sequence[Image.Image], said: Sequence[Said]
 ) -> Any:
-    """What was said about each image in the model's chat format, padded on the left."""
+    """What was said about each image in the model's chat format, padded on the left.
+
+    By transformers' own path from messages to ids, which knows where a template begins the text.
+    Raises ValueError if there is no template.
+    """
     if processor.chat_template is None:
         raise ValueError("the model folder has no chat template")
     processor.tokenizer.padding_side = "left"
-    return processor(
-        images=[[image.convert("RGB")] for image in images],
-        text=[_chat_text(processor, own) for own in said],
+    return processor.apply_chat_template(
+        [
+            chat_messages(own, {"type": "image", "image": image.convert("RGB")})
+            for image, own in zip(images, said, strict=True)
+        ],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
         return_tensors="pt",
         padding=True,
     )
-
-
-def _chat_text(processor: ProcessorMixin, said: Said) -> str:
-    turns = chat_messages(said, {"type": "image"})
-    return str(processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
 
 
 def stop_ids(config: GenerationConfig, tokenizer: Any) -> set[int]:

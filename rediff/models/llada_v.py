@@ -7,6 +7,7 @@ LLaDA-V is a SigLIP tower, a two-layer projector and a Llama without the causal 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ from transformers import (
     LlavaOnevisionImageProcessorPil,
     PreTrainedTokenizerFast,
     SiglipVisionConfig,
+    SiglipVisionModel,
 )
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from rediff.models.tiles import grid_pinpoints
+from rediff.data.text_files import parse_json, read_text
+from rediff.models.hub import fetch
+from rediff.models.tiles import ANYRES, grid_pinpoints
 from rediff.models.tokenizer import (
     CHAT_TEMPLATE,
     END_HEADER,
@@ -34,7 +39,7 @@ from rediff.models.tokenizer import (
     START_OF_TEXT,
     UNKNOWN,
 )
-from rediff.models.weights import load_whole
+from rediff.models.weights import check_report, load_whole, tensor_names
 
 MODEL_TYPE = "llava_llada"
 SYSTEM = (
@@ -62,6 +67,14 @@ TOWERS: Mapping[str, Mapping[str, int]] = {
 """Vision towers that a checkpoint may name instead of describing."""
 
 
+ONLY: Mapping[str, Any] = {
+    "mm_projector_type": "mlp2x_gelu", "mm_patch_merge_type": "spatial_unpad",
+    "mm_newline_position": "grid", "mm_vision_select_feature": "patch",
+    "mm_use_im_start_end": False, "mm_resampler_type": None, "tie_word_embeddings": False,
+}  # fmt: skip
+"""Keys of a config that would change the network or its prompt, with what is known of LLaDA-V."""
+
+
 PUBLISHED: Mapping[str, Any] = {
     "model_type": MODEL_TYPE, "vocab_size": 126464, "hidden_size": 4096,
     "intermediate_size": 12288, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -85,15 +98,19 @@ def is_official(folder: Path) -> bool:
 def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
     """transformers' configuration for an official `config.json`.
 
-    Raises ValueError for an unknown vision tower, picture format or projector.
+    Raises ValueError for an unknown vision tower, picture format or projector, and for whatever
+    else would change the network and is not known of LLaDA-V.
     """
-    for key, known in {
-        "mm_projector_type": "mlp2x_gelu",
-        "mm_patch_merge_type": "spatial_unpad",
-        "mm_newline_position": "grid",
-    }.items():
-        if raw.get(key, known) != known:
+    for key, known in ONLY.items():
+        if raw.get(key) not in (None, known):
             raise ValueError(f"{key} {raw[key]!r}: only {known!r} is known of LLaDA-V")
+    ratio = raw.get("image_aspect_ratio")
+    if not re.fullmatch(rf"{ANYRES}(_max_\d+)?", str(ratio)):
+        raise ValueError(
+            f"image_aspect_ratio {ratio!r}: only 'anyres' and 'anyres_max_N' are known of LLaDA-V"
+        )
+    if raw.get("image_grid_pinpoints") is None:
+        raise ValueError("the config has no image_grid_pinpoints, so tiles cannot be cut")
     vision: Any = vision_config(raw)
     return LlavaOnevisionConfig(
         vision_config=vision.to_dict(),
@@ -108,8 +125,29 @@ def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
 
 
 def read_config(folder: Path) -> LlavaOnevisionConfig:
-    """The same of an official folder."""
-    return model_config(json.loads((folder / "config.json").read_text()))
+    """The same of an official folder; a vision tower that is a folder describes itself.
+
+    Raises ValueError naming the file.
+    """
+    path = folder / "config.json"
+    raw = parse_json(read_text(path), str(path))
+    tower = tower_folder(raw, folder)
+    if tower is not None and not raw.get("vision_config"):
+        own = parse_json(read_text(tower / "config.json"), str(tower / "config.json"))
+        raw = {**raw, "vision_config": own.get("vision_config", own)}
+    try:
+        return model_config(raw)
+    except KeyError as error:
+        raise ValueError(f"{path} has no {error.args[0]!r}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def tower_folder(raw: Mapping[str, Any], folder: Path) -> Path | None:
+    """The folder that `mm_vision_tower` names: as it is, or beside the checkpoint at `folder`."""
+    name = raw.get("mm_vision_tower") or ""
+    places = (Path(name), folder / name, folder.parent / Path(name).name) if name else ()
+    return next((p for p in places if p != folder and (p / "config.json").is_file()), None)
 
 
 def _text_config(raw: Mapping[str, Any]) -> LlamaConfig:
@@ -122,13 +160,32 @@ def _text_config(raw: Mapping[str, Any]) -> LlamaConfig:
         num_key_value_heads=raw.get("num_key_value_heads", raw["num_attention_heads"]),
         max_position_embeddings=raw["max_position_embeddings"],
         rms_norm_eps=raw["rms_norm_eps"],
-        rope_parameters={"rope_type": "default", "rope_theta": raw["rope_theta"]},
+        rope_parameters=_rope(raw),
+        hidden_act=raw.get("hidden_act", "silu"),
+        attention_bias=bool(raw.get("attention_bias")),
+        mlp_bias=bool(raw.get("mlp_bias")),
+        head_dim=raw.get("head_dim"),
         bos_token_id=raw.get("bos_token_id"),
         eos_token_id=raw.get("eos_token_id"),
         pad_token_id=None,
     )
     text.is_causal = False
     return text
+
+
+def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The rotary embedding: `rope_theta`, and `rope_scaling` where there is one.
+
+    Raises ValueError for a kind of scaling that transformers does not know.
+    """
+    scaling = dict(raw.get("rope_scaling") or {})
+    kind = scaling.pop("rope_type", scaling.pop("type", "default"))
+    if kind != "default" and kind not in ROPE_INIT_FUNCTIONS:
+        raise ValueError(
+            f"rope_scaling {kind!r}: transformers knows {', '.join(ROPE_INIT_FUNCTIONS)}"
+        )
+    scaling.pop("type", None)
+    return {**scaling, "rope_type": kind, "rope_theta": raw["rope_theta"]}
 
 
 def vision_config(raw: Mapping[str, Any]) -> SiglipVisionConfig:
@@ -153,16 +210,42 @@ def load_model(
 ) -> LlavaOnevisionForConditionalGeneration:
     """The model of an official folder, safetensors only, whole or in shards.
 
-    Raises ValueError that lists every tensor that is missing, left over or of another shape.
+    The authors' fine-tuning saves no vision tower: then it is read from where `mm_vision_tower`
+    says, a folder or a hub id. Raises ValueError that lists every tensor that is missing, left over
+    or of another shape, FileNotFoundError where a tower cannot be had.
     """
+    config = read_config(folder)
+    options: dict[str, Any] = {
+        "config": config, "key_mapping": NAMES, "dtype": dtype, "device_map": device_map,
+    }  # fmt: skip
+    if _has_tower(folder):
+        return load_whole(LlavaOnevisionForConditionalGeneration, folder, **options)
+    raw = parse_json(read_text(folder / "config.json"), str(folder))
+    place = tower_folder(raw, folder) or fetch(str(raw.get("mm_vision_tower")))
+    tower = load_tower(place, config.vision_config, dtype=dtype)
     return load_whole(
-        LlavaOnevisionForConditionalGeneration,
-        folder,
-        config=read_config(folder),
-        key_mapping=NAMES,
-        dtype=dtype,
-        device_map=device_map,
+        LlavaOnevisionForConditionalGeneration, folder, without=(TOWER,), fill=tower, **options
     )
+
+
+TOWER = "model.vision_tower."
+"""How the names of a tower's tensors begin, in transformers' naming."""
+
+
+def _has_tower(folder: Path) -> bool:
+    names = [name for path in folder.glob("*.safetensors") for name in tensor_names(path)]
+    return not names or any(".vision_tower." in name for name in names)
+
+
+def load_tower(place: Path, config: Any, *, dtype: torch.dtype | str) -> dict[str, torch.Tensor]:
+    """The weights of a SigLIP folder's vision tower by their names in the whole model, safetensors
+    only. Raises ValueError that lists what is missing; layers that are not used are left out."""
+    loaded: Any = SiglipVisionModel.from_pretrained(
+        place, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+    )
+    tower, report = loaded
+    check_report(place, {"missing_keys": report["missing_keys"]})
+    return {f"{TOWER}{name}": tensor for name, tensor in tower.state_dict().items()}
 
 
 def load_tokenizer(

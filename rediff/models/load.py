@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from rediff.models import diffusion_gemma, llada_v
 from rediff.models.autoregressive import AutoregressiveCaptioner
 from rediff.models.captioner import Captioner
-from rediff.models.checkpoint import CARD, DTYPES, Checkpoint, Dtype
+from rediff.models.checkpoint import CARD, DTYPES, Checkpoint, Dtype, check_adapter
 from rediff.models.diffusion import DiffusionCaptioner
 from rediff.models.image_text_to_text import ImageTextToTextCaptioner
 
@@ -24,8 +24,8 @@ class Loading:
 
     `device`: None for the first GPU or the CPU. `dtype`: None for the model's own on a GPU and
     float32 on a CPU. `device_map`: an accelerate map over several devices. `length`: tokens a
-    caption may have, where the model leaves that open. `trust_remote_code`: run code that comes
-    with the model.
+    caption may have, the canvas of a diffusion model; None for the model's own.
+    `trust_remote_code`: run code that comes with the model.
     """
 
     device: str | None = None
@@ -51,10 +51,12 @@ def load_captioner(folder: Path, loading: Loading = Loading()) -> Captioner:
     Raises FileNotFoundError if the folder holds no model, ValueError for a model that is broken,
     of no known kind, or only to be had with code of its own.
     """
+    check_adapter(folder)
     if (folder / CARD).is_file() or llada_v.is_official(folder):
         checkpoint = Checkpoint.load(
             folder, device=loading.place, dtype=loading.dtype, device_map=loading.device_map
         )
+        checkpoint = with_length(checkpoint, loading.length)
         if checkpoint.card.kind == "autoregressive":
             return AutoregressiveCaptioner(checkpoint)
         return DiffusionCaptioner(checkpoint)
@@ -66,6 +68,19 @@ def load_captioner(folder: Path, loading: Loading = Loading()) -> Captioner:
     return ImageTextToTextCaptioner.load(
         folder, trust_remote_code=loading.trust_remote_code, **options
     )
+
+
+def with_length(checkpoint: Checkpoint, length: int | None) -> Checkpoint:
+    """The checkpoint with a canvas of `length` tokens, its own where None is given.
+
+    Raises ValueError if the model has not as many positions.
+    """
+    if length is None:
+        return checkpoint
+    most = getattr(checkpoint.model.config.text_config, "max_position_embeddings", length)
+    if length >= most:
+        raise ValueError(f"--max-tokens {length}: the model has {most} positions, prompt included")
+    return checkpoint.with_card(canvas=length)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -20,16 +20,24 @@ from torch import Tensor
 from transformers import LlavaOnevisionConfig
 from transformers.image_processing_utils import select_best_resolution
 
+from rediff.data.text_files import parse_json
+
+ANYRES = "anyres"
 SHRINK_ABOVE = 1.1
 """A grid whose sides exceed the allowed ones by more than this ratio is shrunk."""
 
 
-def grid_pinpoints(text: str, side: int) -> list[list[int]]:
-    """The (height, width) in pixels of every grid in a range like "(1x1),...,(6x6)".
+def grid_pinpoints(pinpoints: object, side: int) -> list[list[int]]:
+    """The (height, width) in pixels of every grid that `image_grid_pinpoints` names.
 
-    `text` counts tiles of `side` pixels, width before height. The order is that of the official
-    code: of equally good grids the first is taken. Raises ValueError for any other text.
+    A range like "(1x1),...,(6x6)" counts tiles of `side` pixels, width before height; its order is
+    that of the official code: of equally good grids the first is taken. A list, or a list as text,
+    has the (width, height) of each grid in pixels. Raises ValueError for anything else.
     """
+    text = str(pinpoints)
+    if text.startswith("["):
+        pairs = parse_json(text.replace("(", "[").replace(")", "]"), "image_grid_pinpoints")
+        return [_grid(pair, side) for pair in pairs]
     corners = [(int(width), int(height)) for width, height in re.findall(r"\((\d+)x(\d+)\)", text)]
     if len(corners) < 2:
         raise ValueError(f"image_grid_pinpoints {text!r}: expected a range like (1x1),...,(6x6)")
@@ -39,6 +47,13 @@ def grid_pinpoints(text: str, side: int) -> list[list[int]]:
         for width in range(first_width, last_width + 1)
         for height in range(first_height, last_height + 1)
     ]
+
+
+def _grid(pair: object, side: int) -> list[int]:
+    """(height, width) of a grid given as [width, height] in pixels."""
+    if not isinstance(pair, list) or len(pair) != 2 or any(n % side or n <= 0 for n in pair):
+        raise ValueError(f"image_grid_pinpoints: {pair} are no two multiples of {side} pixels")
+    return [pair[1], pair[0]]
 
 
 def tile_grid(size: tuple[int, int], config: LlavaOnevisionConfig) -> tuple[int, int]:
@@ -110,8 +125,11 @@ def _kept(size: tuple[int, int], config: LlavaOnevisionConfig) -> tuple[int, int
 
 
 def _shrunk(shape: tuple[int, int], config: LlavaOnevisionConfig) -> tuple[int, int]:
-    """`shape` scaled down to the area of as many tiles as `vision_aspect_ratio` allows."""
-    tiles = int(config.vision_aspect_ratio.removeprefix("anyres_max_"))
+    """`shape` scaled down to the area of as many tiles as `vision_aspect_ratio` allows; a plain
+    "anyres" allows any number."""
+    if config.vision_aspect_ratio == ANYRES:
+        return shape
+    tiles = int(config.vision_aspect_ratio.removeprefix(f"{ANYRES}_max_"))
     height, width = shape
     ratio = math.sqrt(height * width / (tiles * _patches(config) ** 2))
     if ratio <= SHRINK_ABOVE:

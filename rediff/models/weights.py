@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 from transformers import PreTrainedModel
 
 Model = TypeVar("Model", bound=PreTrainedModel)
@@ -18,9 +20,13 @@ PROBLEMS = {
 }
 
 
-def load_whole(kind: type[Model], folder: Path, **options: Any) -> Model:
+def load_whole(
+    kind: type[Model], folder: Path, *, without: tuple[str, ...] = (),
+    fill: Mapping[str, Tensor] | None = None, **options: Any,
+) -> Model:  # fmt: skip
     """`kind.from_pretrained(folder)` from safetensors, in evaluation mode.
 
+    `without`: beginnings of names that the folder need not have, since `fill` has these tensors.
     Raises ValueError that lists every tensor that is missing, left over or of another shape, and
     OSError where there are no safetensors.
     """
@@ -32,7 +38,12 @@ def load_whole(kind: type[Model], folder: Path, **options: Any) -> Model:
         **options,
     )
     model, report = loaded
-    check_report(folder, report)
+    missing = [name for name in report["missing_keys"] if not name.startswith(without or ("\0",))]
+    check_report(folder, {**report, "missing_keys": missing})
+    if fill is not None:
+        state = model.state_dict()
+        for name, tensor in fill.items():
+            state[name].copy_(tensor)
     model.eval()
     return model
 
@@ -46,6 +57,15 @@ def check_report(folder: Path, report: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise ValueError(f"{folder}: the weights do not fit the model: {'; '.join(problems)}")
+
+
+def tensor_names(path: Path) -> list[str]:
+    """The names of a safetensors file's tensors. Raises ValueError naming a file that is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except SafetensorError as error:
+        raise ValueError(f"{path}: no whole safetensors file: {error}") from error
 
 
 def weights_hash(folder: Path) -> str:

@@ -12,12 +12,13 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.models.denoiser import image_features, padding, splice
 from rediff.models.pictures import Pictures, stack
-from rediff.training.corruption import Kind
+from rediff.training.corruption import Corrupted, Kind
 from rediff.training.objectives import Objective, Trained
 from rediff.training.schedule import Slot
 
 Batch = dict[str, Any]
-"""`inputs`, what `CanvasModel` takes; `target`, `kind` int64 [B, R], `level` float32 [B]."""
+"""`inputs`, what `CanvasModel` takes; `target`, `kind` int64 [B, R], `certain` bool [B, R], `level`
+float32 [B]."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,13 @@ def side_by_side(rows: Sequence[Trained]) -> Batch:
         "target": _fill([row.target for row in rows], longest, 0),
         "kind": _fill([row.corrupted.kind for row in rows], longest, int(Kind.IGNORED)),
         "level": torch.cat([row.corrupted.level for row in rows]),
+        "certain": _fill([_certain(row.corrupted) for row in rows], longest, 0),
     }
+
+
+def _certain(corrupted: Corrupted) -> Tensor:
+    known = corrupted.certain
+    return torch.zeros_like(corrupted.tokens, dtype=torch.bool) if known is None else known
 
 
 def _fill(rows: Sequence[Tensor], length: int, value: int) -> Tensor:

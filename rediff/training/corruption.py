@@ -26,12 +26,14 @@ class Corrupted:
     """A batch of corrupted responses.
 
     `tokens` int64 [B, R]: what the model sees. `kind` int64 [B, R]: a `Kind` for each position.
-    `level` float32 [B]: the probability with which each row was masked.
+    `level` float32 [B]: the probability with which each row was masked. `certain` bool [B, R]:
+    positions that were masked whatever it is, None for none.
     """
 
     tokens: Tensor
     kind: Tensor
     level: Tensor
+    certain: Tensor | None = None
 
 
 def stratified_level(stratum: int, rows: int, *, power: float = 1.0) -> Tensor:
@@ -74,7 +76,7 @@ def mask_tokens(
         drawn &= maskable
         trained = drawn
     kind = torch.where(trained, Kind.MASK, Kind.IGNORED)
-    return Corrupted(torch.where(drawn | behind, mask_id, target), kind, level)
+    return Corrupted(torch.where(drawn | behind, mask_id, target), kind, level, behind)
 
 
 def _suffixes(target: Tensor, share: float) -> Tensor:
@@ -111,4 +113,4 @@ def inject_errors(
     tokens = torch.where(broken, noise, torch.where(false, swaps, clean.tokens))
     kind = torch.where(visible, Kind.CLEAN, clean.kind)
     kind = torch.where(broken, Kind.SYNTAX, torch.where(false, Kind.HALLUCINATION, kind))
-    return Corrupted(tokens, kind, clean.level)
+    return Corrupted(tokens, kind, clean.level, clean.certain)

@@ -70,6 +70,11 @@ class Examples(torch.utils.data.Dataset[Example]):
     def __len__(self) -> int:
         return len(self.sources)
 
+    def name_of(self, index: int) -> str:
+        """The item or the draft that an example is made of."""
+        source = self.sources[index]
+        return source.draft.id if isinstance(source, Correction) else str(source.id)
+
     def __getitem__(self, index: int) -> Example:
         return self.make(self.sources[index]) if self.kept is None else self.kept[index]
 
@@ -133,15 +138,29 @@ class ExampleMaker:
             self._prompts[said] = tuple(self.checkpoint.prompt_ids(said))
         return self._prompts[said]
 
+    @property
+    def most(self) -> int:
+        """Tokens of the longest canvas."""
+        return self.longest or self.length
+
+    def fits(self, dialogues: Sequence[Dialogue]) -> bool:
+        """Whether each answer and a stop token fit in a canvas."""
+        tokenizer = self.checkpoint.tokenizer
+        answers = [dialogue[-1].answer for dialogue in dialogues]
+        return all(
+            len(ids) < self.most
+            for ids in tokenizer(answers, add_special_tokens=False)["input_ids"]
+        )
+
     def fill(self, ids: list[int], place: str) -> Tensor:
         """Token ids of a response, filled up with stop tokens; int64 [R].
 
         Raises ValueError naming `place` if the response and one stop token do not fit.
         """
         length = max(self.length, len(ids) + 1) if self.longest else self.length
-        if length > (self.longest or length) or len(ids) >= length:
+        if length > self.most or len(ids) >= length:
             raise ValueError(
                 f"{place}: a response of {len(ids)} tokens leaves no room to stop within"
-                f" {self.longest or self.length}"
+                f" {self.most}"
             )
         return torch.tensor(ids + [self._stop] * (length - len(ids)))

@@ -100,13 +100,18 @@ def question_items(data: datasets.Dataset, count: int, *, seed: int) -> list[Ite
 
 
 class RecordItems(Sequence[Item]):
-    """The items of stored records, made when they are taken."""
+    """The items of stored records, made when they are taken. `numbers`: which of the store's."""
 
-    def __init__(self, store: RecordStore) -> None:
+    def __init__(self, store: RecordStore, numbers: Sequence[int] | None = None) -> None:
         self.store = store
+        self.numbers = range(len(store)) if numbers is None else numbers
+
+    def only(self, numbers: Sequence[int]) -> RecordItems:
+        """Some of the items."""
+        return RecordItems(self.store, [self.numbers[number] for number in numbers])
 
     def __len__(self) -> int:
-        return len(self.store)
+        return len(self.numbers)
 
     @overload
     def __getitem__(self, number: int) -> Item: ...
@@ -115,7 +120,7 @@ class RecordItems(Sequence[Item]):
     def __getitem__(self, number: int | slice) -> Item | list[Item]:
         if isinstance(number, slice):
             return [self[i] for i in range(*number.indices(len(self)))]
-        return _item(self.store[number])
+        return _item(self.store[self.numbers[number]])
 
 
 def _item(stored: Stored) -> Item:

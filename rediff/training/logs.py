@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rediff.files import repair, replace, whole_lines
+from rediff.files import replace, whole_lines
 
 LOG = "log.jsonl"
 COUNT = "count.json"
@@ -19,7 +19,11 @@ TELL_EVERY = 1.0
 
 
 class JsonLog(TrainerCallback):
-    """Appends every log entry to a file as one JSON line."""
+    """Appends every log entry to a file as one JSON line.
+
+    A run that goes on from a saved state takes off what was logged behind it, so that each step is
+    there once, and counts its seconds on.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,8 +32,11 @@ class JsonLog(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if state.is_world_process_zero:
-            repair(self.path)
+        if not state.is_world_process_zero:
+            return
+        kept = [entry for entry in read_log(self.path) if entry["step"] <= state.global_step]
+        replace(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+        self.started = time.perf_counter() - (kept[-1].get("seconds", 0.0) if kept else 0.0)
 
     def on_log(
         self,

@@ -20,7 +20,9 @@ Weighting = Literal["uniform", "paper", "official", "llada"]
 
 `uniform`: each kind is a mean over its tokens in the batch. `paper`: the same, divided by the
 row's mask level (equation 3 of arXiv 2510.19871). For masks, 1/t makes the sum a bound on the
-likelihood; for visible tokens it has no such ground and only adds variance. `official`: what the
+likelihood; for visible tokens it has no such ground and only adds variance. What is masked with
+probability 1 whatever the level, the padding behind the stop, is divided by 1: by t it would be
+nearly all of the loss of a short answer on a long canvas. `official`: what the
 authors' code computes for both stages, a mean over the tokens of each row first, divided by its
 level for every kind (weights up to 1000), then over rows. `llada`: masks alone, divided by the
 level and by the number of supervised tokens of the row, as LLaDA is fine-tuned (arXiv 2502.09992,
@@ -29,18 +31,23 @@ algorithm 2) and the authors' code is without revision.
 
 
 def loss_sums(
-    logits: Tensor, target: Tensor, kind: Tensor, level: Tensor, *, weighting: Weighting = "uniform"
-) -> Tensor:
+    logits: Tensor, target: Tensor, kind: Tensor, level: Tensor, *,
+    weighting: Weighting = "uniform", certain: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Cross-entropy summed over the tokens of each kind, float32 [len(Kind)].
 
-    `logits` [B, R, V], `target` int64 [B, R], `kind` int64 [B, R] of `Kind`, `level` float [B].
-    To be divided by `loss_counts`. `IGNORED` positions sum to 0, and their logits do not matter.
+    `logits` [B, R, V], `target` int64 [B, R], `kind` int64 [B, R] of `Kind`, `level` float [B],
+    `certain` bool [B, R]: positions masked whatever the level, None for none. To be divided by
+    `loss_counts`. `IGNORED` positions sum to 0, and their logits do not matter.
     """
     chosen = kind != Kind.IGNORED
     losses = torch.zeros(kind.shape, device=logits.device)
     losses[chosen] = F.cross_entropy(logits[chosen].float(), target[chosen], reduction="none")
     if weighting != "uniform":
-        losses = losses / level[:, None]
+        chance = level[:, None].expand_as(losses)
+        if weighting == "paper" and certain is not None:
+            chance = chance.masked_fill(certain, 1.0)
+        losses = losses / chance
     if weighting == "official":
         own = torch.stack([(kind == k).sum(dim=1) for k in Kind])
         losses = losses / own.gather(0, kind.T).T.clamp(min=1)

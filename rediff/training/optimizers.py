@@ -18,15 +18,32 @@ def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opt
     parameters at `vision_lr` where that is given.
     """
     groups = parameter_groups(model, settings)
+    optimizer: torch.optim.Optimizer
     if settings.optimizer == "muon":
         assert settings.vision_lr is None, "Muon has one rate for all matrices"
         matrices, others = (groups.get(name, []) for name in ("matrices", "others"))
-        return Muon(matrices, others, lr=settings.lr, other_lr=settings.other_lr)
-    rates = {"matrices": settings.lr, "others": settings.other_lr, "vision": settings.vision_lr}
-    return torch.optim.AdamW(
-        [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
-        lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0,
-    )  # fmt: skip
+        optimizer = Muon(matrices, others, lr=settings.lr, other_lr=settings.other_lr)
+    else:
+        rates = {"matrices": settings.lr, "others": settings.other_lr, "vision": settings.vision_lr}
+        optimizer = torch.optim.AdamW(
+            [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
+            lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0,
+        )  # fmt: skip
+    optimizer.register_step_pre_hook(fill_gradients)
+    return optimizer
+
+
+def fill_gradients(optimizer: torch.optim.Optimizer, *_: object) -> None:
+    """Gives parameters that the forward pass did not use a gradient of zero.
+
+    Without one they have no state, and a state that is saved in parts must have that of every
+    parameter to be read again. Nothing moves: there is no weight decay, and no momentum before the
+    first use.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
 
 def parameter_groups(model: nn.Module, settings: Optimisation) -> dict[str, list[nn.Parameter]]:

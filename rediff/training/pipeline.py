@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +22,8 @@ import torch
 
 from rediff.chat.cache import ReplyCache
 from rediff.chat.probe import probe
-from rediff.files import lock, replace
+from rediff.files import lock
+from rediff.files import replace as write
 from rediff.models.checkpoint import Checkpoint
 from rediff.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
@@ -31,7 +33,7 @@ from rediff.training.logs import LOG, read_count, read_log
 from rediff.training.processes import alone, join, tell_all
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, StageReport
-from rediff.training.settings import needs
+from rediff.training.settings import Stage, needs
 from rediff.training.stages import run_stage
 from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import STATE
@@ -50,10 +52,19 @@ def fingerprint(name: str, recipe: Recipe) -> str:
         "canvas": recipe.canvas,
         "scenes": recipe.scenes.model_dump(mode="json"),
         "model": recipe.model.model_dump(mode="json"),
-        "stage": stage.model_dump(mode="json", exclude={"server": RUNTIME_ONLY, "folder": True}),
+        "stage": stage.model_dump(
+            mode="json", exclude={"server": _left_out(stage), "folder": True}
+        ),
         "needs": [fingerprint(need, recipe) for need in needs(stage)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _left_out(stage: Stage) -> set[str]:
+    """Settings of a server that are no part of a fingerprint; a limit that is not set neither, as
+    it was before there was one."""
+    server = getattr(stage, "server", None)
+    return RUNTIME_ONLY | ({"max_tokens"} if server and server.max_tokens is None else set())
 
 
 def is_done(name: str, recipe: Recipe, root: Path) -> bool:
@@ -92,7 +103,7 @@ def train(
     with _hold(root):
         todo = undone()
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            _train_together(todo, recipe, root)
+            _train_together(todo, recipe, root, report)
         else:
             _train_side_by_side(todo, recipe, root, jobs, report)
         if only is None:
@@ -117,10 +128,30 @@ def _hold(root: Path) -> Iterator[None]:
         yield
 
 
-def _train_together(todo: Sequence[str], recipe: Recipe, root: Path) -> None:
+def _train_together(todo: Sequence[str], recipe: Recipe, root: Path, report: Report) -> None:
     tell_all(True)  # all have looked what is to be done before anything is
     for name in todo:
-        _run(name, recipe, root)
+        with _watching(name, root, report) if join().is_main_process else nullcontext():
+            _run(name, recipe, root)
+
+
+@contextmanager
+def _watching(name: str, root: Path, report: Report) -> Iterator[None]:
+    """Reports every second how far a stage is that this very process works on."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1.0):
+            report(read_progress(name, root))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    report(replace(read_progress(name, root), finished=True))
 
 
 def _train_side_by_side(
@@ -140,7 +171,7 @@ def _train_side_by_side(
                 if error := future.exception():
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise _failure([name, *running.values()], error) from error
-                report(StageReport(name, finished=True))
+                report(replace(read_progress(name, root), finished=True))
 
 
 def _failure(running: Sequence[str], error: BaseException) -> RuntimeError:
@@ -198,16 +229,25 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
 
 
 def _prepare(folder: Path, own: str) -> None:
-    """Makes the stage's folder, without what other settings left there.
-
-    Their mark goes last: a folder without one is taken for somebody else's.
-    """
-    mark = folder / SETTINGS
-    folder.mkdir(parents=True, exist_ok=True)
+    """Makes the stage's folder; what other settings left there is put aside until it is whole."""
+    mark, before = folder / SETTINGS, _before(folder)
     if mark.is_file() and mark.read_text() != own:
-        for left in set(folder.iterdir()) - {mark}:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-    replace(mark, own)
+        aside = folder.with_name(f".{folder.name}.aside")
+        if before.is_dir() and (before / SETTINGS).read_text() == own:
+            folder.rename(aside)  # back to the settings of before
+            before.rename(folder)
+            aside.rename(before)
+        elif before.is_dir():
+            shutil.rmtree(folder)  # a successor that was never whole
+        else:
+            folder.rename(before)
+    folder.mkdir(parents=True, exist_ok=True)
+    write(mark, own)
+
+
+def _before(folder: Path) -> Path:
+    """Where a stage's folder is kept until what other settings make in its place is whole."""
+    return folder.with_name(f".{folder.name}.before")
 
 
 def _finish(name: str, run: Run, own: str, seconds: float) -> None:
@@ -222,8 +262,9 @@ def _finish(name: str, run: Run, own: str, seconds: float) -> None:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
     }
-    replace(run.folder / DONE, json.dumps(done, indent=2) + "\n")
+    write(run.folder / DONE, json.dumps(done, indent=2) + "\n")
     shutil.rmtree(run.folder / STATE, ignore_errors=True)
+    shutil.rmtree(_before(run.folder), ignore_errors=True)
 
 
 def read_progress(name: str, root: Path) -> StageReport:

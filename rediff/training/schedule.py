@@ -7,6 +7,7 @@ micro-batches does not matter: a slot knows its place in the global batch and ha
 
 from __future__ import annotations
 
+import bisect
 import functools
 import hashlib
 from collections.abc import Sequence
@@ -25,6 +26,16 @@ class Rows(Protocol[Row]):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Row: ...
+
+
+def name_of_row(rows: Any, number: int) -> str:
+    """The name of a row, where its rows can tell, also of several put together; else its number."""
+    if isinstance(rows, torch.utils.data.ConcatDataset):
+        part = bisect.bisect_right(rows.cumulative_sizes, number)
+        first = rows.cumulative_sizes[part - 1] if part else 0
+        return name_of_row(rows.datasets[part], number - first)
+    named = getattr(rows, "name_of", None)
+    return f"row {number}" if named is None else str(named(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,11 @@ class Schedule(torch.utils.data.Dataset[Slot[Any]]):
         step, position = divmod(slot, self.batch)
         place = Place(position, self.batch, self._strata(step)[position])
         return Slot(self.rows[self.row_of(slot)], place, self._draw("slot", slot))
+
+    def name_of(self, slot: int) -> str:
+        """What a slot's row is called in messages: its own name, or else its number."""
+        number = self.row_of(slot)
+        return name_of_row(self.rows, number)
 
     def row_of(self, slot: int) -> int:
         """The number of the row that a slot holds."""

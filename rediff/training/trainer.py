@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from torch.distributed.tensor import DTensor
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
+from rediff.files import replace
 from rediff.training.batches import Batch, canvas_logits
 from rediff.training.corruption import Kind
 from rediff.training.logs import LOG, JsonLog
@@ -17,13 +27,50 @@ from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
-from rediff.training.processes import join
+from rediff.training.processes import alone, join
 from rediff.training.schedule import Rows, Schedule
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 
 STATE = "trainer"
+PROCESSES = "processes.json"
 LOG_EVERY = 10
+LISTED = 8
+"""Rows that an error names at most."""
+
+
+class NotFiniteError(RuntimeError):
+    """Training has left the numbers; nothing was updated by what is not finite."""
+
+
+def not_finite(what: str, step: int, rows: Sequence[str]) -> NotFiniteError:
+    """The error that says what is not finite at which step, and names the rows of the step."""
+    shown = ", ".join(rows[:LISTED]) + (f" and {len(rows) - LISTED} more" * (len(rows) > LISTED))
+    return NotFiniteError(
+        f"the {what} is not finite at step {step}, so training ends here; rows of the step:"
+        f" {shown}. Try a lower learning rate, or look at these rows"
+    )
+
+
+class FiniteGradients(TrainerCallback):
+    """Raises NotFiniteError before the optimiser takes gradients that are no numbers."""
+
+    def __init__(self, rows_of_step: Callable[[], list[str]]) -> None:
+        self.rows_of_step = rows_of_step
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        gradients = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
+        if not all_finite(gradients):
+            raise not_finite("gradient", state.global_step + 1, self.rows_of_step())
+
+
+def all_finite(tensors: Sequence[Tensor]) -> bool:
+    """Whether all numbers are finite, of tensors shared out those of this process."""
+    own = [t.to_local() if isinstance(t, DTensor) else t for t in map(Tensor.detach, tensors)]
+    filled = [tensor for tensor in own if tensor.numel()]
+    return not filled or bool(torch.stack(torch._foreach_norm(filled)).isfinite().all())
 
 
 class OwnOptimizerTrainer(Trainer):
@@ -39,6 +86,19 @@ class OwnOptimizerTrainer(Trainer):
         if self.args.fsdp_plugin_args is not None:
             share_out(self.accelerator, self.args.fsdp_plugin_args)
             self.is_fsdp_enabled = True
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Raises NotFiniteError, before anything is updated, for a loss that is no number."""
+        loss = super().training_step(*args, **kwargs)
+        if not bool(loss.isfinite()):
+            raise not_finite("loss", self.state.global_step + 1, self._rows_of_step())
+        return loss
+
+    def _rows_of_step(self) -> list[str]:
+        schedule = self.train_dataset
+        assert isinstance(schedule, Schedule)
+        first = self.state.global_step * schedule.batch
+        return [schedule.name_of(slot) for slot in range(first, first + schedule.batch)]
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -88,7 +148,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         assert isinstance(num_items_in_batch, Tensor)
         sums = loss_sums(
             canvas_logits(model, inputs).float(), inputs["target"], inputs["kind"], inputs["level"],
-            weighting=self.weighting,
+            weighting=self.weighting, certain=inputs["certain"],
         )  # fmt: skip
         parts = loss_parts(sums, num_items_in_batch)
         self.seen[0] += parts.detach()
@@ -126,7 +186,8 @@ def fit(
     of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`. Writes
     `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `lengths`: see
     `Schedule`. `kwargs` go to the trainer. Raises ValueError if the batch cannot be split as asked
-    for.
+    for, or a state cannot be read by so many processes, NotFiniteError where the loss, a gradient
+    or the result is no number.
     """
     several = join().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
@@ -144,8 +205,13 @@ def fit(
         **kwargs,
     )
     runner.remove_callback(PrinterCallback)
+    runner.add_callback(FiniteGradients(runner._rows_of_step))
     model.train()
-    runner.train(resume_from_checkpoint=last_state(folder / STATE))
+    state = last_state(folder / STATE)
+    check_processes(folder / STATE, settings.shard if several else None, resumed=state is not None)
+    runner.train(resume_from_checkpoint=state)
+    if not all_finite([p for p in model.parameters() if p.requires_grad]):
+        raise not_finite("result", settings.steps, runner._rows_of_step())
     if shard:
         forget()
     model.eval()
@@ -221,6 +287,30 @@ def split_batch(settings: Optimisation, processes: int) -> tuple[int, int]:
             f" {micro} on {processes} processes"
         )
     return micro, accumulation
+
+
+def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
+    """Notes how many processes save their states here, and whether these are shared out.
+
+    Raises ValueError, before anything is loaded, if a state to go on from was shared out otherwise:
+    such a state is read by just as many processes.
+    """
+    note, count = folder / PROCESSES, join().num_processes
+    if resumed and note.is_file():
+        saved = json.loads(note.read_text(encoding="utf-8"))
+        if (saved["shard"] or shard) and saved != {"processes": count, "shard": shard}:
+            how = f"shard: {saved['shard']}" if saved["shard"] else "no sharding"
+            raise ValueError(
+                f"{folder} was saved by {saved['processes']} processes with {how}: go on with as"
+                f" many (torchrun --nproc-per-node {saved['processes']} ...), or delete {folder} to"
+                " begin this stage again"
+            )
+
+    def write() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace(note, json.dumps({"processes": count, "shard": shard}))
+
+    alone(write)
 
 
 def last_state(folder: Path) -> str | None:

@@ -25,7 +25,7 @@ OPTIONS = (
         "--max-tokens",
         "length",
         type=click.IntRange(min=1),
-        help="Longest caption of models that leave it open.",
+        help="Tokens of a caption at most, a diffusion model's canvas; default: the model's own.",
     ),
     click.option(
         "--model-seed", "seed", default=0, show_default=True, help="Seed of models that draw."

@@ -70,7 +70,7 @@ def test_each_format_is_read(tmp_path: Path, images: Path) -> None:
     path = write(tmp_path / "v.json", [VICRIT])
     (record,) = read_records("vicrit", path, images)
     assert record == Record(
-        f"{path}:2", images / "0.jpg", (Turn("Describe it.", "a blue square ."),),
+        f"{path}:2, record 1", images / "0.jpg", (Turn("Describe it.", "a blue square ."),),
         (TextEdit("blue", "red"),),
     )  # fmt: skip
     (record,) = read_records("conversations", write(tmp_path / "l.json", [LLAVA]), images)
@@ -137,7 +137,7 @@ def test_arrays_of_any_size_are_read_in_pieces(
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('[{"a": 1},\n{"b"', ":2: not valid JSON"), ('{"a": 1}', ":1: expected a JSON array"),
+    [('[{"a": 1},\n{"b"', ":2: not valid JSON"), ('7', ":1: expected a JSON array"),
      ("", ":1: not valid JSON"), ('[{"a": 1}', "not valid JSON")],
 )  # fmt: skip
 def test_an_array_that_breaks_off_is_named(text: str, message: str, tmp_path: Path) -> None:

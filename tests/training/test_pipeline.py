@@ -209,14 +209,19 @@ def test_what_is_frozen_must_be_there(trained: Path, tmp_path: Path) -> None:
 
 def test_a_log_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 1, "loss": 2.0}\n{"step": 10, "lo')
-    assert [entry["step"] for entry in read_log(path)] == [1]
-    state, arguments = TrainerState(max_steps=20), TrainingArguments(output_dir=str(tmp_path))
+    path.write_text(
+        '{"step": 1, "loss": 2.0, "seconds": 9.0}\n{"step": 10, "loss": 3.0}\n{"step": 1'
+    )
+    assert [entry["step"] for entry in read_log(path)] == [1, 10]
+    state = TrainerState(max_steps=20, global_step=5)  # what was saved is older than the log
+    arguments = TrainingArguments(output_dir=str(tmp_path))
     log = JsonLog(path)
     log.on_train_begin(arguments, state, TrainerControl())
     state.global_step = 10
     log.on_log(arguments, state, TrainerControl(), {"loss": 1.0})
-    assert [entry["step"] for entry in read_log(path)] == [1, 10]
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(entry["step"], entry["loss"]) for entry in entries] == [(1, 2.0), (10, 1.0)]
+    assert entries[1]["seconds"] >= 9.0
 
 
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(

@@ -76,6 +76,8 @@ class Expert:
     truths: set[str] = field(default_factory=set)
 
     def answer(self, method: str, path: str, body: Any) -> Answer:
+        if len(body["messages"]) == 1:
+            return completion("ready", 1)  # the probe
         text = body["messages"][1]["content"][1]["text"]
         self.calls[text] += 1
         if self.calls[text] == 1:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import ConcatDataset
 
+from rediff.files import replace as replace_file
 from rediff.models.checkpoint import Checkpoint, Dtype
 from rediff.models.tiles import image_tokens
 from rediff.models.tiny import is_causal, make_causal
@@ -30,6 +32,9 @@ from rediff.training.sharding import gather_weights
 from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import RevisionTrainer, fit
 
+LEFT_OUT = "left-out.txt"
+MOST_LEFT_OUT = 0.01
+"""Share of the records that a stage may leave out since their answers are too long for it."""
 Learning = PredictStage | ReviseStage | CorrectStage
 
 
@@ -125,7 +130,10 @@ def _rows(
         make = partial(maker.corrected, items=items_of)
         return Examples(corrections, make, keep=set(stage.data) <= set(EMBEDDED)), None
     make_row = maker.drafted if isinstance(stage, CorrectStage) else maker
-    items = {name: run.items(name, prompt, seed=stage.seed) for name in stage.data}
+    items = {
+        name: fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
+        for name in stage.data
+    }
     rows: Any = ConcatDataset(
         [Examples(own, make_row, keep=name in EMBEDDED) for name, own in items.items()]
     )
@@ -134,9 +142,35 @@ def _rows(
     return rows, [length for own in items.values() for length in _lengths(own, checkpoint)]
 
 
+def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequence[Item]:
+    """The items of stored records whose answers fit in the canvas; the others' ids are written to
+    `LEFT_OUT` in the stage's folder.
+
+    Looked at before the first step, not when their turn comes. Raises ValueError naming the first
+    if they are more than `MOST_LEFT_OUT` of all.
+    """
+    if not isinstance(items, RecordItems):
+        return items
+    fits = [
+        stored.tokens < maker.most or maker.fits(item.dialogues)
+        for stored, item in zip(items.store, items, strict=True)
+    ]
+    lost = [item.id for item, good in zip(items, fits, strict=True) if not good]
+    if len(lost) > MOST_LEFT_OUT * len(items):
+        raise ValueError(
+            f"{len(lost)} of {len(items)} records have an answer that leaves no room to stop within"
+            f" {maker.most} tokens ({MOST_LEFT_OUT:.0%} may); the first: {lost[0]}"
+        )
+    if not lost:
+        return items
+    alone(lambda: replace_file(folder / LEFT_OUT, "".join(f"{name}\n" for name in lost)))
+    return items.only([number for number, good in enumerate(fits) if good])
+
+
 def _lengths(items: Sequence[Item], checkpoint: Checkpoint) -> list[int]:
     """Tokens of each item, text and picture; those of embedded data are all alike."""
     if not isinstance(items, RecordItems):
         return [0] * len(items)
     config = checkpoint.model.config
-    return [stored.tokens + image_tokens(stored.size, config) for stored in items.store]
+    chosen = (items.store[number] for number in items.numbers)
+    return [stored.tokens + image_tokens(stored.size, config) for stored in chosen]
