@@ -183,7 +183,7 @@ def _measure(
     except AlignmentError as error:
         return Dropped(record.place, str(error), broken=False)
     except ValueError as error:
-        return Dropped(record.place, str(error))
+        return Dropped(record.place, str(error).removeprefix(f"{record.image}: "))
     answers = [
         tokenizer(turn.answer, add_special_tokens=False)["input_ids"] for turn in record.turns
     ]

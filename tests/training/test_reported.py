@@ -4,13 +4,10 @@ states that another number of processes cannot read."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +17,22 @@ import torch
 import yaml
 from PIL import Image
 from programs import inside, program
-from test_processes import RECIPE, shared, start_from, start_two, train_in_two
+from test_processes import (
+    RECIPE,
+    kill_behind_a_state,
+    shared,
+    start_from,
+    start_two,
+    train_in_two,
+)
 from toy_recipes import toy
 
 from rediff.data.mixture import Source, Tally, usable
-from rediff.files import lock
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.corruption import Kind, mask_tokens
 from rediff.training.logs import read_log
 from rediff.training.losses import loss_sums
-from rediff.training.pipeline import LOCK, is_done, train
+from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
 from rediff.training.trainer import STATE
 
@@ -40,14 +43,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
     train(Recipe.model_validate(RECIPE), folder, only=["vision"])
     return folder
-
-
-def kill_behind_a_state(process: subprocess.Popen[bytes], folder: Path) -> None:
-    while not list(folder.glob(f"stage1/{STATE}/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_the_settings_of_rediff_8b_go_on_after_an_interrupt(root: Path, tmp_path: Path) -> None:
@@ -67,9 +62,6 @@ def test_a_state_that_another_number_of_processes_cannot_read_says_so(
     raw = shared("fsdp2")
     start_from(root, tmp_path)
     kill_behind_a_state(start_two(tmp_path, "stage1", raw=raw), tmp_path)
-    while (held := lock(tmp_path / LOCK)) is None:
-        time.sleep(0.05)  # the processes are ending
-    held.close()
     recipe = Recipe.model_validate(raw)
     with pytest.raises(RuntimeError, match=r"saved by 2 processes with shard: fsdp2: go on with"):
         train(recipe, tmp_path, only=["stage1"])
