@@ -58,9 +58,16 @@ def whole_lines(path: Path) -> Iterator[bytes]:
 
 
 def check_finished(folder: Path, *names: str) -> None:
-    """Raises FileNotFoundError if a run folder does not have all these files."""
-    if not all((folder / name).is_file() for name in names):
-        raise FileNotFoundError(f"{folder} is no finished run: it has no {' and '.join(names)}")
+    """Raises FileNotFoundError naming the files that a run folder should have and has not."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if not missing:
+        return
+    if "results.json" not in names or "results.json" in missing:
+        raise FileNotFoundError(f"{folder} is no finished run: it has no {' and '.join(missing)}")
+    raise FileNotFoundError(
+        f"{folder} is a finished run without {' and '.join(missing)}: these were not kept with it,"
+        " so make it again by the command that its results.json names, with another --out"
+    )
 
 
 def sync_folder(folder: Path) -> None:

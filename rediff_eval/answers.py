@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rediff.data.names import whole_text
-from rediff.decoding.trace import Trace
 from rediff.models.captioner import Caption, Failure, Said
 from rediff.reasoning import split_reasoning
 from rediff.scenes.oracle import END, nearest_text
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
+
+if TYPE_CHECKING:
+    from rediff.decoding.trace import Trace
 
 COMMIT, REVISE = "c", "r"
 ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens by --max-tokens"

@@ -10,7 +10,8 @@ ORDER = (
     "clair", "clair_worst", "capture", "object_f1", "attribute_f1", "relation_f1",
     "hallucination", "coverage", "coverage_worst", "factuality", "factuality_worst", "caparena",
     "caparena_worst", "capture_lite", "repetition", "fluency", "bleu4", "meteor", "rouge_l",
-    "cider", "words", "revisions", "flips", "fix_rate", "break_rate", "nfe", "seconds",
+    "cider", "words", "revisions", "flips", "fix_rate", "break_rate", "tokens_per_pass", "nfe",
+    "seconds",
 )  # fmt: skip
 """The order of the metrics that are known here; others follow by name."""
 PARTS = frozenset(
@@ -21,8 +22,8 @@ PARTS = frozenset(
 INSTEAD = {"capture_lite": "capture"}
 """Metrics that are left out where a better one is shown."""
 DECIMALS = {
-    "nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1, "words": 1, "revisions": 1,
-    "flips": 1,
+    "tokens_per_pass": 2, "nfe": 1, "seconds": 3, "caparena": 1, "caparena_worst": 1, "words": 1,
+    "revisions": 1, "flips": 1,
 }  # fmt: skip
 LOWER_IS_BETTER = frozenset(
     {"hallucination", "repetition", "break_rate", "flips", "nfe", "seconds", "truncated"}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap, norm, permutation_test
 
 from rediff.files import check_finished
 from rediff.suggest import unknown
@@ -117,6 +116,8 @@ def _test(a: str, b: str, steps: str, both: pd.DataFrame, *, seed: int) -> Compa
 def _interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
     if np.ptp(difference) == 0:
         return float(difference[0]), float(difference[0])
+    from scipy.stats import bootstrap
+
     interval = bootstrap(
         (difference,), np.mean, n_resamples=2000, method="percentile", vectorized=True,
         rng=np.random.default_rng(seed),
@@ -128,6 +129,8 @@ def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
     """Two-sided p of equal means of paired values [n]; 1 where all pairs are equal."""
     if np.array_equal(one, two):
         return 1.0
+    from scipy.stats import permutation_test
+
     result = permutation_test(
         (one, two), lambda x, y, axis: np.mean(x - y, axis=axis), permutation_type="samples",
         n_resamples=RESAMPLES, vectorized=True, batch=500, rng=np.random.default_rng(seed),
@@ -147,5 +150,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def detectable(difference: np.ndarray) -> float:
     """(z(1 - level / 2) + z(power)) s / sqrt(n) of paired differences [n]."""
+    from scipy.stats import norm
+
     z = norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)
     return float(z * difference.std(ddof=1) / np.sqrt(len(difference)))

@@ -6,7 +6,9 @@ test sees to: a new field that is neither fails it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -51,9 +53,11 @@ def cell_key(
     spec: RunSpec, model: Mapping[str, str], traits: Traits, sampler: str, steps: int | None
 ) -> str:
     """The key of a cell. `model`: what `model_identity` says of its model."""
+    own = find_sampler(sampler) if traits.takes_samplers else None
     parts = {
         "model": dict(model),
-        "sampler": repr(find_sampler(sampler)) if traits.takes_samplers else sampler,
+        "sampler": sampler if own is None else repr(own),
+        "sampler_code": {} if own is None else sampler_code(own),
         "steps": steps,
         "spec": _kept(spec, "RunSpec"),
         "versions": versions(),
@@ -106,14 +110,38 @@ def _named_by(worker: Path) -> list[Path]:
     return [path for part in spec.command[1:] if (path := spec.cwd / part).exists()]
 
 
+NO_CAPTION = "training"
+"""The only package of `rediff` whose code makes no caption."""
+OF_HARNESS = ("answers.py", "runner.py")
+"""Modules of the harness that a caption goes through."""
+
+
+def code_files() -> list[Path]:
+    """The source files that may change a caption: all of `rediff` but its training, whatever its
+    folders are called, and two modules here."""
+    root, here = Path(rediff.__file__).parent, Path(__file__).parent
+    assert (root / NO_CAPTION).is_dir()
+    own = (p for p in root.rglob("*.py") if p.relative_to(root).parts[0] != NO_CAPTION)
+    return [*sorted(own), *(here / name for name in OF_HARNESS)]
+
+
+@functools.cache
 def code_hash() -> str:
-    """SHA-256 over the source of models, decoding and the scenes' oracle, which counts what
-    revisions did; it changes between versions too."""
-    root = Path(rediff.__file__).parent
-    sources = sorted(
-        p for part in ("models", "decoding", "data", "scenes") for p in (root / part).glob("*.py")
-    )
-    return files_hash(sources)
+    """SHA-256 over `code_files`; it changes between versions, too."""
+    return files_hash(code_files())
+
+
+def sampler_code(sampler: Any) -> dict[str, str]:
+    """A hash of the source that defines each part of a sampler, by its class: a rule that is not
+    part of this package changes without a new version."""
+    parts = [sampler, *(getattr(sampler, field.name) for field in fields(sampler))]
+    kinds = {type(part) for part in parts if type(part).__module__ != "builtins"}
+    found = {}
+    for kind in kinds:
+        path = inspect.getsourcefile(kind)
+        assert path is not None
+        found[f"{kind.__module__}.{kind.__qualname__}"] = files_hash([Path(path)])
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from rediff_eval.metrics.resources import Resources, checkpoint, load_prompts
 from rediff_eval.output import write_results
 from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
+from rediff_eval.registry import SCENES_ONLY, knows_scenes_only
 from rediff_eval.results import Results
 from rediff_eval.samples import SampleSet
 from rediff_eval.scoring import Outcome, main_metric, score_cell
@@ -30,10 +31,12 @@ REPLIES = "judge"
 def finish(
     spec: RunSpec, samples: SampleSet, outcomes: Sequence[Outcome], progress: Progress,
     *, keys: Mapping[str, str], rank: Rank, started: float,
+    identities: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Results:  # fmt: skip
     """Scores all cells and writes every file of the run folder.
 
-    `keys`: of the cells, by their titles. `started`: by `time.perf_counter`.
+    `keys`: of the cells, by their titles. `identities`: of the models, by their names. `started`:
+    by `time.perf_counter`.
     """
     with opened(choose_judge(spec, samples)) as judge:
         resources = Resources(
@@ -42,9 +45,19 @@ def finish(
         )  # fmt: skip
         cells = [score_cell(spec.task, samples, outcome, resources) for outcome in outcomes]
         results = Results(
-            manifest=describe_run(
-                spec, samples, keys, cells, judge, rank, time.perf_counter() - started
-            ),
+            manifest={
+                **describe_run(
+                    spec,
+                    samples,
+                    keys,
+                    cells,
+                    judge,
+                    rank,
+                    time.perf_counter() - started,
+                    identities or {},
+                ),
+                "notes": [*samples.notes, *strangers(spec, samples)],
+            },
             cells=cells,
             main_metric=main_metric(spec.task, samples, cells),
         )
@@ -59,7 +72,7 @@ def check(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
     Raises ValueError or OSError with one sentence about what is missing: a metric of that name, a
     key, a prompt's file, a checkpoint of CAPTURE's, NLTK or its data.
     """
-    for note in samples.notes:
+    for note in (*samples.notes, *strangers(spec, samples)):
         progress.note(note)
     for group, (count, lack) in _lacking(spec, samples).items():
         if count == len(samples.samples):
@@ -75,6 +88,13 @@ def check(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
         checkpoint(spec.scoring.factual)
         checkpoint(spec.scoring.encoder)
         NltkNouns().nouns("A test.")
+
+
+def strangers(spec: RunSpec, samples: SampleSet) -> list[str]:
+    """A sentence for each model that knows nothing of such pictures."""
+    if samples.kind == "scenes":
+        return []
+    return [f"{m.name} {SCENES_ONLY}" for m in spec.models if knows_scenes_only(m)]
 
 
 def _lacking(spec: RunSpec, samples: SampleSet) -> dict[str, tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shlex
@@ -23,6 +24,7 @@ from rediff_eval.prices import judge_dollars
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import CellResult
+from rediff_eval.run_folder import asked
 from rediff_eval.safe import without_secrets
 from rediff_eval.samples import SampleSet
 from rediff_eval.spec import RunSpec
@@ -36,11 +38,12 @@ def describe_run(
     judge: ChatModel | None,
     rank: Rank,
     seconds: float,
+    identities: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-    `keys`: of the cells, by their titles. What may differ between two runs of the same results
-    stands under `timing`.
+    `keys`: of the cells, by their titles; `identities`: of models, by their names. What may differ
+    between two runs of the same results stands under `timing`.
     """
     return {
         "task": spec.task.model_dump(mode="json"),
@@ -50,18 +53,22 @@ def describe_run(
             "kind": samples.kind,
             "path": None if samples.place is None else str(samples.place),
             "sha256": samples.digest,
-            "notes": list(samples.notes),
         },
         "models": {
-            model.name: {"from": f"{model.kind}:{model.where}", **_hashes(model)}
+            model.name: {
+                "from": f"{model.kind}:{model.where}",
+                **_hashes(model, identities.get(model.name)),
+            }
             for model in spec.models
         },
         "cells": dict(keys),
         "scorers": {name: made for cell in scored for name, made in cell.scorers.items()},
         "scoring": {name: _plain(value) for name, value in asdict(spec.scoring).items()},
         "judge": None if judge is None else describe_judge(judge),
+        "asked": asked(spec),
         "samplers": list(spec.samplers),
         "steps": list(spec.steps),
+        "guidance": spec.guidance,
         "seed": spec.seed,
         "command": without_secrets(shlex.join(sys.argv[1:])),
         "versions": {"python": platform.python_version(), **versions(), **_scorers()},
@@ -111,11 +118,18 @@ def _scorers() -> dict[str, str]:
     return {name: version(name) for name in ("scipy", "pycocoevalcap")}
 
 
-def _hashes(model: ModelChoice) -> dict[str, str]:
-    """What tells a model's files from others; nothing is known of a server's model."""
+def _hashes(model: ModelChoice, identity: Mapping[str, str] | None) -> dict[str, str]:
+    """What tells a model's files from others; nothing is known of a server's model.
+
+    `identity`: what the keys of its captions were made of, so that no weights are read twice.
+    """
     place = locate(model)
     if place is None:
         return {}
     if place.is_file():
         return {"file_sha256": files_hash([place])}
-    return {"weights_sha256": weights_hash(place)}
+    if identity is None:
+        return {"weights_sha256": weights_hash(place)}
+    weights = [made for name, made in sorted(identity.items()) if name.endswith(".safetensors")]
+    joined = hashlib.sha256("".join(weights).encode()).hexdigest()
+    return {"weights_sha256": weights[0] if len(weights) == 1 else joined}

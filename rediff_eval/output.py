@@ -12,14 +12,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rediff.files import check_finished
 from rediff.files import replace as write
-from rediff_eval.plots import plot_quality
 from rediff_eval.results import Results, to_csv, to_samples_csv
-from rediff_eval.scoring import Outcome
 from rediff_eval.tables import to_markdown
+
+if TYPE_CHECKING:
+    from rediff_eval.scoring import Outcome
 
 CAPTIONS = "captions.jsonl"
 JUDGEMENTS = "judgements.jsonl"
@@ -43,6 +44,8 @@ def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -
     write(folder / "leaderboard.md", to_markdown(results))
     ranked = [cell for cell in results.cells if results.main_metric in cell.metrics]
     if len({cell.tokens_per_step for cell in ranked} - {None}) > 1:
+        from rediff_eval.plots import plot_quality
+
         picture = io.BytesIO()
         plot_quality(results, picture)
         write(folder / QUALITY, picture.getvalue())

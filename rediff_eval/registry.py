@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 import rediff
+from rediff.models.card import CARD
 from rediff.models.hub import is_hub_id
 from rediff.suggest import unknown
 
 SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
+SCENES_ONLY = (
+    "was trained on the embedded scenes alone: what it says of other pictures means nothing"
+)
 Kind = Literal["folder", "hub", "openai", "captions", "worker"]
 SCHEMES: tuple[Kind, ...] = ("openai", "captions", "worker")
 
@@ -87,6 +92,15 @@ def find_model(text: str) -> ModelChoice:
     if is_hub_id(name):
         return ModelChoice(name.partition("@")[0].rpartition("/")[2], "hub", name, sampler or None)
     raise unknown("model", name, [*shipped_models(), *(m.name for m in known_models())])
+
+
+def knows_scenes_only(model: ModelChoice) -> bool:
+    """Whether a model was made by our pipeline on the embedded scenes: its card fixes the tokens of
+    a picture, which no other checkpoint does."""
+    card = Path(model.where) / CARD
+    if model.kind != "folder" or not card.is_file():
+        return False
+    return json.loads(card.read_text(encoding="utf-8")).get("image_tokens") is not None
 
 
 def distinct(models: Sequence[ModelChoice]) -> tuple[ModelChoice, ...]:

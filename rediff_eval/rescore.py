@@ -16,7 +16,7 @@ from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
 
 
-def check_folder(spec: RunSpec, samples: SampleSet) -> None:
+def check_results(spec: RunSpec, samples: SampleSet) -> None:
     """Raises ValueError if the folder holds the results of something else."""
     path = spec.out / "results.json"
     if not path.is_file():
@@ -50,7 +50,7 @@ def score_file(spec: RunSpec, file: Path, name: str | None = None) -> tuple[Resu
         for captions in read_caption_sets(file, name)
     ]
     check(spec, samples, progress)
-    check_folder(spec, samples)
+    check_results(spec, samples)
     spec.out.mkdir(parents=True, exist_ok=True)
     results = finish(
         spec, samples, [one.outcome for one in joined], progress, keys={}, rank=Rank(),

@@ -10,10 +10,10 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rediff_eval.stats import Estimate
-
 if TYPE_CHECKING:
     import pandas as pd
+
+    from rediff_eval.stats import Estimate
 
 COLUMNS = (
     "task", "model", "sampler", "steps", "tokens_per_step", "seed", "metric", "value", "low",

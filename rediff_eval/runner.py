@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
 from rediff_eval.registry import ModelChoice
 from rediff_eval.results import Results
+from rediff_eval.run_folder import check_folder, mark_folder
 from rediff_eval.samples import Sample, SampleSet
 from rediff_eval.scoring import Outcome, check_failures
 from rediff_eval.sources.load import load_samples
@@ -44,16 +45,20 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
         spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
     )
     check(spec, samples, progress)
+    check_folder(spec, samples)
     spec.out.mkdir(parents=True, exist_ok=True)
+    if rank.leads:
+        mark_folder(spec)
     started = time.perf_counter()
     ready = functools.cache(lambda: probe_servers(spec, samples))
+    identities: dict[str, Mapping[str, str]] = {}
     with Store(spec.out, rank) as store:
         if not (spec.out / "results.json").is_file():
             ready()
         cells = dict.fromkeys(
             cell
             for model in spec.models
-            for cell in _run_model(spec, model, samples, store, rank, progress, ready)
+            for cell in _run_model(spec, model, samples, store, rank, progress, ready, identities)
         )
         if not rank.leads:
             return None
@@ -62,16 +67,21 @@ def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | Non
         )
         outcomes = [_collect(cell, samples, store) for cell in cells]
         keys = {cell.title: cell.key for cell in cells}
-        results = finish(spec, samples, outcomes, progress, keys=keys, rank=rank, started=started)
+        results = finish(
+            spec, samples, outcomes, progress, keys=keys, rank=rank, started=started,
+            identities=identities,
+        )  # fmt: skip
     check_failures(results.cells, spec.max_failures)
     return results
 
 
 def _run_model(
     spec: RunSpec, model: ModelChoice, samples: SampleSet, store: Store, rank: Rank,
-    progress: Progress, ready: Callable[[], None],
+    progress: Progress, ready: Callable[[], None], identities: dict[str, Mapping[str, str]],
 ) -> list[Cell]:  # fmt: skip
+    """Captions every sample in a model's cells; the model's identity is added to `identities`."""
     identity = model_identity(model, code=spec.loading.trust_remote_code, base_url=spec.base_url)
+    identities[model.name] = identity
     loading = spec.loading
     if loading.device is None and rank.world > 1 and loading.place == "cuda":
         loading = replace(loading, device=f"cuda:{rank.local % torch.cuda.device_count()}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import bootstrap
 
-from rediff_eval.metrics.base import Scores
+if TYPE_CHECKING:
+    from rediff_eval.metrics.base import Scores
+
 
 RESAMPLES = 2000
 
@@ -27,6 +29,8 @@ class Estimate:
 
 def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
     """The aggregate of `scores` with a percentile bootstrap interval, fixed by the seed."""
+    from scipy.stats import bootstrap
+
     n = len(scores.statistics)
     value = float(scores.aggregate(scores.statistics))
     if n < 2:

@@ -155,6 +155,11 @@ def _lock(path: Path, folder: Path) -> IO[str]:
     raise BusyError(f"another run works in {folder}; wait for it or choose another --out")
 
 
+def is_taken(folder: Path) -> bool:
+    """Whether some process works in a run's folder of parts."""
+    return any(_is_locked(path) for path in folder.glob("rank-*.lock"))
+
+
 def _is_locked(path: Path) -> bool:
     with path.open("a+") as file:
         try:

@@ -13,17 +13,47 @@ from rediff_eval.metrics.base import WORST
 from rediff_eval.results import CellResult, Results
 from rediff_eval.safe import markdown, plain
 
-WIDE = 220
+WIDE = 400
+"""Columns of a table that is not printed on a terminal."""
+FRAME = 3
+"""Columns that a cell takes beside its text."""
 LISTED = 10
 """Ids that a remark names at most."""
 
 
-def table_rows(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row a cell, the main metric with its interval."""
-    there = {name for cell in results.cells for name in cell.metrics}
-    metrics = shown(there, results.main_metric)
+def table_rows(
+    results: Results, metrics: Sequence[str] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row a cell, the main metric with its interval.
+
+    `metrics`: only these; None for all that tables show.
+    """
+    metrics = metrics_of(results) if metrics is None else metrics
     header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
     return header, [_row(cell, metrics, results.main_metric) for cell in results.cells]
+
+
+def metrics_of(results: Results) -> list[str]:
+    """The metrics of a run that tables show."""
+    there = {name for cell in results.cells for name in cell.metrics}
+    return shown(there, results.main_metric)
+
+
+def fitting(results: Results, width: int) -> list[str]:
+    """Of the metrics those that fit in a table of `width` columns: the main one always, of the
+    others the first."""
+    metrics = metrics_of(results)
+    header, rows = table_rows(results, metrics)
+    widths = [max(map(len, column)) + FRAME for column in zip(header, *rows, strict=True)]
+    first = len(header) - len(metrics) - 1
+    sizes = dict(zip(metrics, widths[first:-1], strict=True))
+    room = width - 1 - sum(widths[:first]) - widths[-1] - sizes.get(results.main_metric, 0)
+    kept = {results.main_metric}
+    for name in metrics:
+        if name not in kept and sizes[name] <= room:
+            kept.add(name)
+            room -= sizes[name]
+    return [name for name in metrics if name in kept]
 
 
 def _row(cell: CellResult, metrics: Sequence[str], main: str) -> list[str]:
@@ -45,9 +75,9 @@ def _format(cell: CellResult, name: str, *, interval: bool) -> str:
     return text
 
 
-def to_terminal(results: Results) -> Table:
-    """A rich table, a rule between models."""
-    header, rows = table_rows(results)
+def to_terminal(results: Results, metrics: Sequence[str] | None = None) -> Table:
+    """A rich table of some metrics (see `table_rows`), a rule between models."""
+    header, rows = table_rows(results, metrics)
     table = Table(title=describe(results))
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
@@ -70,9 +100,12 @@ def describe(results: Results) -> str:
 
 def print_table(results: Results) -> None:
     """Prints the table and what was not run or judged, at full width without a terminal."""
-    print_wide(to_terminal(results))
     console = Console()
-    for line in [*_remarks(results)[1:], *_bill(results)]:
+    metrics = fitting(results, console.width if console.is_terminal else WIDE)
+    print_wide(to_terminal(results, metrics))
+    left = [name for name in metrics_of(results) if name not in metrics]
+    more = [f"No room for {', '.join(left)}: see leaderboard.md"] if left else []
+    for line in [*more, *_remarks(results)[1:], *_bill(results)]:
         console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -122,7 +155,8 @@ def _remarks(results: Results) -> list[str]:
     reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
     failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
     lines = [
-        *sorted(reasons), *left_out_remarks(results), *unjudged_remarks(results), *sorted(failures),
+        *results.manifest.get("notes", ()), *sorted(reasons), *left_out_remarks(results),
+        *unjudged_remarks(results), *sorted(failures),
     ]  # fmt: skip
     return ["", *(f"- {markdown(text)}" for text in lines)] if lines else []
 

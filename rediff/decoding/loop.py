@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Evidence, weigh
-from rediff.decoding.policies import (
-    Commit,
-    Filled,
-    Freeze,
-    Linear,
-    MostConfident,
-    Revise,
-    Stop,
-    check_length,
-)
+from rediff.decoding.sampler import Sampler
 from rediff.decoding.trace import Step, Trace, row_trace
 
 
@@ -33,27 +24,6 @@ class Denoiser(Protocol):
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Logits [b, R, V] for canvas tokens [b, R] of the batch rows `rows` [b]."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampler:
-    """Schedule x commit rule x revise rule x stop rule.
-
-    `block_length`: None decodes the whole canvas at once; otherwise blocks of that many positions
-    are decoded left to right, the steps split evenly between them, and only the current block is
-    revised. `majority_stop`: see `weigh`.
-    """
-
-    name: str
-    schedule: Linear = field(default_factory=Linear)
-    commit: Commit = field(default_factory=MostConfident)
-    revise: Revise = field(default_factory=Freeze)
-    stop: Stop = field(default_factory=Filled)
-    block_length: int | None = None
-    majority_stop: bool = True
-
-    def __post_init__(self) -> None:
-        check_length("block_length", self.block_length)
 
 
 @dataclass(frozen=True, slots=True)

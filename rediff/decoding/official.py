@@ -27,34 +27,12 @@ from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Evidence, SpecialIds, check_finite
 from rediff.decoding.loop import Decoded, Denoiser, record, split_steps
-from rediff.decoding.policies import Linear, check_length, check_share
+from rediff.decoding.policies import Linear
+from rediff.decoding.sampler import OfficialSampler
 from rediff.decoding.trace import Step, row_trace
 
 POSITIONS = 16
 """Positions whose probabilities are computed together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfficialSampler:
-    """The options of the official `generate`, at temperature 0.
-
-    `revise`: replace visible tokens of the current block by their new argmax. `revise_topk`: only
-    this share of them, the most confident; 0 for all. `revise_start`: only in this share of the
-    steps, at their end. `stop`: end the response at the stop token. Raises ValueError for shares
-    out of [0, 1] and blocks of no length.
-    """
-
-    name: str
-    revise: bool
-    revise_topk: float = 0.0
-    revise_start: float = 1.0
-    block_length: int | None = None
-    stop: bool = True
-
-    def __post_init__(self) -> None:
-        check_share("revise_topk", self.revise_topk)
-        check_share("revise_start", self.revise_start)
-        check_length("block_length", self.block_length)
 
 
 @torch.inference_mode()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from rediff.decoding.canvas import Evidence
+    from rediff.decoding.canvas import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,8 @@ class Linear:
 
     def quotas(self, masks: Tensor, steps: int) -> Tensor:
         """Tokens to commit for rows with `masks` [B] masked positions; int64 [B, steps]."""
+        import torch
+
         committing = self.commit_steps(steps)
         step = torch.arange(steps, device=masks.device)
         quotas = masks[:, None] // committing + (step < (masks % committing)[:, None]).long()
@@ -60,6 +62,8 @@ class MostConfident:
     stop_last: bool = True
 
     def __call__(self, evidence: Evidence, eligible: Tensor, quota: Tensor, stop: int) -> Tensor:
+        import torch
+
         score = evidence.confidence
         if self.stop_last:
             position = torch.arange(score.size(1), device=score.device)
@@ -77,6 +81,8 @@ class Confident:
         check_share("threshold", self.threshold)
 
     def __call__(self, evidence: Evidence, eligible: Tensor, quota: Tensor, stop: int) -> Tensor:
+        import torch
+
         sure = eligible & (evidence.confidence > self.threshold)
         return torch.where(
             (sure.sum(dim=1) >= quota)[:, None],
@@ -98,6 +104,8 @@ class Freeze:
     """A token once written stays (mask-prediction)."""
 
     def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
+        import torch
+
         return torch.zeros_like(eligible)
 
 
@@ -119,6 +127,8 @@ class ReplaceAll:
             check_share(name, getattr(self, name))
 
     def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
+        import torch
+
         if step < steps - math.ceil(steps * self.last):
             return torch.zeros_like(eligible)
         chosen = eligible & (evidence.confidence > self.threshold)
@@ -171,5 +181,7 @@ def check_length(name: str, value: int | None) -> None:
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:
     """The `quota` [B] eligible positions of highest score, ties to the left; bool [B, R]."""
+    import torch
+
     order = score.masked_fill(~eligible, -torch.inf).argsort(dim=1, descending=True, stable=True)
     return eligible & (order.argsort(dim=1) < quota[:, None])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rediff.decoding.canvas import Canvas
-from rediff.decoding.loop import Decoded, Denoiser, Sampler, decode_by_rules
-from rediff.decoding.official import OfficialSampler, decode_official
 from rediff.decoding.policies import Linear, ReplaceAll, Settled
+from rediff.decoding.sampler import AnySampler, OfficialSampler, Sampler
 from rediff.suggest import unknown
 
-AnySampler = Sampler | OfficialSampler
+if TYPE_CHECKING:
+    from rediff.decoding.canvas import Canvas
+    from rediff.decoding.loop import Decoded, Denoiser
 
 SAMPLERS: Mapping[str, AnySampler] = {
     "mask-predict": Sampler(name="mask-predict"),
@@ -34,6 +34,9 @@ def decode(
 
     Raises ValueError if the steps or the blocks do not divide as the sampler asks.
     """
+    from rediff.decoding.loop import decode_by_rules
+    from rediff.decoding.official import decode_official
+
     if isinstance(sampler, OfficialSampler):
         return decode_official(denoiser, canvas, sampler, steps, trace=trace)
     return decode_by_rules(denoiser, canvas, sampler, steps, trace=trace)

@@ -6,12 +6,14 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from PIL import Image
 
-from rediff.decoding.samplers import AnySampler
-from rediff.decoding.trace import Trace
+if TYPE_CHECKING:
+    from rediff.decoding.samplers import AnySampler
+    from rediff.decoding.trace import Trace
+
 
 CAPTION_PROMPT = "Please describe the image in detail."
 Said = tuple[str, ...]

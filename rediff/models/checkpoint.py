@@ -5,53 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
 from transformers import (
     AutoImageProcessor,
     LlavaOnevisionForConditionalGeneration,
     PreTrainedTokenizerFast,
 )
 
-from rediff.data.text_files import parse_json, read_text
 from rediff.decoding.canvas import SpecialIds
 from rediff.models import llada_v
-from rediff.models.captioner import CAPTION_PROMPT, Said
+from rediff.models.captioner import Said
+from rediff.models.card import CARD, Card, Dtype, check_adapter, read_card
 from rediff.models.pictures import ImageProcessor, Pictures, prepare
 from rediff.models.prompt import chat_text, encode_around_image, encode_whole
 from rediff.models.tokenizer import END_HEADER, END_OF_TEXT, START_HEADER, START_OF_TEXT
 from rediff.models.weights import load_whole
 
-CARD = "captioner.json"
-Dtype = Literal["float32", "bfloat16", "float16", "stored"]
 DTYPES: Mapping[str, torch.dtype | str] = {
     "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
     "stored": "auto",
 }  # fmt: skip
 """`stored`: as the weights are on disk."""
-
-
-class Card(BaseModel):
-    """What a checkpoint is and how it decodes unless told otherwise; stored as `captioner.json`.
-
-    `canvas`: response length in tokens. `image_tokens`: tokens a picture takes in the prompt,
-    None where that depends on its size. `system`: system message. `around_image`: see
-    `encode_around_image`. `dtype`: of the weights on a GPU; on a CPU they are float32.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["diffusion", "autoregressive"]
-    canvas: int
-    image_tokens: int | None = None
-    sampler: str = "mask-predict"
-    prompt: str = CAPTION_PROMPT
-    system: str | None = None
-    around_image: bool = False
-    dtype: Dtype = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,28 +137,6 @@ class Checkpoint:
     def pictures(self, images: list[Image.Image]) -> Pictures:
         """Pictures as the tower takes them."""
         return prepare(images, self.images)
-
-
-def check_adapter(folder: Path) -> None:
-    """Raises ValueError for a folder that holds low-rank updates of another model alone."""
-    path = folder / "adapter_config.json"
-    if not path.is_file() or (folder / CARD).is_file() or (folder / "config.json").is_file():
-        return
-    adapter = parse_json(read_text(path), str(path))
-    base = adapter.get("base_model_name_or_path") if isinstance(adapter, dict) else None
-    raise ValueError(
-        f"{folder} is a LoRA adapter of {base or 'another model'}, not a whole model: add it to the"
-        " weights of that (peft: PeftModel.from_pretrained(base, FOLDER).merge_and_unload()), save"
-        " the sum, and name its folder"
-    )
-
-
-def read_card(folder: Path) -> Card:
-    """The card of a checkpoint folder. Raises FileNotFoundError where there is none."""
-    card = folder / CARD
-    if not card.is_file():
-        raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no {CARD}")
-    return Card.model_validate_json(card.read_text())
 
 
 def official_card() -> Card:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
 FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w.-]+)?")
 
@@ -23,6 +20,9 @@ def fetch(text: str, *, code: bool = False) -> Path:
     `text`: OWNER/NAME@REVISION, the newest revision where none is given. `code`: its Python files
     too. Raises FileNotFoundError with what to do where it cannot be had.
     """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     name, _, revision = text.partition("@")
     patterns = [*FILES, "*.py"] if code else list(FILES)
     try:

@@ -13,7 +13,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from rediff.models import diffusion_gemma, llada_v
 from rediff.models.autoregressive import AutoregressiveCaptioner
 from rediff.models.captioner import Captioner
-from rediff.models.checkpoint import CARD, DTYPES, Checkpoint, Dtype, check_adapter
+from rediff.models.card import CARD, Dtype, check_adapter
+from rediff.models.checkpoint import DTYPES, Checkpoint
 from rediff.models.diffusion import DiffusionCaptioner
 from rediff.models.image_text_to_text import ImageTextToTextCaptioner
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Dataset, Features, Image, List, Value
 
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.render import render
 from rediff.scenes.world import Scene, sample_scene
 from rediff.suggest import unknown
 
+if TYPE_CHECKING:
+    import datasets
+
 SPLITS = ("train", "validation", "test")
-FEATURES = Features(
-    {
-        "id": Value("string"),
-        "image": Image(),
-        "captions": List(Value("string")),
-        "scene": Value("string"),
-    }
-)
 WORLD_VERSION = 1
 """Goes up whenever the same seed would give other scenes, pictures, captions or dialogues."""
 
@@ -47,23 +42,38 @@ def iterate_scenes(split: str, *, seed: int = 0) -> Iterator[Scene]:
             yield scene
 
 
-def load_scenes(split: str, count: int, *, captions: int = 1, seed: int = 0) -> Dataset:
-    """The first `count` scenes of a split as rows of `FEATURES`.
+def scene_rows(split: str, count: int, *, captions: int = 1, seed: int = 0) -> list[dict[str, Any]]:
+    """The first `count` scenes of a split, each with `id`, `image`, `captions` and `scene` (JSON).
 
     Each row has `captions` different paraphrases of the truth, drawn by a generator of its own, so
     that a row is the same whatever the count. Raises ValueError for an unknown split.
     """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    rows = [
+    return [
         _row(split, seed, index, scene, captions)
         for index, scene in enumerate(itertools.islice(iterate_scenes(split, seed=seed), count))
     ]
-    columns = {name: [row[name] for row in rows] for name in FEATURES}
-    return Dataset.from_dict(columns, features=FEATURES)
 
 
-def _row(split: str, seed: int, index: int, scene: Scene, captions: int) -> dict[str, object]:
+def load_scenes(split: str, count: int, *, captions: int = 1, seed: int = 0) -> datasets.Dataset:
+    """The same as a `datasets` data set, pictures as PNG. Raises as `scene_rows`."""
+    from datasets import Dataset, Features, Image, List, Value
+
+    features = Features(
+        {
+            "id": Value("string"),
+            "image": Image(),
+            "captions": List(Value("string")),
+            "scene": Value("string"),
+        }
+    )
+    rows = scene_rows(split, count, captions=captions, seed=seed)
+    columns = {name: [row[name] for row in rows] for name in features}
+    return Dataset.from_dict(columns, features=features)
+
+
+def _row(split: str, seed: int, index: int, scene: Scene, captions: int) -> dict[str, Any]:
     rng = np.random.default_rng([SPLITS.index(split), seed, index])
     return {
         "id": f"scenes-{split}-{seed}-{index:05d}",

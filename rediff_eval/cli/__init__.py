@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
@@ -57,13 +58,16 @@ def main() -> None:
     Errors that a user can mend (ValueError, OSError) are one sentence and exit code 2; a run that
     failed is exit code 1; an interrupted one 130.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without a character ends no program
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("Interrupted.", err=True)
+        click.echo("Interrupted; the same command again goes on.", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(plain(f"Error: {error}"), err=True)

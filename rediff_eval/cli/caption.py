@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rediff_eval.cli.options import loading_options, to_loading
+from rediff_eval.cli.options import loading_options, tell, to_loading
 
 if TYPE_CHECKING:
     import PIL.Image
 
     from rediff.scenes.world import Scene
+
+
+LAST_SCENE = 9_999
+"""The last embedded scene that `scene:N` draws."""
 
 
 @click.command()
@@ -59,7 +64,7 @@ def caption(
     from rediff_eval.answers import history, true_words
     from rediff_eval.opening import open_captioner
     from rediff_eval.play import play
-    from rediff_eval.registry import find_model
+    from rediff_eval.registry import SCENES_ONLY, find_model, knows_scenes_only
     from rediff_eval.safe import plain
 
     if said and not len(said) % 2:
@@ -67,6 +72,8 @@ def caption(
     quiet_libraries()
     choice = find_model(model)
     picture, scene = load_picture(str(image))
+    if scene is None and knows_scenes_only(choice):
+        tell(f"{choice.name} {SCENES_ONLY}")
     options, base_url, key_env = to_loading(loading)
     with closing(open_captioner(choice, options, base_url, key_env)) as captioner:
         traits = captioner.traits
@@ -111,8 +118,10 @@ def load_picture(name: str) -> tuple[PIL.Image.Image, Scene | None]:
     number = name.removeprefix("scene:")
     if not number.isdecimal():
         raise ValueError(f"{name!r}: expected a number behind 'scene:'")
-    from rediff.scenes.dataset import load_scenes
-    from rediff.scenes.world import Scene
+    from rediff.scenes.dataset import iterate_scenes
+    from rediff.scenes.render import render
 
-    row = load_scenes("test", int(number) + 1)[int(number)]
-    return cast("PIL.Image.Image", row["image"]), Scene.from_json(row["scene"])
+    if int(number) > LAST_SCENE:
+        raise ValueError(f"{name}: scenes are drawn one after another, up to scene:{LAST_SCENE}")
+    scene = next(itertools.islice(iterate_scenes("test"), int(number), None))
+    return render(scene), scene

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from rediff_eval.cli.options import tell
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -21,13 +23,14 @@ def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
 
     from rediff_eval.compare import compare as compare_cells
     from rediff_eval.compare import load_values
+    from rediff_eval.run_folder import finished
     from rediff_eval.safe import plain
     from rediff_eval.tables import print_wide
 
     table = Table(title=f"{metric}, a - b, paired by sample")
     for name in ("a", "b", "steps", "n", "a - b", "95% interval", "p", "p (Holm)", "detectable"):
         table.add_column(name, justify="left" if name in "ab" else "right", no_wrap=True)
-    for row in compare_cells(load_values(runs, metric), seed=seed):
+    for row in compare_cells(load_values(finished(runs, tell), metric), seed=seed):
         table.add_row(
             Text(plain(row.a)), Text(plain(row.b)), row.steps, str(row.n), f"{row.difference:+.4f}",
             f"{row.low:+.4f} to {row.high:+.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}",

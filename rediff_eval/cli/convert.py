@@ -24,7 +24,8 @@ def convert(source: str, out: Path, dtype: str) -> None:
     """
     from typing import cast
 
-    from rediff.models.checkpoint import Checkpoint, Dtype
+    from rediff.models.card import Dtype
+    from rediff.models.checkpoint import Checkpoint
     from rediff.quiet import quiet_libraries
     from rediff_eval.opening import locate
     from rediff_eval.registry import find_model

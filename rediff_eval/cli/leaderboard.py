@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rediff_eval.cli.options import tell
+
 if TYPE_CHECKING:
     import pandas
 
@@ -38,9 +40,10 @@ def leaderboard(
     import json
 
     from rediff_eval.leaderboard import as_records, load, long_rows, rankings
+    from rediff_eval.run_folder import finished
     from rediff_eval.task import paper_numbers
 
-    frame = load(runs, paper=paper_numbers() if paper else None)
+    frame = load(finished(runs, tell), paper=paper_numbers() if paper else None)
     if form == "csv":
         click.echo(long_rows(frame, metrics).to_csv(index=False), nl=False)
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from rediff.models.checkpoint import Card
+    from rediff.models.card import Card
 
 OTHERS = [
     ("FOLDER", "any checkpoint or transformers image-text-to-text folder"),
@@ -36,7 +37,7 @@ def _entries(what: str) -> list[tuple[str, str]]:
 
         return [(name, load_task(name).summary) for name in list_tasks()]
     if what == "models":
-        from rediff.models.checkpoint import read_card
+        from rediff.models.card import read_card
         from rediff_eval.registry import known_models, shipped_folder, shipped_models
 
         cards = {name: read_card(shipped_folder() / name) for name in shipped_models()}
@@ -53,9 +54,10 @@ def _entries(what: str) -> list[tuple[str, str]]:
         from rediff.decoding.samplers import SAMPLERS, describe
 
         return [(name, describe(sampler)) for name, sampler in SAMPLERS.items()]
-    from rediff.training.recipe import RECIPES
+    import rediff
 
+    recipes = Path(rediff.__file__).parent / "training" / "recipes"
     return [
-        (path.stem, path.read_text().splitlines()[0].lstrip("# "))
-        for path in sorted(RECIPES.glob("*.yaml"))
+        (path.stem, path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "))
+        for path in sorted(recipes.glob("*.yaml"))
     ]

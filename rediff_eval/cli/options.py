@@ -166,6 +166,13 @@ def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None, str]:
     return Loading(**options), base_url, key_env
 
 
+def tell(note: str) -> None:
+    """Says on standard error what whoever reads the output should know."""
+    from rediff_eval.safe import plain
+
+    click.echo(plain(f"Note: {note}"), err=True)
+
+
 def _with(verb: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
     for option in reversed(options):
         verb = option(verb)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from rediff_eval.cli.options import tell
+
 NUMBERS = ("1", "3", "4", "5", "6")
 
 
@@ -20,9 +22,10 @@ def paper_table(number: str, runs: tuple[Path, ...], markdown: bool) -> None:
     rounds of refinement. A number on other data than the benchmark's own says so.
     """
     from rediff_eval.paper import lay_out, to_markdown, to_table
+    from rediff_eval.run_folder import finished
     from rediff_eval.tables import print_wide
 
-    table = lay_out(number, runs)
+    table = lay_out(number, finished(runs, tell) if runs else ())
     if markdown:
         click.echo(to_markdown(table), nl=False)
     else:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from rediff_eval.cli.options import tell
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -27,7 +29,9 @@ def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str,
     from rediff.files import replace
     from rediff_eval.report.collect import load_run
     from rediff_eval.report.page import render
+    from rediff_eval.run_folder import finished
 
-    path = out or runs[0] / "report.html"
-    replace(path, render([load_run(run, count=count, ids=ids) for run in runs]))
+    done = finished(runs, tell)
+    path = out or done[0] / "report.html"
+    replace(path, render([load_run(run, count=count, ids=ids) for run in done]))
     click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

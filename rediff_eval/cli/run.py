@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False),
-    help="Run folder; default: runs/TASK-TIME.",
+    help="Run folder; default: the unfinished one of the same command in runs, or runs/TASK-TIME.",
 )  # fmt: skip
 @click.option(
     "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
@@ -82,8 +82,10 @@ def run(
     from rediff_eval.progress import Progress
     from rediff_eval.ranks import Rank
     from rediff_eval.registry import distinct, find_model, shipped_models
+    from rediff_eval.run_folder import choose_folder
     from rediff_eval.runner import run as run_spec
     from rediff_eval.spec import RunSpec
+    from rediff_eval.store import PARTS
     from rediff_eval.tables import print_table
     from rediff_eval.task import load_task
 
@@ -106,7 +108,7 @@ def run(
         data_dir=data_dir,
         scoring=scoring,
         judge=judge,
-        out=out or Path("runs") / f"{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
+        out=out or Path(),
         max_failures=max_failures,
         loading=loading,
         base_url=base_url,
@@ -115,10 +117,14 @@ def run(
         traces=traces,
         grace=grace,
     )
+    if out is None:
+        spec = replace(spec, out=choose_folder(spec))
     if plan:
         print_plan(spec, prices)
         check_plan(spec, Progress())
         return
+    if (spec.out / PARTS).is_dir() and out is None:
+        click.echo(f"Goes on in {spec.out}.", err=True)
     results = run_spec(spec, Progress(), rank)
     if results is not None:
         print_table(results)

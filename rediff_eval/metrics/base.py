@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from rediff_eval.answers import Answer
-from rediff_eval.samples import Sample
+if TYPE_CHECKING:
+    from rediff_eval.answers import Answer
+    from rediff_eval.samples import Sample
+
 
 WORST = "_worst"
 """Ends the name of a metric in which failures count as the worst verdict."""

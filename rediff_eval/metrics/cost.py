@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rediff_eval.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores
+from rediff_eval.metrics.base import Scored, Scores, ratio
 from rediff_eval.metrics.resources import Resources
 from rediff_eval.samples import Sample
 
 
 class CostMetric:
-    """`nfe` (forward passes), `seconds` (wall time, the batch's shared evenly), `tokens`
-    (written, the stop left out), `truncated` (share without a stop). What a captioner does not
-    say is left out."""
+    """`tokens_per_pass` (written a forward pass, which a sampler that ends early raises above its
+    budget's tokens per step), `nfe` (forward passes), `seconds` (wall time, the batch's shared
+    evenly), `tokens` (written, the stop left out), `truncated` (share without a stop). What a
+    captioner does not say is left out."""
 
     scorer = "cost"
 
@@ -27,10 +28,12 @@ class CostMetric:
         return None
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
-        return Scored(
-            {
-                name: Scores.of([float(value) for value in values if value is not None])
-                for name in ("nfe", "seconds", "tokens", "truncated")
-                if None not in (values := [getattr(answer, name) for answer in answers])
-            }
-        )
+        known = {
+            name: [float(value) for value in values if value is not None]
+            for name in ("nfe", "seconds", "tokens", "truncated")
+            if None not in (values := [getattr(answer, name) for answer in answers])
+        }
+        scores = {name: Scores.of(values) for name, values in known.items()}
+        if {"tokens", "nfe"} <= known.keys() and any(known["nfe"]):
+            scores["tokens_per_pass"] = ratio(known["tokens"], known["nfe"])
+        return Scored(scores)

@@ -59,6 +59,7 @@ def _view(run: Run) -> dict[str, Any]:
         "legend": list(dict.fromkeys(_line_name(cell) for cell in run.cells)),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
         "missing": run.missing,
+        "notes": run.manifest.get("notes", ()),
         "failures": sorted({f"{i}: {e}" for c in run.cells for i, e in c["failures"].items()}),
         "not_run": sorted({f"{g}: {why}" for c in run.cells for g, why in c["not_run"].items()}),
     }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rediff.scenes.dataset import WORLD_VERSION, load_scenes
+from rediff.scenes.dataset import WORLD_VERSION, scene_rows
 from rediff.scenes.dialogues import FAMILIES, write_dialogue
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.memory import misremember
@@ -32,7 +32,7 @@ def scenes_name(data: SceneData) -> str:
 
 def scene_samples(data: SceneData, count: int) -> tuple[Sample, ...]:
     """The first scenes of a split; a sample is the same whatever the count."""
-    rows = load_scenes(data.split, count, captions=data.captions)
+    rows = scene_rows(data.split, count, captions=data.captions)
     if not data.dialogues:
         return tuple(_sample(data, row) for row in rows)
     families = itertools.cycle(FAMILIES)

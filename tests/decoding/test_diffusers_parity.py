@@ -6,7 +6,6 @@ from diffusers import BlockRefinementScheduler
 from fakes import IDS, MASK, PAD, VOCABULARY, FakeDenoiser
 
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.loop import Sampler
 from rediff.decoding.policies import (
     Confident,
     Filled,
@@ -16,6 +15,7 @@ from rediff.decoding.policies import (
     ReplaceAll,
     Revise,
 )
+from rediff.decoding.sampler import Sampler
 from rediff.decoding.samplers import decode
 
 LENGTH = 16

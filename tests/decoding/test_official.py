@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas
-from rediff.decoding.official import OfficialSampler
+from rediff.decoding.sampler import OfficialSampler
 from rediff.decoding.samplers import decode, find_sampler
 
 LENGTH = 12

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas, weigh
-from rediff.decoding.loop import Sampler
 from rediff.decoding.policies import Confident, Filled, Freeze, Linear, MostConfident, ReplaceAll
+from rediff.decoding.sampler import Sampler
 from rediff.decoding.samplers import SAMPLERS, decode, find_sampler
 
 LENGTH = 12

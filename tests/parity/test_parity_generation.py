@@ -11,7 +11,7 @@ from official import picture
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.official import OfficialSampler
+from rediff.decoding.sampler import OfficialSampler
 from rediff.decoding.samplers import decode
 from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
 from rediff.models.llada_v import image_processor

@@ -12,7 +12,8 @@ import torch
 from torch.utils.data import ConcatDataset
 
 from rediff.files import replace as replace_file
-from rediff.models.checkpoint import Checkpoint, Dtype
+from rediff.models.card import Dtype
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiles import image_tokens
 from rediff.models.tiny import is_causal, make_causal
 from rediff.training.batches import CanvasModel, Collate

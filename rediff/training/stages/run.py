@@ -11,7 +11,8 @@ from pathlib import Path
 import datasets
 
 from rediff.data.store import RecordStore
-from rediff.models.checkpoint import Checkpoint, Dtype, read_card
+from rediff.models.card import Dtype, read_card
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.load import pick_device
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
 from rediff.training.drafts import Draft

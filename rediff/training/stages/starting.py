@@ -9,7 +9,8 @@ import torch
 from transformers import SiglipImageProcessorPil
 
 from rediff.models.captioner import CAPTION_PROMPT
-from rediff.models.checkpoint import Card, Checkpoint
+from rediff.models.card import Card
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiny import build_model
 from rediff.models.tokenizer import build_tokenizer
 from rediff.scenes.answers import question_words
