@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from rediff.data.text_files import read_text
 from rediff.suggest import explain
 
 Form = TypeVar("Form")
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def load_yaml(path: Path, kind: type[Form]) -> Form:
@@ -26,9 +28,31 @@ def load_yaml(path: Path, kind: type[Form]) -> Form:
 def read_yaml(path: Path) -> Any:
     """A YAML file as plain values. Raises ValueError naming the file if it is broken."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.load(read_text(path), Loader=_TextKeys)
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path}: not valid YAML: {error}") from error
+
+
+class _TextKeys(yaml.SafeLoader):
+    """The safe loader, keys being the text that they are: YAML takes `no`, `2014` and `1e3` for
+    something else. A key that stands twice is an error."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.seen: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if id(node) not in self.seen:
+            self.seen.add(id(node))
+            own = [key for key in keys if key.tag != MERGE]
+            for number, key in enumerate(own):
+                if any(key.value == other.value for other in own[:number]):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                key.tag = TEXT
+        super().flatten_mapping(node)
 
 
 def check_form(path: Path, raw: Any, kind: type[Form]) -> Form:

@@ -26,8 +26,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import SiglipImageProcessorPil
 
+    from rediff.models.captioner import CAPTION_PROMPT
     from rediff.models.card import Card
-    from rediff.models.checkpoint import CAPTION_PROMPT, Checkpoint
+    from rediff.models.checkpoint import Checkpoint
     from rediff.models.tiny import TinyConfig, build_model
     from rediff.models.tokenizer import build_tokenizer
     from rediff.scenes.grammar import vocabulary

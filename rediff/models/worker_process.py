@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rediff.strict_yaml import load_yaml
 from rediff.suggest import explain
 
 LONGEST_LINE = 1 << 20
@@ -41,12 +41,7 @@ class WorkerSpec(BaseModel):
         """
         if not path.is_file():
             raise FileNotFoundError(f"no worker file {path}")
-        try:
-            spec = cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: not valid YAML: {error}") from error
-        except ValidationError as error:
-            raise ValueError(f"{path}: {explain(error, cls.model_fields)}") from error
+        spec = load_yaml(path, cls)
         return spec.model_copy(update={"cwd": path.parent / (spec.cwd or ".")})
 
 

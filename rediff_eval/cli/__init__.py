@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import click
@@ -58,6 +59,7 @@ def main() -> None:
     Errors that a user can mend (ValueError, OSError) are one sentence and exit code 2; a run that
     failed is exit code 1; an interrupted one 130.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch; see benchmarks/neighbour.py
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a character ends no program

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rediff_eval.cli.options import tell
 
 if TYPE_CHECKING:
     from rediff.training.recipe import Recipe
@@ -10,6 +14,8 @@ if TYPE_CHECKING:
 GPU, CORE = 400.0, 0.05
 """10^12 operations a second that training gets out of a GPU of 2023 in bfloat16, and out of one
 core with a tiny model: for plans alone, `--tflops` says what yours do."""
+TINY = 200 * 2**20
+"""Bytes of weights below which a model is one for a CPU."""
 HEAD = (
     "stage", "kind", "steps", "parameters", "trained", "tokens", "GB a device", "hours", "calls",
     "dollars",
@@ -24,9 +30,12 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
     from rediff.training.plan import plan
     from rediff_eval.tables import amount, print_wide
 
-    rate = tflops or (GPU if torch.cuda.is_available() or _is_big(recipe) else CORE)
+    big = is_big(recipe)
+    rate = tflops or (GPU if torch.cuda.is_available() or big else CORE)
     stages = plan(recipe, processes=devices, tflops=rate)
     title = f"plan for {devices} device(s) at {rate:g} TFLOP/s each; nothing of it is measured"
+    for assumption in assumptions(recipe, big=big, given=tflops is not None):
+        tell(assumption)
     table = Table(title=title)
     for name in HEAD:
         table.add_column(name, justify="left" if name in HEAD[:2] else "right")
@@ -42,6 +51,34 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
     print_wide(table)
 
 
-def _is_big(recipe: Recipe) -> bool:
-    """Whether the recipe starts from a checkpoint, which then is no tiny one of ours."""
-    return any(stage.kind == "checkpoint" for stage in recipe.stages.values())
+def is_big(recipe: Recipe) -> bool:
+    """Whether the recipe starts from a checkpoint that is no tiny one of ours; one that was not
+    named is taken for LLaDA-V."""
+    from rediff.training.settings import CheckpointStage
+
+    starts = [s for s in recipe.stages.values() if isinstance(s, CheckpointStage)]
+    return any(start.folder is None or not _is_tiny(Path(start.folder)) for start in starts)
+
+
+def _is_tiny(folder: Path) -> bool:
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return weights < TINY
+
+
+def assumptions(recipe: Recipe, *, big: bool, given: bool) -> Iterator[str]:
+    """What the plan takes for granted and nobody said."""
+    import torch
+
+    from rediff.training.settings import CheckpointStage
+
+    starts = [s for s in recipe.stages.values() if isinstance(s, CheckpointStage)]
+    if any(start.folder is None for start in starts):
+        yield "no --checkpoint was named, so LLaDA-V's published shape is planned, 8.4B parameters"
+    if given:
+        return
+    if torch.cuda.is_available():
+        yield f"{GPU:g} TFLOP/s are assumed of a GPU; --tflops says what yours does"
+    elif big:
+        yield f"this machine has no GPU: {GPU:g} TFLOP/s of one of 2023 are assumed; see --tflops"
+    else:
+        yield f"{CORE:g} TFLOP/s are assumed of a core of this machine; --tflops says what it does"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import IDS, MASK, PAD, STOP, FakeDenoiser
+from fakes import IDS, MASK, PAD, STOP, VOCABULARY, FakeDenoiser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,8 +71,49 @@ def test_forward_passes_are_as_planned(seed: int, sampler: Sampler, steps: int) 
     denoiser = FakeDenoiser(seed, 3, LENGTH, stop_bias=-100.0)
     result = decode(denoiser, blank(3), sampler, steps)
     assert denoiser.calls == max(result.nfe) <= steps
-    if sampler.name == "mask-predict":
-        assert result.nfe == [steps] * 3
+
+
+@given(seeds, steps)
+@settings(max_examples=30, deadline=None)
+def test_mask_prediction_takes_a_pass_a_step(seed: int, steps: int) -> None:
+    denoiser = FakeDenoiser(seed, 3, LENGTH, stop_bias=-100.0)
+    assert decode(denoiser, blank(3), SAMPLERS["mask-predict"], steps).nfe == [steps] * 3
+
+
+class Content(FakeDenoiser):
+    """Would leave all that is written as it is."""
+
+    def __call__(self, tokens: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        logits = super().__call__(tokens, rows)
+        return logits + 100.0 * torch.nn.functional.one_hot(tokens, VOCABULARY)
+
+
+class Steady(FakeDenoiser):
+    """Says the same whatever is written."""
+
+    def __call__(self, tokens: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return super().__call__(torch.full_like(tokens, MASK), rows)
+
+
+@pytest.mark.parametrize("at", [0, 3, 8, 20])
+def test_blocks_behind_the_stop_take_no_pass(at: int) -> None:
+    """A canvas of 64 in blocks of 8, written up to its stop: nothing is open, and only the blocks
+    before the stop can be revised."""
+    canvas = Canvas.blank(1, 64, IDS).given(0, [*[1] * at, STOP])
+    for name, passes in (("mask-predict", 0), ("refine", at // 8 + 1)):
+        blocks = replace(SAMPLERS[name], block_length=8, majority_stop=False)
+        result = decode(Content(0, 1, 64), canvas, blocks, 64)
+        assert result.nfe == [passes]
+        assert result.responses == [[1] * at]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_blocks_behind_a_stop_that_was_written_take_no_pass(seed: int) -> None:
+    blocks = replace(SAMPLERS["mask-predict"], block_length=8)
+    result = decode(FakeDenoiser(seed, 1, 64, stop_bias=5.0), Canvas.blank(1, 64, IDS), blocks, 64)
+    end = len(result.responses[0])
+    assert end < 64, "this denoiser wants to stop"
+    assert result.nfe[0] <= (end // 8 + 1) * 8
 
 
 @given(seeds, st.integers(1, LENGTH))
@@ -104,13 +145,17 @@ def test_refinement_replaces_every_visible_token_by_its_argmax(seed: int, steps:
 
 
 def test_settling_ends_at_a_fixed_point_or_at_the_budget() -> None:
+    settled = 0
     for seed in range(30):
-        denoiser = FakeDenoiser(seed, 1, LENGTH)
+        denoiser = Steady(seed, 1, LENGTH) if seed % 2 else FakeDenoiser(seed, 1, LENGTH)
         result = decode(denoiser, blank(1), SAMPLERS["refine"], LENGTH)
+        assert result.nfe[0] < LENGTH or not isinstance(denoiser, Steady)
         if result.nfe[0] < LENGTH:
+            settled += 1
             evidence = weigh(denoiser(result.canvas.tokens, torch.tensor([0])), IDS)
             end = len(result.responses[0])
             assert torch.equal(evidence.token[0, :end], result.canvas.tokens[0, :end])
+    assert settled >= 15
 
 
 def test_a_given_answer_is_kept_by_freezing_and_revised_by_refinement() -> None:
@@ -190,6 +235,11 @@ def test_a_stop_needs_the_majority_where_asked() -> None:
         ("rediff-official,revise_topk=much", "revise_topk cannot be 'much'"),
         ("refine,majority_stop=maybe", "majority_stop cannot be 'maybe'"),
         ("refine,stop=x", "unknown option of refine 'stop'"),
+        ("rediff-official,block_length=-8", "block_length must be above 0, got -8"),
+        ("refine,block_length=0", "block_length must be above 0, got 0"),
+        ("rediff-official,revise_topk=7", "revise_topk must be from 0 to 1, got 7"),
+        ("rediff-official,revise_start=nan", "revise_start must be from 0 to 1, got nan"),
+        ("rediff-official,revise_start=-0.1", "revise_start must be from 0 to 1"),
     ],
 )
 def test_wrong_options_are_refused(text: str, message: str) -> None:

@@ -34,7 +34,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from rediff.models.checkpoint import CAPTION_PROMPT
+from rediff.models.captioner import CAPTION_PROMPT
 from rediff.models.tiny import TinyConfig
 from rediff.models.tokenizer import SPECIAL_TOKENS, build_tokenizer
 from rediff.scenes.grammar import vocabulary

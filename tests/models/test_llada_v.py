@@ -16,8 +16,8 @@ from programs import capture, inside, program
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, LlavaOnevisionForConditionalGeneration
 
-from rediff.models.captioner import Decoding
-from rediff.models.checkpoint import CAPTION_PROMPT, Checkpoint
+from rediff.models.captioner import CAPTION_PROMPT, Decoding
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.diffusion import DiffusionCaptioner
 from rediff.models.llada_v import SYSTEM, model_config
 from rediff.models.load import Loading, load_captioner

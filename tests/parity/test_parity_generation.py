@@ -35,11 +35,20 @@ def test_a_batch_of_pictures_of_several_sizes(vectors: Path, model: Model) -> No
     pictured = [case for case in cases if "image_sizes" in case]
     assert pictured
     for case in pictured:
-        others = {"prompt_ids": case["prompt_ids"][3:]}, {"image_sizes": [[100, 200]]}
+        others = {"prompt_ids": shortened(case["prompt_ids"])}, {"image_sizes": [[100, 200]]}
         batch = [case, *({**case, **other} for other in others)]
         together = run(model, batch)
         assert together[0] == case["output_ids"]
         assert together[1:] == [run(model, [other])[0] for other in batch[1:]]
+
+
+def shortened(prompt_ids: list[int]) -> list[int]:
+    """The prompt without its first three words; its picture stays."""
+    words = [place for place, token in enumerate(prompt_ids) if token != IMAGE]
+    shorter = [token for place, token in enumerate(prompt_ids) if place not in words[:3]]
+    assert len(shorter) == len(prompt_ids) - 3
+    assert shorter.count(IMAGE) == prompt_ids.count(IMAGE) == 1
+    return shorter
 
 
 @torch.inference_mode()

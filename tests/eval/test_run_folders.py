@@ -1,0 +1,265 @@
+"""Which folder a command goes on in, what it may not take away, and what a start costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+from programs import inside, numbers, program
+
+from rediff_eval.columns import ORDER, PARTS, shown
+from rediff_eval.fingerprint import NO_CAPTION, code_files, sampler_code
+from rediff_eval.metrics.registry import METRICS
+from rediff_eval.task import load_task
+
+RUN = ("run", "--task", "capture", "--limit", "3", "--steps", "4")
+
+
+def test_the_same_command_without_a_folder_goes_on(untrained: Path, tmp_path: Path) -> None:
+    """Interrupted as by Ctrl-C while it captions; the start after it finds the folder."""
+    command = [sys.executable, "-m", "rediff_eval", "run", "--task", "capture", "--limit", "600",
+               "--steps", "4", "--batch-size", "1", "--model", untrained / "diffusion"]  # fmt: skip
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    parts: list[Path] = []
+    while not any(path.stat().st_size for path in parts):
+        assert first.poll() is None
+        time.sleep(0.02)
+        parts = list(tmp_path.glob("runs/*/parts/rank-0.jsonl"))
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate()
+    assert first.returncode == 130
+    assert "the same command again goes on" in said
+    (folder,) = (tmp_path / "runs").iterdir()
+    before = len(parts[0].read_text().splitlines())
+    out = program("leaderboard", folder, ok=2, cwd=tmp_path)
+    assert "is no finished run" in out
+    program(*RUN, "--model", untrained / "diffusion", cwd=tmp_path)
+    assert len(list((tmp_path / "runs").iterdir())) == 2, "other settings have another folder"
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"Goes on in runs/{folder.name}" in done.stderr
+    assert f"{before} were done before" in done.stderr
+    assert f"Results in runs/{folder.name}" in done.stdout
+    out = program("leaderboard", *sorted((tmp_path / "runs").iterdir()), tmp_path, cwd=tmp_path)
+    assert f"Note: {tmp_path} is left out: it is no finished run" in out
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (("--model", "OTHER"), "models"), (("--steps", "8"), "steps"),
+        (("--sampler", "refine"), "samplers"), (("--limit", "2"), "samples"),
+        (("--guidance", "0.5"), "guidance"), (("--task", "scenes-qa"), "task and data"),
+        (("--preset", "official"), "scoring"),
+    ],
+)  # fmt: skip
+def test_a_finished_run_is_not_taken_away_by_other_settings(
+    more: Sequence[str], what: str, finished: Path, untrained: Path
+) -> None:
+    before = (finished / "results.json").read_bytes()
+    model = untrained / ("autoregressive" if "OTHER" in more else "diffusion")
+    arguments = [part for part in more if part not in ("--model", "OTHER")]
+    with pytest.raises(ValueError, match=f"holds a finished run with other {what}"):
+        inside(*RUN, "--model", model, "--out", finished, *arguments)
+    assert (finished / "results.json").read_bytes() == before
+
+
+def test_more_of_the_same_is_added_to_a_finished_run(finished: Path, untrained: Path) -> None:
+    inside(*RUN[:-1], "8,4", "--model", untrained / "diffusion", "--model",
+           untrained / "autoregressive", "--limit", "4", "--out", finished)  # fmt: skip
+    rows = numbers(finished)
+    assert {row["model"] for row in rows} == {"diffusion", "autoregressive"}
+    assert {row["steps"] for row in rows} == {"4", "8", "16"}
+
+
+@pytest.fixture
+def finished(untrained: Path, tmp_path: Path) -> Path:
+    inside(*RUN, "--model", untrained / "diffusion", "--out", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_without_its_samples_says_the_reason() -> None:
+    for verb in ("compare", "report"):
+        out = program(verb, "results/scenes", ok=2)
+        assert "results/scenes is a finished run without" in out
+        assert "make it again by the command that its results.json names" in out
+
+
+def test_any_embedded_scene_is_quick_or_refused() -> None:
+    assert "up to scene:9999" in program("caption", "scene:99999999", ok=2)
+
+
+def test_a_photograph_is_no_scene(tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 90).convert("RGB").save(tmp_path / "cat.jpg")
+    out = program("caption", tmp_path / "cat.jpg")
+    assert "rediff was trained on the embedded scenes alone" in out
+    assert "trained on the embedded scenes" not in program("caption", "scene:1")
+
+
+def test_an_unknown_metric_is_told_before_anything_is_captioned(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = load_task("capture").model_copy(update={"metrics": ("scene-graf", "cost")})
+    monkeypatch.setattr("rediff_eval.task.load_yaml", lambda path, kind: task)
+    with pytest.raises(ValueError, match="unknown metric 'scene-graf'; did you mean 'scene-graph'"):
+        inside(*RUN, "--model", untrained / "diffusion", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_metric_is_shown_but_for_named_parts(finished: Path) -> None:
+    """One that no list names, too; and each that a run measured."""
+    assert shown(["capture", "my_own"], "capture") == ["capture", "my_own"]
+    assert shown(["my_main", "nfe"], "my_main") == ["nfe", "my_main"]
+    assert shown(["bleu1", "bleu4"], "bleu1") == ["bleu1", "bleu4"]
+    measured = {row["metric"] for row in numbers(finished)} - PARTS - {"capture_lite"}
+    head = next(line for line in (finished / "leaderboard.md").read_text().splitlines()
+                if line.startswith("| model"))  # fmt: skip
+    assert measured <= {cell.strip() for cell in head.split("|")}
+    assert {"scene-graph", "cost", "revision"} <= set(METRICS)
+    assert not set(ORDER) & PARTS
+
+
+def test_passes_are_shown_beside_the_budget(tmp_path: Path, untrained: Path) -> None:
+    inside(*RUN, "--model", untrained / "diffusion", "--sampler", "refine", "--out", tmp_path / "r")
+    found = {row["metric"]: float(row["value"]) for row in numbers(tmp_path / "r")}
+    assert found["tokens_per_pass"] == pytest.approx(found["tokens"] / found["nfe"], rel=1e-4)
+
+
+def test_a_caption_key_covers_all_code_but_the_trainings() -> None:
+    import rediff
+
+    root = Path(rediff.__file__).parent
+    covered = {path.relative_to(root).parts[0] for path in code_files() if root in path.parents}
+    folders = {path.name for path in root.iterdir() if (path / "__init__.py").is_file()}
+    assert folders - covered == {NO_CAPTION}
+    assert {"reasoning.py", "files.py"} <= covered
+    assert root / "models" / "workers" / "protocol.py" in code_files()
+
+
+def test_a_rule_whose_body_changes_makes_its_captions_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that stands outside of this package."""
+    from rediff.decoding.sampler import Sampler
+
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for number, body in enumerate(("return None", "return 1")):
+        (tmp_path / f"rule{number}.py").write_text(f"class Rule:\n    def f(self): {body}\n")
+        module: Any = __import__(f"rule{number}")
+        found.append(sampler_code(Sampler(name="x", commit=module.Rule())))
+    assert found[0].keys() - found[1].keys() == {"rule0.Rule"}
+    assert found[0]["rule0.Rule"] != found[1]["rule1.Rule"]
+    assert "rediff.decoding.policies.Linear" in found[0]
+
+
+def test_weights_are_read_once(untrained: Path, tmp_path: Path) -> None:
+    reads: list[str] = []
+    wanted = (str(untrained / "diffusion" / "model.safetensors"), "rb")
+
+    def watch(event: str, arguments: Any) -> None:
+        if watching and event == "open" and (str(arguments[0]), arguments[1]) == wanted:
+            reads.append(event)
+
+    watching = True
+    sys.addaudithook(watch)
+    inside(*RUN, "--model", untrained / "diffusion", "--out", tmp_path / "run")
+    watching = False
+    assert len(reads) == 1, "hashed once; safetensors maps the file by itself"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished runs on two captions."""
+    root = tmp_path_factory.mktemp("small")
+    captions = root / "theirs.json"
+    texts = {f"scenes-test-0-{i:05d}": f"a red square number {i}" for i in range(2)}
+    captions.write_text(json.dumps(texts))
+    for name in "ab":
+        inside("score", captions, "--task", "capture", "--limit", "2", "--name", name, "--out",
+               root / name)  # fmt: skip
+    lines = (root / "a" / "captions.jsonl").read_text().splitlines()
+    trace = {"length": 1, "truth": None, "steps": [[[0, "a", 1.0, "c"]]]}
+    kept = [json.dumps({**json.loads(line), "trace": trace}) + "\n" for line in lines]
+    (root / "a" / "captions.jsonl").write_text("".join(kept))
+    return root
+
+
+VIEWS = {
+    "list models": [], "list samplers": [], "list tasks": [], "list recipes": [],
+    "show": ["a", "--delay", "0"], "report": ["a", "b"],
+    "compare": ["a", "b", "--metric", "capture"], "leaderboard": ["a", "b"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VIEWS)
+def test_what_only_shows_loads_no_torch(verb: str, small: Path) -> None:
+    code = (
+        "import sys\n"
+        "from rediff_eval.cli import cli\n"
+        "cli.main(sys.argv[1:], standalone_mode=False)\n"
+        "heavy = {'torch', 'transformers', 'datasets'} & sys.modules.keys()\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    arguments = [*verb.split(), *VIEWS[verb]]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=small, capture_output=True, text=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert spent < 5, "seconds of CPU; on an idle machine each is below 1.5"
+
+
+def test_a_plan_says_what_it_assumes(tmp_path: Path, untrained: Path) -> None:
+    out = program("train", "--recipe", "refine", "--plan")
+    assert "no --checkpoint was named, so LLaDA-V's published shape is planned" in out
+    out = program("train", "--recipe", "refine", "--plan", "--checkpoint", untrained / "diffusion")
+    assert "published shape" not in out
+    assert "0.05 TFLOP/s are assumed of a core of this machine" in out
+
+
+def test_keys_of_a_file_are_the_text_that_they_are(tmp_path: Path) -> None:
+    """YAML takes 2014, no and 1e3 for something else."""
+    from rediff.data.mixture import Mixture
+
+    source = {"format": "lines", "path": "a.json", "images": "."}
+    text = "tokenizer: x\nsources:\n" + "".join(
+        f"  {name}: {json.dumps(source)}\n" for name in ("2014", "no", "1e3", "~", "007")
+    )
+    (tmp_path / "mixture.yaml").write_text(text)
+    assert list(Mixture.load(tmp_path / "mixture.yaml").sources) == [
+        "2014",
+        "no",
+        "1e3",
+        "~",
+        "007",
+    ]
+    (tmp_path / "mixture.yaml").write_text(text + f"  no: {json.dumps(source)}\n")
+    with pytest.raises(ValueError, match=r"mixture\.yaml.*'no' stands twice"):
+        Mixture.load(tmp_path / "mixture.yaml")
+    assert yaml.safe_load("no: 1") == {False: 1}
+
+
+def test_nothing_of_libraries_reaches_the_screen(tmp_path: Path, untrained: Path) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    exif = b"\xff\xe1\x00\x16Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x12\x01"
+    (tmp_path / "a.jpg").write_bytes(content[:2] + exif + content[2:])
+    (tmp_path / "captions.jsonl").write_text('{"image": "a.jpg", "references": ["a dog"]}')
+    out = program("run", "--task", "captions", "--data", tmp_path, "--model",
+                  untrained / "diffusion", "--steps", "4", "--out", tmp_path / "run")  # fmt: skip
+    assert "Warning" not in out
+    assert "Loading weights" not in out
+    assert os.environ.get("PYTHONWARNINGS") is None

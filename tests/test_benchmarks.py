@@ -1,0 +1,30 @@
+"""The benchmarks can be started: what they import is there, and they say what they measure."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = sorted((Path(__file__).parent.parent / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_has_a_main_and_says_how_it_is_started(path: Path) -> None:
+    spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    assert callable(module.main)
+    assert f"benchmarks/{path.name}" in (module.__doc__ or "")
+
+
+def test_a_small_benchmark_runs() -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / "neighbour.py"
+    done = subprocess.run([sys.executable, script, "0"], capture_output=True, text=True, check=True)
+    assert "0 neighbours, sleeping: " in done.stdout
