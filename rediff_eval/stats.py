@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,21 +30,24 @@ class Estimate:
 
 def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
     """The aggregate of `scores` with a percentile bootstrap interval, fixed by the seed."""
-    from scipy.stats import bootstrap
+    from scipy.stats import DegenerateDataWarning, bootstrap
 
     n = len(scores.statistics)
     value = float(scores.aggregate(scores.statistics))
     if n < 2:
         return Estimate(value, None, None, n)
-    result = bootstrap(
-        (np.arange(n),),
-        lambda rows, axis: scores.aggregate(scores.statistics[rows]),
-        n_resamples=RESAMPLES,
-        method="percentile",
-        vectorized=True,
-        batch=200,
-        rng=np.random.default_rng(seed),
-    )
+    with warnings.catch_warnings():
+        # Resamples without a value: then there is no interval, as the table shows.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        result = bootstrap(
+            (np.arange(n),),
+            lambda rows, axis: scores.aggregate(scores.statistics[rows]),
+            n_resamples=RESAMPLES,
+            method="percentile",
+            vectorized=True,
+            batch=200,
+            rng=np.random.default_rng(seed),
+        )
     low, high = map(float, result.confidence_interval)
     known = np.isfinite([low, high]).all()
     return Estimate(value, low if known else None, high if known else None, n)

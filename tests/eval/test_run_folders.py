@@ -165,7 +165,7 @@ def test_a_rule_whose_body_changes_makes_its_captions_anew(
 
 def test_weights_are_read_once(untrained: Path, tmp_path: Path) -> None:
     reads: list[str] = []
-    wanted = (str(untrained / "diffusion" / "model.safetensors"), "rb")
+    wanted = (str(untrained / "diffusion" / "model.safetensors"), "r")
 
     def watch(event: str, arguments: Any) -> None:
         if watching and event == "open" and (str(arguments[0]), arguments[1]) == wanted:
