@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ class Caller:
         self.turn = threading.Lock()
         self.next_turn = 0.0
         self.dialect = Dialect()
+        self.learning = threading.Lock()
         self.reached = False
         self.client = open_client(spec)
 
@@ -47,22 +49,22 @@ class Caller:
         refused as such (a wrong key or model) is not, unless the refusal says in which form it
         would be taken. Raises Stopped between two tries.
         """
-        tried, own = 0, None
+        tried, most = 0, None
         while True:
             self._wait_for_turn()
-            dialect = own or self.dialect
+            dialect = self.dialect.limited(most)
             adapted = dialect.adapt(body)
             problem = self._try(adapted)
             if isinstance(problem, Reply):
                 return problem
             better = learn(dialect, adapted, problem.complaint) if problem.refusal else None
+            if better is not None and is_about_this(problem.complaint):
+                most = better.most
+                continue
             if better is not None:
-                if is_about_this(problem.complaint):
-                    own = better
-                elif own is None and self.dialect is dialect:
-                    self.dialect = better
-                else:
-                    own = None if self.dialect is not dialect else better
+                of_all = replace(better, most=None) if better.most == most else better
+                with self.learning:
+                    self.dialect = self.dialect.joined(of_all)
                 continue
             if not problem.passing or tried == self.spec.retries:
                 return problem.reply(tried + 1)

@@ -18,6 +18,12 @@ OPTIONAL = ("temperature", "top_p", "response_format")
 """Fields that a request can do without."""
 CONTEXT = re.compile(r"maximum context length (?:is|of) (\d+)")
 ASKED = re.compile(r"(\d+) (?:in the messages|input tokens|tokens? in the prompt)|has (\d+) input")
+ROLES = re.compile(
+    r"system (?:role|message|prompt|instruction)|role[^.]{0,20}system|roles must alternate"
+    r"|user and assistant|\b(?:one|no|must|expected?|required?|needs?)\b[^.]{0,40}\buser\b"
+    r"|\buser\b[^.]{0,40}(?:must|required?|missing|expected)"
+)
+"""Complaints about a system message, or about the lack of one of the user."""
 MOST = re.compile(
     r"(?:at most|less than or equal to|maximum(?: value)?(?: allowed)?(?: is| of|:)?|<=|must be"
     r" (?:between \d+ and|in \[\d+,)) ?(\d+)"
@@ -38,6 +44,19 @@ class Dialect:
     folded: bool = False
     plain: bool = False
     most: int | None = None
+
+    def limited(self, most: int | None) -> Dialect:
+        """The same with at most so many tokens; None: as it is."""
+        return self if most is None else replace(self, most=min(most, self.most or most))
+
+    def joined(self, other: Dialect) -> Dialect:
+        """All that either has asked for: what one thread learns, others have not forgotten."""
+        limits = [dialect.most for dialect in (self, other) if dialect.most is not None]
+        return Dialect(
+            limit=self.limit or other.limit, without=self.without | other.without,
+            folded=self.folded or other.folded, plain=self.plain or other.plain,
+            most=min(limits, default=None),
+        )  # fmt: skip
 
     def adapt(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The request as this server takes it."""
@@ -90,10 +109,7 @@ def _lessons(dialect: Dialect, body: Mapping[str, Any], said: str) -> Iterator[D
         if name in body and any(word in said for word in (name, *words)):
             yield replace(dialect, without=dialect.without | {name})
     roles = {message["role"] for message in body["messages"]}
-    if "system" in roles and (
-        ("system" in said and ("role" in said or "message" in said))
-        or ("user" in said and ("role" in said or "message" in said or "alternat" in said))
-    ):
+    if "system" in roles and ROLES.search(said):
         yield replace(dialect, folded=True)
     if "string" in said and ("content" in said or "messages" in said or "sequence" in said):
         yield replace(dialect, plain=True)

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,30 @@ def test_a_request_is_asked_in_the_form_that_is_taken(name: str, server: Server)
     assert [reply.text for reply in replies] == ["fine"] * 3, replies[0].error
     seen = len(server.seen)
     assert seen <= 6 if name == "a short context" else seen <= 5, "what was learnt is kept"
+
+
+def test_two_kinds_of_lessons_do_not_make_each_other_forgotten(server: Server) -> None:
+    """A context that is too short for one request, then a field that is refused for all."""
+    strict, short = SERVERS["a reasoning model's temperature"], SERVERS["a short context"]
+
+    def answer(method: str, path: str, body: Any) -> Answer:
+        first = short(method, path, body)
+        return first if first[0] != 200 else strict(method, path, body)
+
+    server.answer = answer
+    caller = Caller(ServerSpec(model="m", base_url=f"{server.url}/v1", retries=0))
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(caller.call, [BODY] * 8))
+    assert [reply.text for reply in replies] == ["fine"] * 8
+    assert len(server.seen) <= 8 * 4
+    assert caller.dialect == Dialect(without=frozenset({"temperature"}))
+
+
+def test_an_error_that_names_roles_by_the_way_changes_no_prompt(server: Server) -> None:
+    server.answer = lambda method, path, body: faults.status(500, "cannot process the user message")
+    caller = Caller(ServerSpec(model="m", base_url=f"{server.url}/v1", retries=0))
+    assert "500" in (caller.call(BODY).error or "")
+    assert caller.dialect == Dialect()
 
 
 def test_a_refusal_that_teaches_nothing_is_final(server: Server) -> None:
