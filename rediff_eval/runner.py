@@ -31,21 +31,27 @@ from rediff_eval.spec import RunSpec
 from rediff_eval.store import Key, Store
 
 
-def run(spec: RunSpec, progress: Progress, rank: Rank = Rank()) -> Results | None:  # noqa: B008
+def run(
+    spec: RunSpec, progress: Progress, rank: Rank | None = None, *, again: bool = False
+) -> Results | None:
     """Captions every sample of this rank in every cell; the leading rank scores.
 
     What an earlier start of the same run has done is not done again; failed samples are tried once
-    more. Returns None for ranks that do not lead. Raises ValueError for unknown names, bad data,
-    or a busy run folder before anything is loaded, and TooManyFailuresError, after everything was
-    written, if more than `max_failures` of the samples of a cell failed, or all.
+    more. `again`: results in the folder may be of other settings, as those of an earlier training.
+    Returns None for ranks that do not lead. Raises ValueError for unknown names, bad data, or a run
+    folder that is busy or holds other results before anything is loaded, and TooManyFailuresError,
+    after everything was written, if more than `max_failures` of the samples of a cell failed, or
+    all.
     """
+    rank = rank or Rank()
     for name in (*spec.samplers, *(m.sampler for m in spec.models if m.sampler)):
         find_sampler(name)
     samples = load_samples(
         spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
     )
     check(spec, samples, progress)
-    check_folder(spec, samples)
+    if not again:
+        check_folder(spec, samples)
     spec.out.mkdir(parents=True, exist_ok=True)
     if rank.leads:
         mark_folder(spec)

@@ -39,7 +39,7 @@ def read_card(folder: Path) -> Card:
     card = folder / CARD
     if not card.is_file():
         raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no {CARD}")
-    return Card.model_validate_json(card.read_text())
+    return Card.model_validate_json(card.read_text(encoding="utf-8"))
 
 
 def check_adapter(folder: Path) -> None:

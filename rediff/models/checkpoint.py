@@ -91,7 +91,7 @@ class Checkpoint:
         self.tokenizer.save_pretrained(folder)
         self.images.save_pretrained(folder)
         text = self.card.model_dump_json(indent=2, exclude_defaults=True)
-        (folder / CARD).write_text(text + "\n")
+        (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
     def with_card(self, **changes: Any) -> Checkpoint:
         return replace(self, card=self.card.model_copy(update=changes))

@@ -130,14 +130,14 @@ def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:
 def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
     """Writes one JSON line a record, whole or not at all."""
     partial = path.with_suffix(".partial")
-    with partial.open("w") as file:
+    with partial.open("w", encoding="utf-8") as file:
         file.writelines(record.model_dump_json() + "\n" for record in records)
     partial.replace(path)
 
 
 def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
     """Reads what `write_lines` wrote. Raises ValueError naming file and line of a broken record."""
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
                 yield kind.model_validate_json(line)

@@ -154,6 +154,6 @@ def evaluate(task: str, checkpoints: list[Path], out: Path, limit: int) -> None:
 
     models = distinct([find_model(str(path)) for path in checkpoints])
     spec = RunSpec(task=load_task(task), models=models, limit=limit, out=out)
-    results = run(spec, Progress())
+    results = run(spec, Progress(), again=True)
     assert results is not None
     print_table(results)

@@ -150,7 +150,8 @@ def _talk(
 ) -> Talk[Edits]:
     _, number, words = question
     asked = "\n".join(before_answer(item.dialogues[number]))
-    url, draft = data_url(item.open()), spell_words(words, tokenizer).text
+    own = item.image.read_bytes() if isinstance(item.image, Path) else None
+    url, draft = data_url(item.open(), own), spell_words(words, tokenizer).text
     return (yield from ask(prompt, url, asked, item.truth(number), draft, structured=structured))
 
 
