@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rediff.chat.spec import ServerSpec, cache_root
+from rediff.chat.spec import cache_root
 from rediff.suggest import unknown
+from rediff_eval.judge.choosing import choose_judge
 from rediff_eval.judge.opening import check as check_judge
-from rediff_eval.judge.opening import is_oracle, opened
-from rediff_eval.judge.oracle.oracle import ORACLE
+from rediff_eval.judge.opening import opened
 from rediff_eval.manifest import describe_run
 from rediff_eval.metrics.capture.nouns import NltkNouns
 from rediff_eval.metrics.registry import JUDGED, METRICS
@@ -23,9 +23,6 @@ from rediff_eval.results import Results
 from rediff_eval.samples import SampleSet
 from rediff_eval.scoring import Outcome, main_metric, score_cell
 from rediff_eval.spec import RunSpec
-
-REPLIES = "judge"
-"""Folder of the oracle's replies in a run folder; a real judge's are kept for all runs."""
 
 
 def finish(
@@ -111,20 +108,3 @@ def _lacking(spec: RunSpec, samples: SampleSet) -> dict[str, tuple[int, str]]:
         if lacks:
             found[group] = len(lacks), lacks[0]
     return found
-
-
-def choose_judge(spec: RunSpec, samples: SampleSet) -> ServerSpec | None:
-    """The judge that was named; on scenes the oracle, where a metric needs one.
-
-    Raises ValueError if the oracle was named for pictures that it knows nothing of.
-    """
-    if not set(spec.task.metrics_on(samples.kind)) & JUDGED:
-        return None
-    named = spec.judge
-    if named is None and samples.kind == "scenes":
-        named = ServerSpec(model=ORACLE)
-    if named is None or not is_oracle(named):
-        return named
-    if samples.kind != "scenes":
-        raise ValueError("the oracle knows the embedded scenes only; name another --judge")
-    return replace(named, cache=spec.out / REPLIES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rediff.chat.dialect import Dialect
 from rediff.chat.probe import probe
-from rediff_eval.finish import choose_judge
+from rediff_eval.judge.choosing import choose_judge
 from rediff_eval.judge.opening import is_oracle
 from rediff_eval.opening import server_of
 from rediff_eval.samples import SampleSet
@@ -25,4 +26,9 @@ def probe_servers(spec: RunSpec, samples: SampleSet) -> None:
     judge = choose_judge(spec, samples)
     if judge is not None and not is_oracle(judge):
         seen = bool(SEEN & set(spec.task.metrics_on(samples.kind)))
-        probe(judge, "the judge", with_picture=seen)
+        learnt = probe(judge, "the judge", with_picture=seen)
+        if judge.batch and learnt != Dialect():
+            raise ValueError(
+                f"{judge.model} takes requests in another form than those of a batch ({learnt}):"
+                " ask it without --judge-batch"
+            )

@@ -15,6 +15,7 @@ from rediff.files import replace as write
 from rediff_eval.store import PARTS, is_taken
 
 if TYPE_CHECKING:
+    from rediff.chat.spec import ServerSpec
     from rediff_eval.samples import SampleSet
     from rediff_eval.spec import RunSpec
 
@@ -50,11 +51,14 @@ def check_folder(spec: RunSpec, samples: SampleSet) -> None:
     """Raises ValueError if the folder holds results that this run would take away: of another task,
     data, judge or way to score, of models, samplers or budgets that it has not, or of more
     samples."""
+    from rediff_eval.judge.choosing import choose_judge
+
     path = spec.out / RESULTS
     if not path.is_file():
         return
     manifest = json.loads(path.read_text(encoding="utf-8"))["manifest"]
-    differing = [what for what, same in _same(spec, samples, manifest).items() if not same]
+    judge = choose_judge(spec, samples)
+    differing = [what for what, same in _same(spec, judge, samples, manifest).items() if not same]
     if differing:
         raise ValueError(
             f"{spec.out} holds a finished run with other {' and '.join(differing)}: choose another"
@@ -62,13 +66,15 @@ def check_folder(spec: RunSpec, samples: SampleSet) -> None:
         )
 
 
-def _same(spec: RunSpec, samples: SampleSet, manifest: dict[str, Any]) -> dict[str, bool]:
-    judge = manifest.get("judge") or {}
-    named = spec.judge.model if spec.judge else judge.get("model")
+def _same(
+    spec: RunSpec, judge: ServerSpec | None, samples: SampleSet, manifest: dict[str, Any]
+) -> dict[str, bool]:
+    asked_before = manifest.get("judge") or {}
     whole = samples.name.partition(", first ")[0]
     return {
         "task": manifest["task"]["name"] == spec.task.name,
-        "data": manifest["data"]["name"].partition(", first ")[0] == whole,
+        "data": manifest["data"]["name"].partition(", first ")[0] == whole
+        and manifest["data"].get("path") == (None if samples.place is None else str(samples.place)),
         "samples": manifest["data"]["samples"] <= len(samples.samples),
         "models": set(manifest.get("asked", manifest["models"])) <= set(asked(spec))
         or ("asked" not in manifest and set(manifest["models"]) <= {m.name for m in spec.models}),
@@ -76,7 +82,8 @@ def _same(spec: RunSpec, samples: SampleSet, manifest: dict[str, Any]) -> dict[s
         "steps": _holds(spec.steps, manifest["steps"]),
         "scoring": manifest.get("scoring", {}).get("preset", spec.scoring.preset)
         == spec.scoring.preset,
-        "judge": not judge or judge.get("model") == named,
+        "judge": not asked_before
+        or (judge is not None and asked_before.get("model") == judge.model),
         "guidance": manifest.get("guidance", spec.guidance) == spec.guidance,
     }
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rediff.decoding.samplers import find_sampler
 from rediff.models.captioner import Caption, Captioner, Decoding, Failure, SendsPictures
+from rediff.models.precomputed import PrecomputedCaptioner
 from rediff_eval.answers import Answer
 from rediff_eval.cells import Cell, plan_cells
 from rediff_eval.fingerprint import cell_key, model_identity
@@ -167,7 +168,7 @@ def _ask(
 ) -> list[Caption | Failure]:  # fmt: skip
     """The captioner's replies; a picture that it refuses fails alone, not with its batch."""
     said = [sample.asked(spec.task.prompt) for sample in samples]
-    ids = [sample.id for sample in samples]
+    ids = [_called(captioner, sample) for sample in samples]
     try:
         if isinstance(captioner, SendsPictures):
             return captioner.caption_urls([s.data_url() for s in samples], said=said)
@@ -180,6 +181,13 @@ def _ask(
         for image, own in zip(images, samples, strict=True)
         for reply in _ask(spec, captioner, [image], [own], decoding)
     ]
+
+
+def _called(captioner: Captioner, sample: Sample) -> str:
+    """The name by which a captioner knows a sample: a file of captions may use another."""
+    if not isinstance(captioner, PrecomputedCaptioner):
+        return sample.id
+    return next((n for n in (sample.id, *sample.aliases) if captioner.knows(n)), sample.id)
 
 
 def _collect(cell: Cell, samples: SampleSet, store: Store) -> Outcome:

@@ -21,6 +21,8 @@ from rediff.chat.problems import FILTERED, LONGEST_ASKED, Problem, describe
 from rediff.chat.spec import KEY, ServerSpec
 from rediff.chat.talk import Reply
 
+LESSONS = 8
+"""Forms in which one request is asked at most."""
 NO_KEY = "none"
 """Sent to servers that want no key."""
 
@@ -49,7 +51,7 @@ class Caller:
         refused as such (a wrong key or model) is not, unless the refusal says in which form it
         would be taken. Raises Stopped between two tries.
         """
-        tried, most = 0, None
+        tried, learnt, most = 0, 0, None
         while True:
             self._wait_for_turn()
             dialect = self.dialect.limited(most)
@@ -57,20 +59,23 @@ class Caller:
             problem = self._try(adapted)
             if isinstance(problem, Reply):
                 return problem
-            better = learn(dialect, adapted, problem.complaint) if problem.refusal else None
-            if better is not None and is_about_this(problem.complaint):
-                most = better.most
-                continue
+            teaches = problem.refusal and learnt < LESSONS
+            better = learn(dialect, adapted, problem.complaint) if teaches else None
             if better is not None:
-                of_all = replace(better, most=None) if better.most == most else better
-                with self.learning:
-                    self.dialect = self.dialect.joined(of_all)
+                learnt += 1
+                own = better.most != dialect.most and is_about_this(problem.complaint)
+                most = better.most if own else most
+                self._remember(replace(better, most=None) if own or better.most == most else better)
                 continue
             if not problem.passing or tried == self.spec.retries:
                 return problem.reply(tried + 1)
             pause = self._pause(tried) if problem.pause is None else problem.pause
             self._sleep(min(pause, LONGEST_ASKED))
             tried += 1
+
+    def _remember(self, dialect: Dialect) -> None:
+        with self.learning:
+            self.dialect = self.dialect.joined(dialect)
 
     def _try(self, body: Mapping[str, Any]) -> Reply | Problem:
         """One call: its reply, or what went wrong."""

@@ -117,7 +117,9 @@ def _read(fields: dict[str, Any]) -> Reply:
     if reply.reasoning is not None or reply.text is None:
         return reply
     said = split_reasoning(reply.text)
-    return replace(reply, text=said.answer, reasoning=said.reasoning) if said.reasoning else reply
+    if said.answer == reply.text.strip():
+        return reply
+    return replace(reply, text=said.answer, reasoning=said.reasoning)
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

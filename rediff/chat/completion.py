@@ -89,7 +89,8 @@ def _contents(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
     said = split_reasoning(whole_text(content))
     if said.reasoning:
         thoughts.append(said.reasoning)
-    return said.answer if said.reasoning else whole_text(content), "\n".join(thoughts) or None
+    whole = whole_text(content)
+    return whole if said.answer == whole.strip() else said.answer, "\n".join(thoughts) or None
 
 
 def _is_thought(part: Any) -> bool:

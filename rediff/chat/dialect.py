@@ -16,8 +16,11 @@ LIMITS = ("max_tokens", "max_completion_tokens")
 """The two names of the token limit."""
 OPTIONAL = ("temperature", "top_p", "response_format")
 """Fields that a request can do without."""
-CONTEXT = re.compile(r"maximum context length (?:is|of) (\d+)")
-ASKED = re.compile(r"(\d+) (?:in the messages|input tokens|tokens? in the prompt)|has (\d+) input")
+CONTEXT = re.compile(r"context length (?:is|of) (?:only )?(\d+)")
+ASKED = re.compile(
+    r"(?<!at least )\b(\d+) (?:in the messages|input tokens|tokens? (?:in the prompt|from the inp))"
+    r"|has (\d+) input"
+)
 ROLES = re.compile(
     r"system (?:role|message|prompt|instruction)|role[^.]{0,20}system|roles must alternate"
     r"|user and assistant|\b(?:one|no|must|expected?|required?|needs?)\b[^.]{0,40}\buser\b"
@@ -25,9 +28,14 @@ ROLES = re.compile(
 )
 """Complaints about a system message, or about the lack of one of the user."""
 MOST = re.compile(
-    r"(?:at most|less than or equal to|maximum(?: value)?(?: allowed)?(?: is| of|:)?|<=|must be"
-    r" (?:between \d+ and|in \[\d+,)) ?(\d+)"
+    r"tokens?\b[^.]{0,60}?"
+    r"(?:at most|less than or equal to|maximum(?: value)?(?: allowed)?(?: is| of|:)?"
+    r"|<=|between \d+ and|\[\d+,) ?(\d+)"
+    r"|tokens?\b[^.]{0,20}\d+ > (\d+)|at most (\d+)(?: completion| output)? tokens"
 )
+"""Complaints about the number of tokens that are asked for, and how many may be."""
+FEWEST = 16
+"""A limit below this is none, but a number that stands near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,11 @@ def learn(dialect: Dialect, body: Mapping[str, Any], complaint: str) -> Dialect 
 
     `complaint`: all that the server said of it.
     """
-    said = complaint.lower()
+    said = re.sub(
+        r"[`*]|(?<=\d),(?=\d{3}\b)", "", re.sub(r"'input': [^,}]*", "", complaint.lower())
+    )
+    if "could not finish" in said:
+        return None
     for better in _lessons(dialect, body, said):
         if better != dialect and better.adapt(body) != dict(body):
             return better
@@ -98,7 +110,7 @@ def _lessons(dialect: Dialect, body: Mapping[str, Any], said: str) -> Iterator[D
         most = _most_tokens(said)
         if most is not None and most < body[limit]:
             yield replace(dialect, most=most)
-        elif limit in said and "context length" not in said:
+        elif most is None and limit in said and "context length" not in said:
             other = LIMITS[limit == LIMITS[0]]
             if dialect.limit is None:
                 yield replace(dialect, limit=other)
@@ -121,8 +133,9 @@ def _most_tokens(said: str) -> int | None:
     if context is not None:
         used = next((int(g) for g in asked.groups() if g), 0) if asked else 0
         return max(1, int(context[1]) - used) if used else int(context[1]) // 2
-    found = MOST.search(said) if "token" in said else None
-    return int(found[1]) if found and int(found[1]) > 0 else None
+    found = MOST.search(said)
+    most = next((int(group) for group in found.groups() if group), 0) if found else 0
+    return most if most >= FEWEST else None
 
 
 def fold_system(messages: list[Any]) -> list[Any]:

@@ -114,6 +114,7 @@ class ChatModel:
         key = key_of(self.spec, request)
         reply = self.cache.get(key)
         if reply is not None:
+            self.reached = True  # the server has answered before
             self.bill.kept += 1
             self.bill.use(reply)
         return key, reply

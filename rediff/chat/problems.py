@@ -17,8 +17,10 @@ from rediff.chat.talk import Reply
 
 TEMPORARY = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside those from 500 on."""
-FATAL = frozenset({401, 403, 404})
-"""Statuses that every request gets: a wrong key, a wrong model or a wrong address."""
+FATAL = frozenset({401, 402, 403, 404})
+"""Statuses that every request gets: a wrong key, no money, a wrong model or a wrong address."""
+MODERATED = ("moderation", "flagged", "content policy", "safety")
+"""Words of a refusal that is about one request alone, whatever its status."""
 REFUSALS = frozenset({400, 422, 500, 501})
 """Statuses whose message may say in which form a request would be taken."""
 SPENT = frozenset({"insufficient_quota"})
@@ -37,6 +39,7 @@ class _Kind:
 
     status: int | None
     code: str | None
+    said: str
 
     @property
     def passing(self) -> bool:
@@ -46,7 +49,8 @@ class _Kind:
 
     @property
     def fatal(self) -> bool:
-        return self.status in FATAL or self.code in SPENT
+        about_one = any(word in self.said for word in MODERATED)
+        return (self.status in FATAL and not about_one) or self.code in SPENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +70,39 @@ class Problem:
     filtered: bool = False
     code: str | None = None
     pause: float | None = None
+    status: int | None = None
 
     @classmethod
     def of_status(cls, error: openai.APIStatusError, spec: ServerSpec) -> Problem:
         """Of an answer whose status is an error."""
-        kind = _Kind(status=error.status_code, code=error.code)
+        kind = _Kind(status=error.status_code, code=error.code, said=str(error.body).lower())
         return cls(
             describe(error, spec), kind.passing, f"{error.message} {error.body}",
             refusal=error.status_code in REFUSALS, fatal=kind.fatal,
             rejected=error.status_code in REJECTED, filtered=filtered(error), code=error.code,
-            pause=asked_pause(error.response.headers),
+            pause=asked_pause(error.response.headers), status=error.status_code,
         )  # fmt: skip
 
     @classmethod
     def of_answer(cls, error: AnsweredError, spec: ServerSpec) -> Problem:
         """Of an error within an answer of status 200."""
-        kind = _Kind(status=error.status, code=error.code)
+        kind = _Kind(status=error.status, code=error.code, said=str(error).lower())
         return cls(
             f"the server reports an error{'' if error.status is None else f' {error.status}'}:"
             f" {_first_line(str(error))}",
             kind.passing, str(error), refusal=error.status in REFUSALS, fatal=kind.fatal,
             rejected=error.status in REJECTED,
             filtered=error.status == 400 and error.code in FILTERS, code=error.code,
+            status=error.status,
         )  # fmt: skip
 
     def reply(self, tries: int) -> Reply:
         """What whoever asked is told after so many tries."""
         times = f" ({tries} tries)" if self.passing else ""
         return Reply(
-            error=f"{self.error}{times}", code=self.code, rejected=self.rejected, fatal=self.fatal
-        )
+            error=f"{self.error}{times}", code=self.code, rejected=self.rejected, fatal=self.fatal,
+            status=self.status,
+        )  # fmt: skip
 
 
 def filtered(error: openai.APIStatusError) -> bool:

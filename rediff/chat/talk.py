@@ -37,7 +37,8 @@ class Reply:
     """What came back: a text (None where the API sent none), or an error.
 
     `code`: the API's word for the error. `rejected`: the request itself is what it will not take.
-    `fatal`: no request will be answered: a wrong key, model or address, or nobody there.
+    `fatal`: no request will be answered: a wrong key, model or address, or nobody there. `status`:
+    of the answer that was an error.
     `tokens_in`, `tokens_out`: what it counted, None where it did not. `reasoning`: what the model
     thought aloud, which is no part of `text`.
     """
@@ -51,6 +52,7 @@ class Reply:
     tokens_out: int | None = None
     reasoning: str | None = None
     fatal: bool = False
+    status: int | None = None
 
     @property
     def refused(self) -> bool:

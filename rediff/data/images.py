@@ -25,7 +25,8 @@ HEADS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0
 """How files of `FORMATS` begin; WebP's begin with "RIFF", a size and "WEBP"."""
 SENT = frozenset({"PNG", "JPEG", "WEBP", "GIF"})
 """Formats that servers take as they are."""
-LOSSY = frozenset({"JPEG", "WEBP"})
+LOSSY = frozenset({"JPEG", "MPO", "WEBP"})
+"""MPO is a JPEG with further pictures, as telephones take them."""
 BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError,
     struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,

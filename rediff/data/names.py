@@ -38,10 +38,21 @@ def find_file(path: Path) -> Path:
 
     Returns `path` where there is neither.
     """
-    if path.exists() or not path.parent.is_dir():
+    try:
+        if path.exists() or not path.parent.is_dir():
+            return path
+        wanted = same_name(path.name)
+        return next((p for p in path.parent.iterdir() if same_name(p.name) == wanted), path)
+    except (OSError, ValueError):  # no name of a file at all: too long, or with a NUL
         return path
-    wanted = same_name(path.name)
-    return next((p for p in path.parent.iterdir() if same_name(p.name) == wanted), path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file of this name, which may be none that a file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def first_twice(names: Iterable[str]) -> str | None:

@@ -91,13 +91,13 @@ def read_rows(path: Path) -> list[Row]:
     header = text.lstrip("\r\n").splitlines()[0]
     delimiter = max(DELIMITERS, key=header.count)
     if delimiter in header:
-        return list(_table_rows(path, text, delimiter))
+        return list(_table_rows(path, text.lstrip("\r\n"), delimiter))
     raise ValueError(f"{path}:1: not valid JSON, JSON lines or CSV")
 
 
 def _json_rows(path: Path, text: str) -> list[Row]:
-    lines = [line for line in text.split("\n") if line.strip()]
-    if len(lines) > 1 and any(map(_is_object, lines[:2])):
+    first, lines = text.lstrip()[0], [line for line in text.split("\n") if line.strip()]
+    if first == "{" and len(lines) > 1 and any(map(_is_object, lines[:2])):
         return list(_line_rows(path, text))
     whole = parse_json(text, str(path) if len(lines) > 1 else f"{path}:1")
     if isinstance(whole, list):

@@ -75,10 +75,13 @@ class AutoregressiveCaptioner:
 
 
 class FiniteLogits(LogitsProcessor):
-    """Raises NotFiniteError in the middle of `generate`, where the argmax would be any word."""
+    """Raises NotFiniteError in the middle of `generate`, where the argmax would be any word.
+
+    Words that other processors have forbidden are minus infinity; not all may be.
+    """
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        check_finite(scores)
+        check_finite(scores.float().logsumexp(dim=-1))
         return scores
 
 

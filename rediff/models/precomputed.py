@@ -47,6 +47,14 @@ class PrecomputedCaptioner:
         assert ids is not None, "captions are looked up by id"
         return [self._look_up(same_name(i)) for i in ids]
 
+    def knows(self, sample_id: str) -> bool:
+        """Whether the file has an entry of this id."""
+        return any(
+            same_name(name) in known
+            for name in (sample_id, bare_id(sample_id))
+            for known in (self.captions, self.broken)
+        )
+
     def _look_up(self, sample_id: str) -> Caption | Failure:
         for name in (sample_id, bare_id(sample_id)):
             if name in self.captions:

@@ -223,6 +223,8 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
     own = fingerprint(name, recipe)
     run = Run(recipe, root, root / name)
     alone(lambda: _prepare(run.folder, own))
+    if is_done(name, recipe, root):
+        return  # made by these settings before others took its place
     started = time.perf_counter()
     run_stage(name, run)
     alone(lambda: _finish(name, run, own, time.perf_counter() - started))
@@ -232,15 +234,15 @@ def _prepare(folder: Path, own: str) -> None:
     """Makes the stage's folder; what other settings left there is put aside until it is whole."""
     mark, before = folder / SETTINGS, _before(folder)
     if mark.is_file() and mark.read_text() != own:
-        aside = folder.with_name(f".{folder.name}.aside")
-        if before.is_dir() and (before / SETTINGS).read_text() == own:
-            folder.rename(aside)  # back to the settings of before
-            before.rename(folder)
-            aside.rename(before)
-        elif before.is_dir():
-            shutil.rmtree(folder)  # a successor that was never whole
-        else:
+        if not before.is_dir():
             folder.rename(before)
+        elif (folder / DONE).is_file():
+            shutil.rmtree(before)
+            folder.rename(before)
+        else:
+            shutil.rmtree(folder)  # a successor that was never whole
+    if before.is_dir() and not mark.is_file() and (before / SETTINGS).read_text() == own:
+        before.rename(folder)  # back to the settings of before
     folder.mkdir(parents=True, exist_ok=True)
     write(mark, own)
 

@@ -97,7 +97,7 @@ class OwnOptimizerTrainer(Trainer):
     def _rows_of_step(self) -> list[str]:
         schedule = self.train_dataset
         assert isinstance(schedule, Schedule)
-        first = self.state.global_step * schedule.batch
+        first = min(self.state.global_step, schedule.steps - 1) * schedule.batch
         return [schedule.name_of(slot) for slot in range(first, first + schedule.batch)]
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:

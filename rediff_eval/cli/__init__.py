@@ -69,7 +69,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("Interrupted; the same command again goes on.", err=True)
+        click.echo("Interrupted. The same command again goes on.", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(plain(f"Error: {error}"), err=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rediff.data.names import find_file, id_text
+from rediff.data.names import find_file, id_text, is_file
 from rediff_eval.samples import Sample, broken_sample
 from rediff_eval.sources.pictures import of_file
+from rediff_eval.sources.reading import reference_texts
 
 
 def is_coco(value: object) -> bool:
@@ -33,7 +34,8 @@ def coco_samples(
     for number, annotation in enumerate(value["annotations"], 1):
         place = f"{path}: annotation {number}"
         try:
-            captions[id_text(annotation["image_id"], place)].append(str(annotation["caption"]))
+            key = id_text(annotation["image_id"], place)
+            captions[key] += reference_texts(annotation["caption"])
         except (KeyError, TypeError, ValueError):
             yield place, broken_sample(place, "expected 'image_id' and 'caption'")
     folders = _folders(path)
@@ -45,7 +47,7 @@ def coco_samples(
         except (KeyError, TypeError, ValueError):
             yield place, broken_sample(place, "expected 'id' and 'file_name'")
             continue
-        picture = next((p for p in pictures if p.is_file()), None)
+        picture = next((p for p in pictures if is_file(p)), None)
         if picture is None:
             yield place, broken_sample(name, f"no image file {pictures[0]}")
         else:

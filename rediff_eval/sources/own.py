@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rediff.data.images import SUFFIXES, is_picture
-from rediff.data.names import find_file, id_text, same_name, whole_text
+from rediff.data.names import find_file, id_text, is_file, same_name
 from rediff.data.text_files import Row, read_rows
 from rediff.models.hub import first_line, is_hub_id
 from rediff_eval.samples import Sample, broken_sample
 from rediff_eval.sources.coco import coco_samples, is_coco
 from rediff_eval.sources.pictures import of_bytes, of_file
-from rediff_eval.sources.reading import read_table
+from rediff_eval.sources.reading import read_table, reference_texts
 
 Placed = tuple[str, Sample]
 """A sample, and the file and line, entry or row that it comes from."""
@@ -101,14 +101,14 @@ def _only_value(path: Path) -> object:
 def _from_pictures(folder: Path, notes: list[str]) -> Iterator[Placed]:
     """Files whose content or name says that they are pictures; what else there is, is counted."""
     hidden, folders, others = 0, list[str](), Counter[str]()
+    pictures: list[Path] = []
     for path in sorted(folder.iterdir()):
-        named = path.suffix.lower() in SUFFIXES
         if path.name.startswith("."):
             hidden += path.is_file()
         elif path.is_dir():
             folders.append(path.name)
-        elif named or is_picture(path):
-            yield str(path), of_file(path.name, path)
+        elif path.suffix.lower() in SUFFIXES or _seems_picture(path):
+            pictures.append(path)
         else:
             others[path.suffix.lower() or "without a suffix"] += 1
     if hidden:
@@ -118,17 +118,32 @@ def _from_pictures(folder: Path, notes: list[str]) -> Iterator[Placed]:
     if others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
         notes.append(f"{folder}: {others.total()} files not read: {kinds}")
+    return ((str(path), of_file(path.name, path)) for path in pictures)
+
+
+def _seems_picture(path: Path) -> bool:
+    """Whether a file without a picture's suffix begins as one; no pipe is waited for."""
+    try:
+        return path.is_file() and is_picture(path)
+    except OSError:
+        return False
 
 
 def _from_rows(path: Path, rows: Iterable[Row], notes: list[str]) -> Iterator[Placed]:
     """Records like `{"image": "a.png", "references": ["..."], "id": "a"}`; paths from the file."""
-    keys = Counter[str]()
-    for row in rows:
-        if isinstance(row.value, dict):
-            keys.update(row.value.keys() - {"id", *IMAGES, *REFERENCES})
-        yield row.place, _from_row(row, path)
-    if keys:
-        notes.append(f"{path}: keys not read: {', '.join(sorted(keys))}")
+    every = list(rows)
+    left = Counter(key for row in every for key in _left_keys(row.value))
+    if left:
+        notes.append(f"{path}: keys not read: {', '.join(sorted(left))}")
+    return ((row.place, _from_row(row, path)) for row in every)
+
+
+def _left_keys(record: object) -> set[str]:
+    """The keys of a record that nothing is read from, those too that others were preferred to."""
+    if not isinstance(record, dict):
+        return set()
+    read = {"id", _chosen(record, IMAGES), _chosen(record, REFERENCES)}
+    return {key for key, value in record.items() if key not in read and value not in (None, [], "")}
 
 
 def _from_row(row: Row, path: Path) -> Sample:
@@ -140,18 +155,24 @@ def _from_row(row: Row, path: Path) -> Sample:
         return broken_sample(row.place, f"{row.place}: expected an object with an 'image' path")
     try:
         name = id_text(record.get("id", image), "'id'")
-        references = _texts(_first(record, REFERENCES))
+        references = reference_texts(_first(record, REFERENCES))
     except ValueError as error:
         return broken_sample(row.place, f"{row.place}: {error}")
     picture = find_file(path.parent / image)
-    if not picture.is_file():
-        return broken_sample(name, f"{row.place}: no image file {picture}")
+    if not is_file(picture):
+        return broken_sample(name, f"{row.place}: no image file {str(picture)[:200]}")
     return of_file(name, picture, references)
 
 
+def _chosen(record: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """The first of these keys that holds anything."""
+    return next((name for name in names if record.get(name) not in (None, [], "")), None)
+
+
 def _first(record: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """The value of the first key that there is, of these."""
-    return next((record[name] for name in names if name in record), None)
+    """What the first of these keys that holds anything holds."""
+    key = _chosen(record, names)
+    return None if key is None else record[key]
 
 
 def _from_tables(paths: list[Path], notes: list[str]) -> Iterator[Placed]:
@@ -197,7 +218,7 @@ def _of_row(row: Mapping[str, Any], column: str | None, place: str, own: str) ->
     try:
         name = id_text(row["id"], "'id'") if "id" in row else own
         content = _bytes_of(row["image"])
-        references = _texts(None if column is None else row[column])
+        references = reference_texts(None if column is None else row[column])
     except (ValueError, OSError) as error:
         return broken_sample(place, f"{place}: {error}")
     return of_bytes(name, content, place, references)
@@ -210,11 +231,3 @@ def _bytes_of(image: object) -> bytes:
     if not isinstance(content, bytes):
         raise ValueError("'image' holds no picture")
     return content
-
-
-def _texts(raw: object) -> tuple[str, ...]:
-    """References: a text or a list of texts, those that are not blank; none of nothing."""
-    texts = [] if raw is None else [raw] if isinstance(raw, str) else raw
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("'references' must be a text or a list of texts")
-    return tuple(whole_text(text) for text in texts if text.strip())

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rediff.data.names import whole_text
+
 
 def read_table(path: Path, columns: list[str] | None = None) -> tuple[list[str], Iterator[Any]]:
     """The names of a parquet or arrow file's columns, and its rows as plain values.
@@ -47,3 +49,11 @@ def find_pictures(folder: Path, names: tuple[str, ...], how: str) -> Path:
     if found is None:
         raise FileNotFoundError(f"no folder {folder / names[0]}; {how}")
     return found
+
+
+def reference_texts(raw: object) -> tuple[str, ...]:
+    """References: a text or a list of texts, those that are not blank; none of nothing."""
+    texts = [] if raw is None else [raw] if isinstance(raw, str) else raw
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("'references' must be a text or a list of texts")
+    return tuple(whole_text(text) for text in texts if text.strip())

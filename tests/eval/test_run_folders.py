@@ -39,7 +39,7 @@ def test_the_same_command_without_a_folder_goes_on(untrained: Path, tmp_path: Pa
     first.send_signal(signal.SIGINT)
     _, said = first.communicate()
     assert first.returncode == 130
-    assert "the same command again goes on" in said
+    assert "The same command again goes on" in said
     (folder,) = (tmp_path / "runs").iterdir()
     before = len(parts[0].read_text().splitlines())
     out = program("leaderboard", folder, ok=2, cwd=tmp_path)
@@ -72,6 +72,15 @@ def test_a_finished_run_is_not_taken_away_by_other_settings(
     with pytest.raises(ValueError, match=f"holds a finished run with other {what}"):
         inside(*RUN, "--model", model, "--out", finished, *arguments)
     assert (finished / "results.json").read_bytes() == before
+
+
+def test_a_judge_that_is_left_out_takes_its_verdicts_not_away(tmp_path: Path) -> None:
+    run = ("run", "--task", "capmas", "--limit", "2", "--model", "rediff", "--steps", "10", "--out",
+           tmp_path / "run")  # fmt: skip
+    inside(*run)
+    inside(*run, "--judge", "oracle")
+    with pytest.raises(ValueError, match="holds a finished run with other judge"):
+        inside(*run, "--judge", "oracle:0.1")
 
 
 def test_more_of_the_same_is_added_to_a_finished_run(finished: Path, untrained: Path) -> None:

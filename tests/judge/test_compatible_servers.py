@@ -113,6 +113,56 @@ def test_two_kinds_of_lessons_do_not_make_each_other_forgotten(server: Server) -
     assert caller.dialect == Dialect(without=frozenset({"temperature"}))
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "This model's maximum context length is 4096 tokens. However, you requested 5300 tokens (5000"
+        " in the messages, 200 in the temperature, 100 in the completion).",
+        "max_tokens, temperature, system role, user: a string content is not what this says",
+    ],
+)
+def test_a_server_that_refuses_everything_is_left_soon(complaint: str, server: Server) -> None:
+    server.answer = refuses(complaint, lambda body: True)
+    caller = Caller(ServerSpec(model="m", base_url=f"{server.url}/v1", retries=0))
+    assert caller.call(BODY).error
+    assert len(server.seen) <= 9
+
+
+def test_a_context_told_by_the_limit_alone_is_halved(server: Server) -> None:
+    """The server counts no prompt, but says "at least" what the limit leaves for it."""
+
+    def answer(method: str, path: str, body: Any) -> Answer:
+        if body["max_tokens"] + 4000 > 8192:
+            least = 8192 - body["max_tokens"] + 1
+            return faults.status(
+                400, f"This model's maximum context length is 8192 tokens and your prompt contains at"
+                f" least {least} input tokens",
+            )  # fmt: skip
+        return completion("fine", 2)
+
+    server.answer = answer
+    caller = Caller(ServerSpec(model="m", base_url=f"{server.url}/v1", retries=0))
+    assert caller.call({**BODY, "max_tokens": 8000}).text == "fine"
+    assert len(server.seen) <= 3
+
+
+@pytest.mark.parametrize(
+    ("complaint", "most"),
+    [
+        ("the valid range of max_tokens is [1, 8192]", 8192),
+        ("Range of max_tokens should be [1, 2048]", 2048),
+        ("max_tokens must be less than or equal to `1024`", 1024),
+        ("max_tokens: 100,000 > 8,192, which is the maximum allowed", 8192),
+        ("temperature must be between 0 and 2 ('input': {'max_tokens': 9000, 'x': 2})", None),
+        ("max_tokens is too large. This model supports at most 4096 completion tokens", 4096),
+    ],
+)
+def test_limits_in_the_words_of_servers(complaint: str, most: int | None) -> None:
+    learnt = learn(Dialect(), {**BODY, "max_tokens": 9000}, complaint)
+    assert learnt is not None
+    assert learnt.most == most
+
+
 def test_an_error_that_names_roles_by_the_way_changes_no_prompt(server: Server) -> None:
     server.answer = lambda method, path, body: faults.status(500, "cannot process the user message")
     caller = Caller(ServerSpec(model="m", base_url=f"{server.url}/v1", retries=0))
@@ -144,7 +194,8 @@ def test_a_system_text_alone_becomes_the_users(server: Server) -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("plain", "plain"), ("<think>a</think>\n\nb", "b"), ("a</think>b", "b"), ("<think>a", ""),
+        ("<think>\n\n</think>\n\nb", "b"), ("<answer>b</answer>", "b"), ("plain", "plain"),
+        ("<think>a</think>\n\nb", "b"), ("a</think>b", "b"), ("<think>a", ""),
         ("[THINK]a[/THINK] b", "b"), ("◁think▷a◁/think▷b", "b"), ("<thinking>a</thinking>b", "b"),
         ("<think>a</think><answer>b</answer>", "b"), ("<reasoning>x</reasoning>a < b", "a < b"),
         ("<think>a <think> b</think>c", "c"), ("I think <b>so</b>", "I think <b>so</b>"),
@@ -152,6 +203,23 @@ def test_a_system_text_alone_becomes_the_users(server: Server) -> None:
 )  # fmt: skip
 def test_reasoning_is_no_answer(text: str, answer: str) -> None:
     assert split_reasoning(text).answer == answer
+
+
+def test_an_empty_thought_is_cut_off_too(server: Server) -> None:
+    server.answer = lambda method, path, body: completion("<think>\n\n</think>\n\nA dog.", 5)
+    caller = Caller(ServerSpec(model="m", base_url=f"{server.url}/v1"))
+    assert caller.call(BODY).text == "A dog."
+
+
+def test_a_spent_quota_is_no_rate_limit_for_a_probe(server: Server) -> None:
+    spec = ServerSpec(model="m", base_url=f"{server.url}/v1", pause=0.01)
+    server.answer = lambda method, path, body: faults.status(429, name="insufficient_quota")
+    with pytest.raises(ValueError, match="the judge m cannot be asked"):
+        probe(spec, "the judge", with_picture=False)
+    server.answer = lambda method, path, body: faults.status(
+        400, "Could not finish the message because max_tokens or model output limit was reached"
+    )
+    assert probe(spec, "the judge", with_picture=False) == Dialect()
 
 
 def run_captioner(

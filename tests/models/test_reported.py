@@ -90,6 +90,16 @@ def test_weights_that_are_no_numbers_give_no_caption(
     assert all("error" in json.loads(line) for line in lines)
 
 
+def test_words_that_a_model_forbids_are_no_broken_numbers(tmp_path: Path) -> None:
+    folder = tiny_models.make_llava(tmp_path / "model")
+    path = folder / "generation_config.json"
+    settings = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**settings, "suppress_tokens": [5], "no_repeat_ngram_size": 2}))
+    captioner = load_captioner(folder, Loading(device="cpu", length=8))
+    (reply,) = captioner.caption([Image.new("RGB", (28, 28))], Decoding())
+    assert isinstance(reply, Caption)
+
+
 @pytest.mark.parametrize("scale", ["nan", "inf"])
 def test_a_guidance_that_is_no_number_is_refused(scale: str, tmp_path: Path) -> None:
     out = program(

@@ -93,6 +93,42 @@ def test_what_a_file_is_its_content_says(encoding: str, form: str, folder: Path)
         assert [s.references for s in load(path).samples] == [(text,) for text in TEXTS]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[\n{"image": "0.png"}\n]',
+        '[{"image": "0.png"}\n,{"image": "1.png"}\n]',
+        "\n\nimage,text\n0.png,a\n",
+        '[{"image": "0.png"}]',
+    ],
+)
+def test_arrays_and_tables_however_they_are_broken_into_lines(text: str, folder: Path) -> None:
+    (folder / "list").write_text(text)
+    assert {s.broken for s in load(folder / "list").samples} == {None}
+
+
+def test_what_is_no_name_of_a_file_breaks_its_entry_alone(folder: Path) -> None:
+    rows: list[Any] = [*listing(), {"image": "A" * 5000}, {"image": "a\0b"}]
+    (folder / "captions.jsonl").write_text(as_lines(rows))
+    os.mkfifo(folder / "pipe")
+    (folder / "dangling").symlink_to(folder / "nowhere")
+    assert [bool(s.broken) for s in load(folder, allowed=0.5).samples] == [False] * 4 + [True] * 2
+    (folder / "captions.jsonl").unlink()
+    samples = load(folder)
+    assert len(samples.samples) == 4
+    assert "2 files not read: 2 without a suffix" in " ".join(samples.notes)
+
+
+def test_notes_do_not_depend_on_the_limit(folder: Path) -> None:
+    (folder / ".hidden").write_text("x")
+    assert "1 hidden files left out" in " ".join(load_samples(TASK, 1, folder).notes)
+    rows = [{**row, "references": None, "text": "other"} for row in listing("caption")]
+    (folder / "captions.jsonl").write_text(as_lines(rows))
+    samples = load_samples(TASK, 2, folder)
+    assert samples.samples[0].references == (TEXTS[0],)
+    assert samples.notes == (f"{folder / 'captions.jsonl'}: keys not read: text",)
+
+
 def test_another_encoding_is_named_with_its_line(folder: Path) -> None:
     (folder / "captions.jsonl").write_bytes(
         as_lines(listing()).encode() + b'{"caption": "caf\xe9"}'
@@ -113,6 +149,9 @@ def test_coco_annotations_and_results(folder: Path, tmp_path: Path) -> None:
     (folder / "captions_val2014.json").write_text(json.dumps(COCO))
     results = tmp_path / "results.json"
     results.write_text(json.dumps([{"image_id": i, "caption": t} for i, t in enumerate(TEXTS)]))
+    inside("run", "--task", "captions", "--data", folder, "--model", f"captions:{results}", "--out",
+           tmp_path / "run")  # fmt: skip
+    assert {row["n"] for row in numbers(tmp_path / "run")} == {"4"}
     for number, data in enumerate((folder, folder / "captions_val2014.json")):
         out = tmp_path / f"out{number}"
         inside("score", results, "--task", "captions", "--data", data, "--out", out)

@@ -219,8 +219,10 @@ def test_a_trained_stage_is_there_until_its_successor_is_whole(tmp_path: Path) -
     with pytest.raises(RuntimeError, match="not finite"):
         train(broken, tmp_path, only=["vision"])
     assert not is_done("vision", broken, tmp_path)
+    made = (tmp_path / ".vision.before" / "stage.json").read_bytes()
     train(first, tmp_path, only=["vision"])
     assert is_done("vision", first, tmp_path)
+    assert (tmp_path / "vision" / "stage.json").read_bytes() == made, "not trained again"
     assert (tmp_path / "vision" / "model").is_dir()
     assert read_log(tmp_path / "vision" / "log.jsonl")[-1]["step"] == 1
     raw["stages"]["vision"]["optimisation"] |= {"lr": 0.001, "steps": 3}
