@@ -116,8 +116,8 @@ def test_two_kinds_of_lessons_do_not_make_each_other_forgotten(server: Server) -
 @pytest.mark.parametrize(
     "complaint",
     [
-        "This model's maximum context length is 4096 tokens. However, you requested 5300 tokens (5000"
-        " in the messages, 200 in the temperature, 100 in the completion).",
+        "This model's maximum context length is 4096 tokens. However, you requested 5300 tokens"
+        " (5000 in the messages, 200 in the temperature, 100 in the completion).",
         "max_tokens, temperature, system role, user: a string content is not what this says",
     ],
 )
@@ -135,8 +135,8 @@ def test_a_context_told_by_the_limit_alone_is_halved(server: Server) -> None:
         if body["max_tokens"] + 4000 > 8192:
             least = 8192 - body["max_tokens"] + 1
             return faults.status(
-                400, f"This model's maximum context length is 8192 tokens and your prompt contains at"
-                f" least {least} input tokens",
+                400, "This model's maximum context length is 8192 tokens and your prompt contains"
+                f" at least {least} input tokens",
             )  # fmt: skip
         return completion("fine", 2)
 

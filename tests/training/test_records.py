@@ -107,7 +107,8 @@ def test_the_papers_recipe_trains_through_every_stage(
     with serving() as server:
         server.answer = expert.answer
         inside(*command, *stages, "--data", mixture, "--expert-url", f"{server.url}/v1")
-    assert "expert: o4-mini, 6 replies, 6 tokens in, 30 out" in capsys.readouterr().out
+    # Five pictures at two budgets are ten questions; records of one line have ids of their own.
+    assert "expert: o4-mini, 7 replies, 10 tokens in, 50 out" in capsys.readouterr().out
     tallies = json.loads((out / "public" / "tallies.json").read_text())
     assert {name: tally["records"] for name, tally in tallies.items()} == dict.fromkeys(
         ("vicrit", "conversations", "revisions"), 3
