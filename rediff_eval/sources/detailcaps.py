@@ -23,7 +23,8 @@ def load_detailcaps(folder: Path) -> list[Sample]:
     A row that cannot be used is a broken sample. Raises FileNotFoundError saying what to download
     where there are none, ValueError naming a file that is something else.
     """
-    paths = sorted(p for p in folder.rglob("*.parquet") if REFINED not in p.name)
+    found = (p for p in folder.rglob("*.parquet") if not p.name.startswith("."))
+    paths = sorted(p for p in found if REFINED not in p.name)
     if not paths:
         raise FileNotFoundError(
             f"no parquet file of DetailCaps-4870 in {folder}; download the split `test` of the hub"

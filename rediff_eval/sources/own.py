@@ -75,11 +75,12 @@ def _from_file(path: Path, notes: list[str]) -> Iterator[Placed]:
 def _from_folder(folder: Path, notes: list[str]) -> Iterator[Placed]:
     """Of a folder its listing, else its tables, else COCO's annotations, else its pictures."""
     listings = [folder / name for name in LISTINGS if (folder / name).is_file()]
-    tables = sorted(p for p in folder.iterdir() if p.suffix.lower() in TABLES)
+    seen = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    tables = [path for path in seen if path.suffix.lower() in TABLES]
     annotations = [
         path
-        for path in sorted(folder.glob("*.json"))
-        if path not in listings and is_coco(_only_value(path))
+        for path in seen
+        if path.suffix.lower() == ".json" and path not in listings and is_coco(_only_value(path))
     ]
     chosen = listings[:1] or tables or annotations[:1]
     others = [p.name for p in (*listings, *tables, *annotations) if p not in chosen]

@@ -162,6 +162,7 @@ def test_coco_annotations_and_results(folder: Path, tmp_path: Path) -> None:
 
 def test_a_table_is_read_from_its_file_and_not_from_a_cache(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
+    (tmp_path / "._a.parquet").write_bytes(b"what another system keeps beside it")
     found = []
     for text in ("first text", "second text"):
         buffer = io.BytesIO()
@@ -170,6 +171,7 @@ def test_a_table_is_read_from_its_file_and_not_from_a_cache(tmp_path: Path) -> N
         parquet.write_table(pa.Table.from_pylist(rows), path)
         os.utime(path, (1_700_000_000, 1_700_000_000))
         samples = load(path)
+        assert load(tmp_path).digest == samples.digest
         found.append((samples.samples[0].id, samples.samples[0].references, samples.digest))
     assert [(name, refs) for name, refs, _ in found] == [
         ("007", ("first text",)), ("007", ("second text",)),
