@@ -17,7 +17,6 @@ from rediff_eval.opening import open_captioner
 from rediff_eval.prices import judge_cost
 from rediff_eval.registry import ModelChoice
 from rediff_eval.samples import Sample, SampleSet
-from rediff_eval.sources.load import load_samples
 from rediff_eval.spec import RunSpec
 
 PROBE = 3
@@ -41,15 +40,12 @@ class PlannedCell:
     seconds: float | None
 
 
-def plan(spec: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
+def plan(spec: RunSpec, samples: SampleSet, prices: Path | None = None) -> list[PlannedCell]:
     """What each cell of a run takes. Writes nothing; asks no server for a caption.
 
     Raises what `run` raises for bad names and data, and ValueError for a broken file of prices.
     """
     table = load_prices(prices or PRICES)
-    samples = load_samples(
-        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
-    )
     judged = judge_cost(spec, samples, table)
     planned: list[PlannedCell] = []
     for model in spec.models:

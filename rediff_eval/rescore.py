@@ -12,7 +12,7 @@ from rediff_eval.progress import Progress
 from rediff_eval.ranks import Rank
 from rediff_eval.results import Results
 from rediff_eval.samples import SampleSet
-from rediff_eval.sources.load import load_samples
+from rediff_eval.sources.load import samples_of
 from rediff_eval.spec import RunSpec
 
 
@@ -42,9 +42,7 @@ def score_file(spec: RunSpec, file: Path, name: str | None = None) -> tuple[Resu
     if file.resolve() == spec.out.resolve():
         raise ValueError(f"{file} is the run itself; choose another --out")
     progress = Progress()
-    samples = load_samples(
-        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
-    )
+    samples = samples_of(spec)
     joined = [
         join(captions, samples.samples, allowed=spec.max_failures)
         for captions in read_caption_sets(file, name)

@@ -27,7 +27,7 @@ from rediff_eval.results import Results
 from rediff_eval.run_folder import check_folder, mark_folder
 from rediff_eval.samples import Sample, SampleSet
 from rediff_eval.scoring import Outcome, check_failures
-from rediff_eval.sources.load import load_samples
+from rediff_eval.sources.load import samples_of
 from rediff_eval.spec import RunSpec
 from rediff_eval.store import Key, Store
 
@@ -47,9 +47,7 @@ def run(
     rank = rank or Rank()
     for name in (*spec.samplers, *(m.sampler for m in spec.models if m.sampler)):
         find_sampler(name)
-    samples = load_samples(
-        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
-    )
+    samples = samples_of(spec)
     check(spec, samples, progress)
     if not again:
         check_folder(spec, samples)

@@ -9,19 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from transformers import (
     PrinterCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
 )
 
 from rediff.files import replace
 from rediff.training.batches import Batch, canvas_logits
 from rediff.training.corruption import Kind
+from rediff.training.finite import FiniteGradients, all_finite, not_finite
 from rediff.training.logs import LOG, JsonLog
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
@@ -35,42 +32,6 @@ from rediff.training.sharding.fsdp2 import share_out
 STATE = "trainer"
 PROCESSES = "processes.json"
 LOG_EVERY = 10
-LISTED = 8
-"""Rows that an error names at most."""
-
-
-class NotFiniteError(RuntimeError):
-    """Training has left the numbers; nothing was updated by what is not finite."""
-
-
-def not_finite(what: str, step: int, rows: Sequence[str]) -> NotFiniteError:
-    """The error that says what is not finite at which step, and names the rows of the step."""
-    shown = ", ".join(rows[:LISTED]) + (f" and {len(rows) - LISTED} more" * (len(rows) > LISTED))
-    return NotFiniteError(
-        f"the {what} is not finite at step {step}, so training ends here; rows of the step:"
-        f" {shown}. Try a lower learning rate, or look at these rows"
-    )
-
-
-class FiniteGradients(TrainerCallback):
-    """Raises NotFiniteError before the optimiser takes gradients that are no numbers."""
-
-    def __init__(self, rows_of_step: Callable[[], list[str]]) -> None:
-        self.rows_of_step = rows_of_step
-
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        gradients = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
-        if not all_finite(gradients):
-            raise not_finite("gradient", state.global_step + 1, self.rows_of_step())
-
-
-def all_finite(tensors: Sequence[Tensor]) -> bool:
-    """Whether all numbers are finite, of tensors shared out those of this process."""
-    own = [t.to_local() if isinstance(t, DTensor) else t for t in map(Tensor.detach, tensors)]
-    filled = [tensor for tensor in own if tensor.numel()]
-    return not filled or bool(torch.stack(torch._foreach_norm(filled)).isfinite().all())
 
 
 class OwnOptimizerTrainer(Trainer):

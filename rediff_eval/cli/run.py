@@ -18,6 +18,7 @@ from rediff_eval.cli.options import (
 
 if TYPE_CHECKING:
     from rediff_eval.progress import Progress
+    from rediff_eval.samples import SampleSet
     from rediff_eval.spec import RunSpec
 
 
@@ -84,6 +85,7 @@ def run(
     from rediff_eval.registry import distinct, find_model, shipped_models
     from rediff_eval.run_folder import choose_folder
     from rediff_eval.runner import run as run_spec
+    from rediff_eval.sources.load import samples_of
     from rediff_eval.spec import RunSpec
     from rediff_eval.store import PARTS
     from rediff_eval.tables import print_table
@@ -120,8 +122,9 @@ def run(
     if out is None:
         spec = replace(spec, out=choose_folder(spec))
     if plan:
-        print_plan(spec, prices)
-        check_plan(spec, Progress())
+        samples = samples_of(spec)
+        print_plan(spec, samples, prices)
+        check_plan(spec, samples, Progress())
         return
     if (spec.out / PARTS).is_dir() and out is None:
         click.echo(f"Goes on in {spec.out}.", err=True)
@@ -131,20 +134,16 @@ def run(
         click.echo(f"Results in {spec.out}")
 
 
-def check_plan(spec: RunSpec, progress: Progress) -> None:
+def check_plan(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
     """Looks for all that the run would look for before it starts. Raises as `run` does."""
     from rediff_eval.finish import check
     from rediff_eval.preflight import probe_servers
-    from rediff_eval.sources.load import load_samples
 
-    samples = load_samples(
-        spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures
-    )
     check(spec, samples, progress)
     probe_servers(spec, samples)
 
 
-def print_plan(spec: RunSpec, prices: Path | None) -> None:
+def print_plan(spec: RunSpec, samples: SampleSet, prices: Path | None) -> None:
     """Prints what each cell takes, and the sum."""
     from rich.table import Table
     from rich.text import Text
@@ -157,7 +156,7 @@ def print_plan(spec: RunSpec, prices: Path | None) -> None:
     head = ("cell", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
     for name in head:
         table.add_column(name, justify="left" if name == "cell" else "right")
-    cells = plan(spec, prices)
+    cells = plan(spec, samples, prices)
     rows = [(c.samples, c.passes, c.tokens, c.judge_calls, c.dollars, c.seconds) for c in cells]
     for cell, numbers in zip(cells, rows, strict=True):
         table.add_row(Text(plain(cell.cell.title)), *(amount(n, "not known") for n in numbers))

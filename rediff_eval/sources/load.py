@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rediff.data.names import first_twice
 from rediff_eval.samples import DataKind, SampleSet
@@ -14,6 +15,9 @@ from rediff_eval.sources.detailcaps import load_detailcaps
 from rediff_eval.sources.own import own_name, own_samples
 from rediff_eval.sources.scenes import scene_samples, scenes_name
 from rediff_eval.task import Task
+
+if TYPE_CHECKING:
+    from rediff_eval.spec import RunSpec
 
 DATA = "REDIFF_EVAL_DATA"
 """Environment variable: a folder with a folder for each task that has official data."""
@@ -42,6 +46,11 @@ def load_samples(
             f" ({allowed:.0%} are allowed); the first, {broken[0].id}: {broken[0].broken}"
         )
     return found
+
+
+def samples_of(spec: RunSpec) -> SampleSet:
+    """The samples of a run. Raises as `load_samples`."""
+    return load_samples(spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures)
 
 
 def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None) -> SampleSet:

@@ -7,8 +7,9 @@ from programs import inside, program
 from servers import Server, serving
 
 from rediff.chat.prices import PRICES, Price, load_prices
-from rediff_eval.plan import PICTURE_TOKENS, plan
+from rediff_eval.plan import PICTURE_TOKENS, PlannedCell, plan
 from rediff_eval.registry import find_model
+from rediff_eval.sources.load import samples_of
 from rediff_eval.spec import RunSpec
 from rediff_eval.task import load_task
 
@@ -28,13 +29,17 @@ def spec(*models: str, **more: object) -> RunSpec:
     return RunSpec(task=load_task("capture"), models=chosen, out=Path("x"), **more)  # type: ignore[arg-type]
 
 
+def planned(run: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
+    return plan(run, samples_of(run), prices)
+
+
 def test_the_numbers_of_a_plan(untrained: Path) -> None:
-    (first, second) = plan(spec(str(untrained / "diffusion"), limit=100, steps=(16, 4)))
+    (first, second) = planned(spec(str(untrained / "diffusion"), limit=100, steps=(16, 4)))
     assert (first.samples, first.passes, first.tokens) == (100, 1600, 1600)
     assert (second.passes, second.judge_calls, second.dollars) == (400, 0, 0)
     assert first.seconds is not None
     assert first.seconds > 0
-    (guided,) = plan(spec(str(untrained / "diffusion"), limit=100, steps=(4,), guidance=1.0))
+    (guided,) = planned(spec(str(untrained / "diffusion"), limit=100, steps=(4,), guidance=1.0))
     assert guided.passes == 800
 
 
@@ -47,8 +52,8 @@ def test_a_server_is_not_asked_and_its_price_is_told(
     with serving() as server:
         assert isinstance(server, Server)
         address = f"{server.url}/v1"
-        (known,) = plan(spec("openai:m", limit=10, base_url=address), prices)
-        (strange,) = plan(spec("openai:other", limit=10, base_url=address), prices)
+        (known,) = planned(spec("openai:m", limit=10, base_url=address), prices)
+        (strange,) = planned(spec("openai:other", limit=10, base_url=address), prices)
         assert server.seen == []
     words = len(load_task("capture").prompt.split())
     asked, written = (PICTURE_TOKENS + 2 * words) * 10, 512 * 10
