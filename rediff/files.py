@@ -66,7 +66,7 @@ def check_finished(folder: Path, *names: str) -> None:
         raise FileNotFoundError(f"{folder} is no finished run: it has no {' and '.join(missing)}")
     raise FileNotFoundError(
         f"{folder} is a finished run without {' and '.join(missing)}: these were not kept with it,"
-        " so make it again by the command that its results.json names, with another --out"
+        " so make it again by the command that its results.json names, with another `out`"
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rediff.decoding.trace import Trace
 
 COMMIT, REVISE = "c", "r"
-ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens by --max-tokens"
+ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens by `max_tokens`"
 
 
 @dataclass(frozen=True, slots=True)

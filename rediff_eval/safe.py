@@ -25,6 +25,11 @@ def markdown(text: str) -> str:
     return plain(text)
 
 
+def as_options(text: str) -> str:
+    """`text` with the settings that it names in backticks as options of the command line."""
+    return re.sub(r"`([a-z_]+)`", lambda found: "--" + found[1].replace("_", "-"), text)
+
+
 def without_secrets(command: str) -> str:
     """A command without what stands before the @ of an address, or behind its question mark."""
     return re.sub(r"(\w+://)[^/\s@]+@", r"\1", re.sub(r"(\w+://[^\s?']+)\?[^\s']*", r"\1", command))

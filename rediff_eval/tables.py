@@ -11,7 +11,7 @@ from rich.text import Text
 from rediff_eval.columns import digits, shown
 from rediff_eval.metrics.base import WORST
 from rediff_eval.results import CellResult, Results
-from rediff_eval.safe import markdown, plain
+from rediff_eval.safe import as_options, markdown, plain
 
 WIDE = 400
 """Columns of a table that is not printed on a terminal."""
@@ -158,7 +158,7 @@ def _remarks(results: Results) -> list[str]:
         *results.manifest.get("notes", ()), *sorted(reasons), *left_out_remarks(results),
         *unjudged_remarks(results), *sorted(failures),
     ]  # fmt: skip
-    return ["", *(f"- {markdown(text)}" for text in lines)] if lines else []
+    return ["", *(f"- {markdown(as_options(text))}" for text in lines)] if lines else []
 
 
 def left_out_remarks(results: Results) -> list[str]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 KEY = "OPENAI_API_KEY"
 """Environment variable of the key, unless another is named."""
-CACHE = "REDIFF_EVAL_CACHE"
+CACHE = "REDIFF_CACHE"
 """Environment variable for the folder of what was paid for once."""
 
 
 def cache_root() -> Path:
     """Where what took long or cost money is kept, for all runs of a user."""
     place = os.environ.get(CACHE)
-    return Path(place) if place else Path.home() / ".cache" / "rediff-eval"
+    return Path(place) if place else Path.home() / ".cache" / "rediff"
 
 
 def default_cache() -> Path:

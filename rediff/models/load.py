@@ -80,7 +80,7 @@ def with_length(checkpoint: Checkpoint, length: int | None) -> Checkpoint:
         return checkpoint
     most = getattr(checkpoint.model.config.text_config, "max_position_embeddings", length)
     if length >= most:
-        raise ValueError(f"--max-tokens {length}: the model has {most} positions, prompt included")
+        raise ValueError(f"`max_tokens` {length}: the model has {most} positions, prompt included")
     return checkpoint.with_card(canvas=length)
 
 
@@ -106,7 +106,7 @@ def check_kind(folder: Path, config: dict[str, Any], *, trust_remote_code: bool)
     if "auto_map" in config and not trust_remote_code:
         raise ValueError(
             f"{folder} needs Python code that comes with it; read that code, and if you trust it,"
-            " add --trust-remote-code"
+            " add `trust_remote_code`"
         )
     if kind == "llava_onevision" and config.get("text_config", {}).get("is_causal") is False:
         raise ValueError(f"{folder} is a diffusion model, but has no {CARD}: convert it anew")

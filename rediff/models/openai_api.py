@@ -94,5 +94,5 @@ def _why_none(reply: Reply) -> str | None:
     if (reply.text or "").strip():
         return None
     if reply.finish == "length":
-        return f"the reply {cut_off(reply)}: allow more by --max-tokens"
+        return f"the reply {cut_off(reply)}: allow more by `max_tokens`"
     return "the server's reply has no text" + (", only reasoning" if reply.reasoning else "")

@@ -141,11 +141,11 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
     """
     wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, CheckpointStage)}
     if not wanting and folder is not None:
-        raise ValueError("this recipe starts from nothing: it takes no --checkpoint")
+        raise ValueError("this recipe starts from nothing: it takes no `checkpoint`")
     if folder is None:
         missing = [name for name, stage in wanting.items() if stage.folder is None]
         if missing:
-            raise ValueError(f"stage {missing[0]!r} of this recipe needs a --checkpoint FOLDER")
+            raise ValueError(f"stage {missing[0]!r} of this recipe needs a `checkpoint` FOLDER")
         return recipe
     own = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
     changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
@@ -161,10 +161,10 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
     wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, RecordsStage)}
     if not wanting:
         if mixture is not None:
-            raise ValueError("this recipe makes its own data: it takes no --data")
+            raise ValueError("this recipe makes its own data: it takes no `data`")
         return recipe
     if mixture is None:
-        raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a --data FILE")
+        raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a `data` FILE")
     own = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
     changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
     return recipe.with_stages(changed)
@@ -180,7 +180,7 @@ def with_expert(
     ValueError if the recipe asks no server, or for `thinks` without a model.
     """
     if thinks and model is None:
-        raise ValueError("--expert-thinks is said of a model: name it by --expert")
+        raise ValueError("`expert_thinks` is said of a model: name it by `expert`")
     given = {
         "model": model, "base_url": base_url, "max_tokens": max_tokens, "key_env": key_env,
     }  # fmt: skip
@@ -195,7 +195,9 @@ def with_expert(
         if isinstance(stage, ExpertStage) and stage.server is not None
     }
     if not changed:
-        raise ValueError("this recipe asks no server: it takes no --expert... option")
+        raise ValueError(
+            "this recipe asks no server: it takes no `expert` of another name, address or key"
+        )
     return recipe.with_stages(changed)
 
 

@@ -226,7 +226,7 @@ def training_arguments(
     if arguments.n_gpu > 1:
         raise ValueError(
             "several GPUs are seen by one process: start one for each with torchrun"
-            f" --nproc-per-node {arguments.n_gpu} -m rediff_eval train ..., or hide the others by"
+            f" --nproc-per-node {arguments.n_gpu} ..., or hide the others by"
             " CUDA_VISIBLE_DEVICES"
         )
     micro, accumulation = split_batch(settings, arguments.world_size)

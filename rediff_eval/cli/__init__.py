@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -23,7 +24,7 @@ from rediff_eval.cli.run import run
 from rediff_eval.cli.score import score
 from rediff_eval.cli.show import show
 from rediff_eval.cli.train import train
-from rediff_eval.safe import plain
+from rediff_eval.safe import as_options, plain
 
 USAGE = 2
 INTERRUPTED = 130
@@ -60,6 +61,8 @@ def main() -> None:
     failed is exit code 1; an interrupted one 130.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch; see benchmarks/neighbour.py
+    old = os.environ.get("REDIFF_EVAL_CACHE") or str(Path.home() / ".cache" / "rediff-eval")
+    os.environ.setdefault("REDIFF_CACHE", old)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a character ends no program
@@ -72,8 +75,8 @@ def main() -> None:
         click.echo("Interrupted. The same command again goes on.", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
-        click.echo(plain(f"Error: {error}"), err=True)
+        click.echo(plain(as_options(f"Error: {error}")), err=True)
         sys.exit(USAGE)
     except RuntimeError as error:
-        click.echo(plain(f"Failed: {error}"), err=True)
+        click.echo(plain(as_options(f"Failed: {error}")), err=True)
         sys.exit(1)

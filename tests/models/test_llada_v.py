@@ -195,7 +195,7 @@ def test_from_the_official_naming_to_a_trained_captioner(
 
 
 def test_a_recipe_and_its_checkpoint_belong_together(official: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="stage 'base' of this recipe needs a --checkpoint"):
+    with pytest.raises(ValueError, match="stage 'base' of this recipe needs a `checkpoint`"):
         inside("train", "--recipe", "refine", "--out", str(tmp_path))
     with pytest.raises(ValueError, match="starts from nothing"):
         inside("train", "--checkpoint", str(official), "--out", str(tmp_path))

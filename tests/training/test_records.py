@@ -92,7 +92,7 @@ class Expert:
 def test_the_papers_recipe_trains_through_every_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REDIFF_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
     source = tiny_models.make_official(tmp_path / "official")
     inside("convert", source, tmp_path / "plain")
     mixture = write_data(tmp_path, tmp_path / "plain")
@@ -101,7 +101,7 @@ def test_the_papers_recipe_trains_through_every_stage(
     recipe.write_text(yaml.safe_dump(raw, sort_keys=False))
     command = ["train", "--recipe", recipe, "--checkpoint", source, "--out", out]
     stages = [part for name in raw["stages"] for part in ("--stage", name)]
-    with pytest.raises(ValueError, match="'public' of this recipe needs a --data FILE"):
+    with pytest.raises(ValueError, match="'public' of this recipe needs a `data` FILE"):
         inside(*command, *stages)
     expert = Expert()
     with serving() as server:
@@ -132,7 +132,7 @@ def test_recipes_of_8b_are_whole(recipe: str) -> None:
         assert export.stage in loaded.only([name]).stages
     with pytest.raises(ValueError, match="this recipe asks no server"):
         with_expert(Recipe.load(find_recipe("scenes")), "gpt-x", None)
-    with pytest.raises(ValueError, match="--expert-thinks is said of a model"):
+    with pytest.raises(ValueError, match="`expert_thinks` is said of a model"):
         with_expert(loaded, None, "http://a/v1", thinks=True)
     changed = with_expert(loaded, "gpt-x", "http://a/v1").stages["expert"]
     assert isinstance(changed, ExpertStage)

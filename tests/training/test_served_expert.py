@@ -84,7 +84,7 @@ def settings(url: str, **more: Any) -> Server:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIFF_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
