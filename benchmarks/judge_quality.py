@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, spearmanr
 
-from rediff.chat.spec import ServerSpec
-from rediff.quiet import quiet_libraries
+from rediff.llm_client.server import ServerSpec
+from rediff.io.quiet import quiet_libraries
 from rediff_eval.progress import Progress
-from rediff_eval.registry import ModelChoice, distinct, find_model, shipped_models
-from rediff_eval.rescore import score_file
-from rediff_eval.runner import run
+from rediff_eval.captioning.models import ModelChoice, distinct, find_model, shipped_models
+from rediff_eval.score_file import score_file
+from rediff_eval.captioning.runner import run
 from rediff_eval.spec import RunSpec
-from rediff_eval.tables import pipe_table
-from rediff_eval.task import load_task
+from rediff_eval.views.tables import pipe_table
+from rediff_eval.benchmarks.task import load_task
 
 TRUTH = {
     "capture_lite": "capture", "clair": "capture", "coverage": "exact_coverage",

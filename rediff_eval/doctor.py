@@ -18,9 +18,9 @@ import torch
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
-from rediff_eval.registry import KnownModel, known_models, shipped_folder, shipped_models
-from rediff_eval.sources.load import official_folder
-from rediff_eval.task import list_tasks, load_task
+from rediff_eval.captioning.models import KnownModel, known_models, shipped_folder, shipped_models
+from rediff_eval.benchmarks.load import official_folder
+from rediff_eval.benchmarks.task import list_tasks, load_task
 
 State = Literal["ok", "missing", "note"]
 PYTHON = (3, 11)

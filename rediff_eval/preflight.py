@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rediff.chat.dialect import Dialect
-from rediff.chat.probe import probe
-from rediff_eval.judge.choosing import choose_judge
-from rediff_eval.judge.opening import is_oracle
-from rediff_eval.opening import server_of
-from rediff_eval.samples import SampleSet
+from rediff.llm_client.dialect import Dialect
+from rediff.llm_client.probe import probe
+from rediff_eval.judging.choosing import choose_judge
+from rediff_eval.judging.opening import is_oracle
+from rediff_eval.captioning.opening import server_of
+from rediff_eval.benchmarks.sample import SampleSet
 from rediff_eval.spec import RunSpec
 
 SEEN = frozenset({"factuality", "caparena"})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rediff.chat.bill import Bill
-from rediff.chat.prices import Price, dollars
-from rediff.chat.spec import ServerSpec
-from rediff_eval.judge.opening import is_oracle
-from rediff_eval.samples import SampleSet
+from rediff.llm_client.usage import Bill
+from rediff.llm_client.prices import Price, dollars
+from rediff.llm_client.server import ServerSpec
+from rediff_eval.judging.opening import is_oracle
+from rediff_eval.benchmarks.sample import SampleSet
 from rediff_eval.spec import RunSpec
 
 

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from rediff.training.reports import StageReport
-from rediff_eval.safe import plain
+from rediff_eval.sanitize import plain
 
 Advance = Callable[[int], None]
 SPEAK_EVERY = 30.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rediff.chat.spec import KEY, ServerSpec
-from rediff.models.captioner import Decoding
-from rediff.models.load import Loading
+from rediff.llm_client.server import KEY, ServerSpec
+from rediff.captioners.base import Decoding
+from rediff.captioners.loading import Loading
 from rediff_eval.metrics.spec import ScoringSpec
-from rediff_eval.registry import ModelChoice
-from rediff_eval.task import Task
+from rediff_eval.captioning.models import ModelChoice
+from rediff_eval.benchmarks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,13 +26,13 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import SiglipImageProcessorPil
 
-    from rediff.models.captioner import CAPTION_PROMPT
-    from rediff.models.card import Card
+    from rediff.captioners.base import CAPTION_PROMPT
+    from rediff.models.config import Card
     from rediff.models.checkpoint import Checkpoint
     from rediff.models.tiny import TinyConfig, build_model
-    from rediff.models.tokenizer import build_tokenizer
+    from rediff.models.chat_format import build_tokenizer
     from rediff.scenes.grammar import vocabulary
-    from rediff.scenes.reader import tokenize
+    from rediff.scenes.parser import tokenize
 
     torch.manual_seed(0)
     config = TinyConfig(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rediff.data.names import id_text, same_name
-from rediff.data.text_files import Row, read_rows
+from rediff.io.names import id_text, same_name
+from rediff.io.text_files import Row, read_rows
 
 IDS = ("image_id", "id", "question_id", "image", "file_name")
 TEXTS = ("caption", "text", "answer", "prediction", "response", "output")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from rediff.data.json_files import iterate_json
+from rediff.io.json_files import iterate_json
 from rediff.data.records import Dropped, Record, TextEdit, Turn
 
 Format = Literal["vicrit", "conversations", "revisions", "lines"]

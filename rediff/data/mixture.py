@@ -16,8 +16,8 @@ from rediff.data.formats import MARK, Format, read_records
 from rediff.data.images import checked_size
 from rediff.data.records import Dropped, Record
 from rediff.data.store import Stored
-from rediff.models.hub import fetch
-from rediff.strict_yaml import load_yaml
+from rediff.io.hub import fetch
+from rediff.io.strict_yaml import load_yaml
 
 PATIENCE = 100
 """Records that are read before the share of broken ones is judged."""

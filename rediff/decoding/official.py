@@ -27,7 +27,7 @@ from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Evidence, SpecialIds, check_finite
 from rediff.decoding.loop import Decoded, Denoiser, record, split_steps
-from rediff.decoding.policies import Linear
+from rediff.decoding.rules import Linear
 from rediff.decoding.sampler import OfficialSampler
 from rediff.decoding.trace import Step, row_trace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rediff.decoding.policies import (
+from rediff.decoding.rules import (
     Commit,
     Filled,
     Freeze,

@@ -17,11 +17,11 @@ from transformers import (
 
 from rediff.decoding.canvas import SpecialIds
 from rediff.models import llada_v
-from rediff.models.captioner import Said
-from rediff.models.card import CARD, Card, Dtype, check_adapter, read_card
+from rediff.captioners.base import Said
+from rediff.models.config import CARD, Card, Dtype, check_adapter, read_card
 from rediff.models.pictures import ImageProcessor, Pictures, prepare
 from rediff.models.prompt import chat_text, encode_around_image, encode_whole
-from rediff.models.tokenizer import END_HEADER, END_OF_TEXT, START_HEADER, START_OF_TEXT
+from rediff.models.chat_format import END_HEADER, END_OF_TEXT, START_HEADER, START_OF_TEXT
 from rediff.models.weights import load_whole
 
 DTYPES: Mapping[str, torch.dtype | str] = {

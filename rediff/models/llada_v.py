@@ -24,10 +24,10 @@ from transformers import (
 )
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from rediff.data.text_files import parse_json, read_text
-from rediff.models.hub import fetch
-from rediff.models.tiles import ANYRES, grid_pinpoints
-from rediff.models.tokenizer import (
+from rediff.io.text_files import parse_json, read_text
+from rediff.io.hub import fetch
+from rediff.models.anyres import ANYRES, grid_pinpoints
+from rediff.models.chat_format import (
     CHAT_TEMPLATE,
     END_HEADER,
     END_OF_TEXT,

@@ -6,8 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from rediff.models.captioner import Said, turns_of
-from rediff.models.tokenizer import IMAGE
+from rediff.captioners.base import Said, turns_of
+from rediff.models.chat_format import IMAGE
 
 
 def chat_text(tokenizer: PreTrainedTokenizerFast, said: Said, system: str | None) -> str:

@@ -19,7 +19,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-from rediff.models.tokenizer import IMAGE
+from rediff.models.chat_format import IMAGE
 
 NO_TILES = [[0, 0]]
 """Grid pinpoints under which Llava-OneVision keeps the whole picture as its only tile."""

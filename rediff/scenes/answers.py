@@ -10,11 +10,11 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
-from rediff.scenes.forms import LIST, Meaning, Words, expand, literal_words
+from rediff.scenes.templates import LIST, Meaning, Words, expand, literal_words
 from rediff.scenes.grammar import NUMBERS, THING_FORMS, thing_meaning
-from rediff.scenes.outline import Forms, Outline
+from rediff.scenes.text_space import Forms, Outline
 from rediff.scenes.questions import AGAIN, ASKS, FOLLOW_UPS, Question
-from rediff.scenes.recogniser import Recogniser, Sentence
+from rediff.scenes.sentence_parser import Recogniser, Sentence
 from rediff.scenes.world import Scene, Thing, sort_of
 
 PLACE_FORMS = (

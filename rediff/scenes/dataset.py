@@ -12,7 +12,7 @@ import numpy as np
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.render import render
 from rediff.scenes.world import Scene, sample_scene
-from rediff.suggest import unknown
+from rediff.io.suggest import unknown
 
 if TYPE_CHECKING:
     import datasets

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from rediff.scenes.answers import answer
-from rediff.scenes.forms import Meaning, Words, pick, write_sentence
+from rediff.scenes.templates import Meaning, Words, pick, write_sentence
 from rediff.scenes.questions import (
     AGAIN,
     ASKS,

@@ -1,7 +1,7 @@
 """How captions of the embedded world are written.
 
 One table of sentence forms serves three readers of it: the writer (`write_caption`) draws random
-paths through the forms, the recogniser (`rediff.scenes.recogniser`) matches a sentence against
+paths through the forms, the recogniser (`rediff.scenes.sentence_parser`) matches a sentence against
 them, and the oracle (`rediff.scenes.oracle`) searches them for the caption nearest to a draft.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rediff.scenes.forms import (
+from rediff.scenes.templates import (
     PICTURES,
     PLACES,
     SYNONYMS,
@@ -25,7 +25,7 @@ from rediff.scenes.forms import (
     write_first,
     write_sentence,
 )
-from rediff.scenes.outline import Outline
+from rediff.scenes.text_space import Outline
 from rediff.scenes.world import (
     BACKGROUNDS,
     COLOURS,

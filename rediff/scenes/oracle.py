@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rediff.scenes.forms import Form, Slot, Words
-from rediff.scenes.outline import Forms, Outline
+from rediff.scenes.templates import Form, Slot, Words
+from rediff.scenes.text_space import Forms, Outline
 
 END = ""
 """Stands in a draft for every position after the last word: end-of-turn and padding."""

@@ -11,9 +11,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rediff.scenes.forms import Meaning, Words
-from rediff.scenes.reader import tokenize
-from rediff.scenes.recogniser import Recogniser
+from rediff.scenes.templates import Meaning, Words
+from rediff.scenes.parser import tokenize
+from rediff.scenes.sentence_parser import Recogniser
 from rediff.scenes.world import SHAPES
 
 ASKS: Mapping[str, Words] = {

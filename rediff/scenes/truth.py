@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rediff.scenes.answers import answer
 from rediff.scenes.grammar import caption_outline
-from rediff.scenes.outline import Outline
+from rediff.scenes.text_space import Outline
 from rediff.scenes.questions import read_question
 from rediff.scenes.world import Scene
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rediff.data.alignment import align
-from rediff.models.captioner import Said
+from rediff.captioners.base import Said
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.pictures import Pictures
 from rediff.scenes.oracle import END

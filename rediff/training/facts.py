@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.answers import question_words
-from rediff.scenes.forms import SYNONYMS
+from rediff.scenes.templates import SYNONYMS
 from rediff.scenes.grammar import NUMBERS
 from rediff.scenes.grammar import vocabulary as words_of_scenes
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES

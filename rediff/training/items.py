@@ -15,9 +15,9 @@ from rediff.data.alignment import amend
 from rediff.data.images import open_image
 from rediff.data.records import TextEdit, Turn
 from rediff.data.store import RecordStore, Stored
-from rediff.models.captioner import Said
+from rediff.captioners.base import Said
 from rediff.scenes.dialogues import FAMILIES, write_dialogue
-from rediff.scenes.forms import write_sentence
+from rediff.scenes.templates import write_sentence
 from rediff.scenes.grammar import THING_FORMS, thing_meaning, write_plainly
 from rediff.scenes.world import Scene
 

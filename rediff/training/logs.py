@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rediff.files import replace, whole_lines
+from rediff.io.files import replace, whole_lines
 
 LOG = "log.jsonl"
 COUNT = "count.json"

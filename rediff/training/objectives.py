@@ -20,7 +20,7 @@ from rediff.training.corruption import (
 )
 from rediff.training.examples import Answer, Example, Revision
 from rediff.training.facts import FactTable
-from rediff.training.schedule import Place
+from rediff.training.data_order import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,17 @@ from pathlib import Path
 
 import torch
 
-from rediff.chat.cache import ReplyCache
-from rediff.chat.probe import probe
-from rediff.files import lock
-from rediff.files import replace as write
+from rediff.llm_client.cache import ReplyCache
+from rediff.llm_client.probe import probe
+from rediff.io.files import lock
+from rediff.io.files import replace as write
 from rediff.models.checkpoint import Checkpoint
-from rediff.quiet import quiet_libraries
+from rediff.io.quiet import quiet_libraries
 from rediff.scenes.dataset import WORLD_VERSION
-from rediff.suggest import unknown
+from rediff.io.suggest import unknown
 from rediff.training.expert.server import RUNTIME_ONLY
 from rediff.training.logs import LOG, read_count, read_log
-from rediff.training.processes import alone, join, tell_all
+from rediff.training.distributed import alone, join, tell_all
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, StageReport
 from rediff.training.settings import Stage, needs

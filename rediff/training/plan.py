@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
-from rediff.chat.prices import PICTURE_TOKENS, dollars, load_prices
+from rediff.llm_client.prices import PICTURE_TOKENS, dollars, load_prices
 from rediff.data.mixture import Mixture, mix, tokenizer_folder
 from rediff.models import llada_v
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.tiles import image_tokens
-from rediff.training.batches import CanvasModel
+from rediff.models.anyres import image_tokens
+from rediff.training.collator import CanvasModel
 from rediff.training.expert.server import Server
 from rediff.training.lora import TARGETS
 from rediff.training.optimisation import Optimisation

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rediff.data.mixture import Mixture
-from rediff.decoding.samplers import find_sampler
+from rediff.decoding.registry import find_sampler
 from rediff.models.tiny import TinyConfig
 from rediff.models.weights import weights_hash
-from rediff.strict_yaml import check_form, read_yaml
-from rediff.suggest import unknown
+from rediff.io.strict_yaml import check_form, read_yaml
+from rediff.io.suggest import unknown
 from rediff.training.settings import (
     EMBEDDED,
     MAKERS,

@@ -15,8 +15,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from rediff.files import replace
-from rediff.training.batches import Batch, canvas_logits
+from rediff.io.files import replace
+from rediff.training.collator import Batch, canvas_logits
 from rediff.training.corruption import Kind
 from rediff.training.finite import FiniteGradients, all_finite, not_finite
 from rediff.training.logs import LOG, JsonLog
@@ -24,8 +24,8 @@ from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
-from rediff.training.processes import alone, join
-from rediff.training.schedule import Rows, Schedule
+from rediff.training.distributed import alone, join
+from rediff.training.data_order import Rows, Schedule
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.scenes.forms import SYNONYMS
+from rediff.scenes.templates import SYNONYMS
 from rediff.scenes.world import (
     BACKGROUNDS,
     COLOURS,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rediff.suggest import unknown
+from rediff.io.suggest import unknown
 from rediff_eval.cli.caption import caption
 from rediff_eval.cli.compare import compare
 from rediff_eval.cli.convert import convert
@@ -24,7 +24,7 @@ from rediff_eval.cli.run import run
 from rediff_eval.cli.score import score
 from rediff_eval.cli.show import show
 from rediff_eval.cli.train import train
-from rediff_eval.safe import as_options, plain
+from rediff_eval.sanitize import as_options, plain
 
 USAGE = 2
 INTERRUPTED = 130

@@ -57,15 +57,15 @@ def caption(
     """Describe IMAGE, a picture file, or `scene:N` for the N-th embedded test scene."""
     from rich.console import Console
 
-    from rediff.decoding.samplers import find_sampler
-    from rediff.models.captioner import CAPTION_PROMPT, Decoding, Failure
-    from rediff.quiet import quiet_libraries
+    from rediff.decoding.registry import find_sampler
+    from rediff.captioners.base import CAPTION_PROMPT, Decoding, Failure
+    from rediff.io.quiet import quiet_libraries
     from rediff.scenes.questions import read_question
-    from rediff_eval.answers import history, true_words
-    from rediff_eval.opening import open_captioner
-    from rediff_eval.play import play
-    from rediff_eval.registry import SCENES_ONLY, find_model, knows_scenes_only
-    from rediff_eval.safe import plain
+    from rediff_eval.captioning.answers import history, true_words
+    from rediff_eval.captioning.opening import open_captioner
+    from rediff_eval.views.trace_player import play
+    from rediff_eval.captioning.models import SCENES_ONLY, find_model, knows_scenes_only
+    from rediff_eval.sanitize import plain
 
     if said and not len(said) % 2:
         raise ValueError("--ask: questions and answers in turn, a question first and last")

@@ -24,11 +24,11 @@ def convert(source: str, out: Path, dtype: str) -> None:
     """
     from typing import cast
 
-    from rediff.models.card import Dtype
+    from rediff.models.config import Dtype
     from rediff.models.checkpoint import Checkpoint
-    from rediff.quiet import quiet_libraries
-    from rediff_eval.opening import locate
-    from rediff_eval.registry import find_model
+    from rediff.io.quiet import quiet_libraries
+    from rediff_eval.captioning.opening import locate
+    from rediff_eval.captioning.models import find_model
 
     quiet_libraries()
     choice = find_model(source)

@@ -32,10 +32,10 @@ def check(spec: Path, longest: int | None) -> None:
     from transformers import AutoTokenizer
 
     from rediff.data.mixture import Mixture, Tally, tokenizer_folder, usable
-    from rediff.quiet import quiet_libraries
+    from rediff.io.quiet import quiet_libraries
     from rediff_eval.progress import Progress
-    from rediff_eval.safe import plain
-    from rediff_eval.tables import print_wide
+    from rediff_eval.sanitize import plain
+    from rediff_eval.views.tables import print_wide
 
     quiet_libraries()
     mixture = Mixture.load(spec)

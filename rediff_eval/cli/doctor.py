@@ -15,7 +15,7 @@ def doctor() -> None:
 
     Exits with 1 if something is missing without which nothing runs.
     """
-    from rediff.quiet import quiet_libraries
+    from rediff.io.quiet import quiet_libraries
     from rediff_eval.doctor import examine
 
     quiet_libraries()

@@ -16,7 +16,7 @@ def judge_server(scenes: bool, port: int) -> None:
 
     Its models are `oracle` and `oracle:RATE`, which errs at that rate.
     """
-    from rediff_eval.judge.oracle.server import HOST, make_server
+    from rediff_eval.judging.oracle_server import HOST, make_server
 
     server = make_server(port)
     click.echo(f"Judging at http://{HOST}:{server.server_port}/v1, Ctrl-C ends.")

@@ -39,9 +39,9 @@ def leaderboard(
     """
     import json
 
-    from rediff_eval.leaderboard import as_records, load, long_rows, rankings
-    from rediff_eval.run_folder import finished
-    from rediff_eval.task import paper_numbers
+    from rediff_eval.views.leaderboard import as_records, load, long_rows, rankings
+    from rediff_eval.results.run_folder import finished
+    from rediff_eval.benchmarks.task import paper_numbers
 
     frame = load(finished(runs, tell), paper=paper_numbers() if paper else None)
     if form == "csv":
@@ -59,7 +59,7 @@ def leaderboard(
 def _lay_out(title: str, table: pandas.DataFrame, form: str) -> str:
     from html import escape
 
-    from rediff_eval.safe import markdown, plain
+    from rediff_eval.sanitize import markdown, plain
 
     flat = table.reset_index()
     flat = flat.rename(columns=_head)
@@ -82,7 +82,7 @@ def _head(name: object) -> str:
 
 
 def _markdown(frame: pandas.DataFrame) -> str:
-    from rediff_eval.safe import markdown
+    from rediff_eval.sanitize import markdown
 
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
     for row in frame.itertuples(index=False):

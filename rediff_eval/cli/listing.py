@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rediff.models.card import Card
+    from rediff.models.config import Card
 
 OTHERS = [
     ("FOLDER", "any checkpoint or transformers image-text-to-text folder"),
@@ -33,12 +33,12 @@ def _decodes(card: Card) -> str:
 
 def _entries(what: str) -> list[tuple[str, str]]:
     if what == "tasks":
-        from rediff_eval.task import list_tasks, load_task
+        from rediff_eval.benchmarks.task import list_tasks, load_task
 
         return [(name, load_task(name).summary) for name in list_tasks()]
     if what == "models":
-        from rediff.models.card import read_card
-        from rediff_eval.registry import known_models, shipped_folder, shipped_models
+        from rediff.models.config import read_card
+        from rediff_eval.captioning.models import known_models, shipped_folder, shipped_models
 
         cards = {name: read_card(shipped_folder() / name) for name in shipped_models()}
         shipped = [
@@ -51,7 +51,7 @@ def _entries(what: str) -> list[tuple[str, str]]:
         ]
         return [*shipped, *rivals, *OTHERS]
     if what == "samplers":
-        from rediff.decoding.samplers import SAMPLERS, describe
+        from rediff.decoding.registry import SAMPLERS, describe
 
         return [(name, describe(sampler)) for name, sampler in SAMPLERS.items()]
     import rediff

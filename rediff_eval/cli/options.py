@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rediff.chat.spec import ServerSpec
-    from rediff.models.load import Loading
+    from rediff.llm_client.server import ServerSpec
+    from rediff.captioners.loading import Loading
     from rediff_eval.metrics.spec import ScoringSpec
 
 OPTIONS = (
@@ -127,7 +127,7 @@ def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, ServerSpec | None]
 
     Raises ValueError for options of a judge that was not named.
     """
-    from rediff.chat.spec import ServerSpec
+    from rediff.llm_client.server import ServerSpec
     from rediff_eval.metrics.spec import ScoringSpec
 
     asked = {
@@ -160,7 +160,7 @@ def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None, str]:
     """What the options of `loading_options` say, the server's address, and the variable of its
     key."""
-    from rediff.models.load import Loading
+    from rediff.captioners.loading import Loading
 
     base_url, key_env = options.pop("base_url"), options.pop("key_env")
     return Loading(**options), base_url, key_env
@@ -168,7 +168,7 @@ def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None, str]:
 
 def tell(note: str) -> None:
     """Says on standard error what whoever reads the output should know."""
-    from rediff_eval.safe import plain
+    from rediff_eval.sanitize import plain
 
     click.echo(plain(f"Note: {note}"), err=True)
 

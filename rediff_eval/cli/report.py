@@ -26,10 +26,10 @@ def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str,
     Leaderboard, quality against cost, captions side by side, and the denoising steps of the
     samples whose traces were kept.
     """
-    from rediff.files import replace
-    from rediff_eval.report.collect import load_run
-    from rediff_eval.report.page import render
-    from rediff_eval.run_folder import finished
+    from rediff.io.files import replace
+    from rediff_eval.views.report.collect import load_run
+    from rediff_eval.views.report.page import render
+    from rediff_eval.results.run_folder import finished
 
     done = finished(runs, tell)
     path = out or done[0] / "report.html"

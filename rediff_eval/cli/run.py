@@ -18,7 +18,7 @@ from rediff_eval.cli.options import (
 
 if TYPE_CHECKING:
     from rediff_eval.progress import Progress
-    from rediff_eval.samples import SampleSet
+    from rediff_eval.benchmarks.sample import SampleSet
     from rediff_eval.spec import RunSpec
 
 
@@ -79,17 +79,17 @@ def run(
     **options: Any,
 ) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
-    from rediff.quiet import quiet_libraries
+    from rediff.io.quiet import quiet_libraries
     from rediff_eval.progress import Progress
-    from rediff_eval.ranks import Rank
-    from rediff_eval.registry import distinct, find_model, shipped_models
-    from rediff_eval.run_folder import choose_folder
-    from rediff_eval.runner import run as run_spec
-    from rediff_eval.sources.load import samples_of
+    from rediff.io.rank import Rank
+    from rediff_eval.captioning.models import distinct, find_model, shipped_models
+    from rediff_eval.results.run_folder import choose_folder
+    from rediff_eval.captioning.runner import run as run_spec
+    from rediff_eval.benchmarks.load import samples_of
     from rediff_eval.spec import RunSpec
-    from rediff_eval.store import PARTS
-    from rediff_eval.tables import print_table
-    from rediff_eval.task import load_task
+    from rediff_eval.captioning.caption_store import PARTS
+    from rediff_eval.views.tables import print_table
+    from rediff_eval.benchmarks.task import load_task
 
     quiet_libraries()
     task = load_task(task_name)
@@ -136,7 +136,7 @@ def run(
 
 def check_plan(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
     """Looks for all that the run would look for before it starts. Raises as `run` does."""
-    from rediff_eval.finish import check
+    from rediff_eval.evaluate import check
     from rediff_eval.preflight import probe_servers
 
     check(spec, samples, progress)
@@ -148,9 +148,9 @@ def print_plan(spec: RunSpec, samples: SampleSet, prices: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from rediff_eval.plan import PROBE, plan
-    from rediff_eval.safe import plain
-    from rediff_eval.tables import amount, print_wide
+    from rediff_eval.estimate import PROBE, plan
+    from rediff_eval.sanitize import plain
+    from rediff_eval.views.tables import amount, print_wide
 
     table = Table(title=f"plan, times by a probe of {PROBE} samples")
     head = ("cell", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")

@@ -40,15 +40,15 @@ def score(
 
     They are joined with the task's samples by id; ids on one side only are listed.
     """
-    from rediff.quiet import quiet_libraries
-    from rediff_eval.external import captions_file, name_some
-    from rediff_eval.registry import ModelChoice
-    from rediff_eval.rescore import score_file
-    from rediff_eval.safe import plain
-    from rediff_eval.scoring import check_failures
+    from rediff.io.quiet import quiet_libraries
+    from rediff_eval.captioning.imported import captions_file, name_some
+    from rediff_eval.captioning.models import ModelChoice
+    from rediff_eval.score_file import score_file
+    from rediff_eval.sanitize import plain
+    from rediff_eval.metrics.scoring import check_failures
     from rediff_eval.spec import RunSpec
-    from rediff_eval.tables import print_table
-    from rediff_eval.task import load_task
+    from rediff_eval.views.tables import print_table
+    from rediff_eval.benchmarks.task import load_task
 
     quiet_libraries()
     task = load_task(task_name)

@@ -28,9 +28,9 @@ def show(
     """Play the denoising steps of one caption of RUN, and print the caption."""
     from rich.console import Console
 
-    from rediff_eval.output import read_captions
-    from rediff_eval.play import play
-    from rediff_eval.safe import plain
+    from rediff_eval.results.files import read_captions
+    from rediff_eval.views.trace_player import play
+    from rediff_eval.sanitize import plain
 
     wanted = {"id": sample_id, "model": model, "sampler": sampler, "steps": steps}
     for line in read_captions(run):

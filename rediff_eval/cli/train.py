@@ -71,9 +71,9 @@ def train(
     stages: tuple[str, ...], jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
-    from rediff.quiet import quiet_libraries
+    from rediff.io.quiet import quiet_libraries
     from rediff.training.pipeline import train as train_recipe
-    from rediff.training.processes import join, leave
+    from rediff.training.distributed import join, leave
     from rediff.training.recipe import (
         Recipe,
         find_recipe,
@@ -137,7 +137,7 @@ def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
 
 def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
     """Draws `losses.png` from the stages' logs."""
-    from rediff_eval.plots import plot_losses
+    from rediff_eval.views.plots import plot_losses
 
     if plot_losses(root, stages, root / "losses.png"):
         click.echo(f"Loss curves in {root / 'losses.png'}.")
@@ -146,11 +146,11 @@ def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
 def evaluate(task: str, checkpoints: list[Path], out: Path, limit: int) -> None:
     """Runs a task on the new checkpoints and prints its table."""
     from rediff_eval.progress import Progress
-    from rediff_eval.registry import distinct, find_model
-    from rediff_eval.runner import run
+    from rediff_eval.captioning.models import distinct, find_model
+    from rediff_eval.captioning.runner import run
     from rediff_eval.spec import RunSpec
-    from rediff_eval.tables import print_table
-    from rediff_eval.task import load_task
+    from rediff_eval.views.tables import print_table
+    from rediff_eval.benchmarks.task import load_task
 
     models = distinct([find_model(str(path)) for path in checkpoints])
     spec = RunSpec(task=load_task(task), models=models, limit=limit, out=out)

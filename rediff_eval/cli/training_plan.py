@@ -28,7 +28,7 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
     from rich.table import Table
 
     from rediff.training.plan import plan
-    from rediff_eval.tables import amount, print_wide
+    from rediff_eval.views.tables import amount, print_wide
 
     big = is_big(recipe)
     rate = tflops or (GPU if torch.cuda.is_available() or big else CORE)

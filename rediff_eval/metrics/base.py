@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from rediff_eval.answers import Answer
-    from rediff_eval.samples import Sample
+    from rediff_eval.captioning.answers import Answer
+    from rediff_eval.benchmarks.sample import Sample
 
 
 WORST = "_worst"

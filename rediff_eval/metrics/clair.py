@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rediff.chat.talk import Failed
-from rediff_eval.answers import Answer
-from rediff_eval.judge.protocols.clair import ClairVerdict, ask
+from rediff.llm_client.conversation import Failed
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.judged.protocols.clair import ClairVerdict, ask
 from rediff_eval.metrics.base import Scored, needs_references
-from rediff_eval.metrics.judged import Row, score_verdicts
+from rediff_eval.metrics.judged.verdicts import Row, score_verdicts
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class ClairMetric:

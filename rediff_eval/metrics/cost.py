@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, Scores, ratio
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class CostMetric:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rediff_eval.answers import Answer
-from rediff_eval.judge.protocols.coverage import ask
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.judged.protocols.coverage import ask
 from rediff_eval.metrics.base import Scored
-from rediff_eval.metrics.judged import score_verdicts
+from rediff_eval.metrics.judged.verdicts import score_verdicts
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class CoverageMetric:

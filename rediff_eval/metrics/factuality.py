@@ -7,13 +7,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from rediff.chat.talk import Talk
-from rediff_eval.answers import Answer
-from rediff_eval.judge.protocols.factuality import FactualityVerdict, ask
+from rediff.llm_client.conversation import Talk
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.judged.protocols.factuality import FactualityVerdict, ask
 from rediff_eval.metrics.base import Scored, needs_references
-from rediff_eval.metrics.judged import score_verdicts
+from rediff_eval.metrics.judged.verdicts import score_verdicts
 from rediff_eval.metrics.resources import Resources, with_picture
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class FactualityMetric:

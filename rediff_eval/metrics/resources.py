@@ -8,18 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from rediff.chat.model import ChatModel
-from rediff.chat.talk import Failed, Talk
-from rediff_eval.judge.official_prompts import with_caparena, with_capmas
-from rediff_eval.judge.prompts import Prompt, Prompts, own_prompts
+from rediff.llm_client.chat_model import ChatModel
+from rediff.llm_client.conversation import Failed, Talk
+from rediff_eval.metrics.judged.official_prompts import with_caparena, with_capmas
+from rediff_eval.metrics.judged.prompts import Prompt, Prompts, own_prompts
 from rediff_eval.metrics.capture.graph import CaptionGraph
 from rediff_eval.metrics.capture.matching import Encoder
 from rediff_eval.metrics.capture.parsing import Parser
 from rediff_eval.metrics.capture.score import Capture, CaptureConfig
 from rediff_eval.metrics.spec import ScoringSpec
-from rediff_eval.presets import Preset
+from rediff_eval.metrics.preset import Preset
 from rediff_eval.progress import Progress
-from rediff_eval.safe import without_secrets
+from rediff_eval.sanitize import without_secrets
 
 Verdict = TypeVar("Verdict")
 
@@ -115,7 +115,7 @@ def load_prompts(spec: ScoringSpec) -> Prompts:
 
 def checkpoint(text: str) -> Path:
     """A folder, or a hub model's folder on this machine."""
-    from rediff.models.hub import fetch
+    from rediff.io.hub import fetch
 
     return Path(text) if Path(text).is_dir() else fetch(text)
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, Scores, ratio
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 RATES = {"fix_rate": "fixed", "break_rate": "broken"}
 

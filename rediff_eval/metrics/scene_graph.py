@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rediff_eval.answers import Answer
-from rediff_eval.exact import score_caption
+from rediff_eval.captioning.answers import Answer
+from rediff.scenes.scoring import score_caption
 from rediff_eval.metrics.base import Scored, Scores
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class SceneGraphMetric:

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rediff.models.captioner import Said
+from rediff.captioners.base import Said
 from rediff.scenes.answers import recognise_answer
 from rediff.scenes.dialogues import FAMILIES, MAX_ANSWER, family_of
 from rediff.scenes.oracle import END, nearest_text
-from rediff.scenes.reader import fluency, tokenize
+from rediff.scenes.parser import fluency, tokenize
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, Scores
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class TrueAnswersMetric:

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from rediff.data import json_files
 from rediff.data.alignment import AlignmentError, Spelled, align, find, fit
 from rediff.data.formats import read_records
-from rediff.data.json_files import iterate_json
+from rediff.io.json_files import iterate_json
 from rediff.data.mixture import Mixture, Source, Tally, mix, usable
 from rediff.data.records import Dropped, Record, TextEdit, Turn
 from rediff.data.store import RecordStore, write_store

@@ -6,7 +6,7 @@ from diffusers import BlockRefinementScheduler
 from fakes import MASK, PAD, VOCABULARY, FakeDenoiser
 
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.policies import (
+from rediff.decoding.rules import (
     Confident,
     Filled,
     Freeze,
@@ -16,7 +16,7 @@ from rediff.decoding.policies import (
     Revise,
 )
 from rediff.decoding.sampler import Sampler
-from rediff.decoding.samplers import decode
+from rediff.decoding.registry import decode
 
 LENGTH = 16
 NO_STOP = SpecialIds(mask=MASK, stop=VOCABULARY, banned=(PAD,))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.sampler import OfficialSampler
-from rediff.decoding.samplers import decode, find_sampler
+from rediff.decoding.registry import decode, find_sampler
 
 LENGTH = 12
 samplers = st.builds(

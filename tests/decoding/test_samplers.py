@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas, weigh
-from rediff.decoding.policies import Confident, Filled, Freeze, Linear, MostConfident, ReplaceAll
+from rediff.decoding.rules import Confident, Filled, Freeze, Linear, MostConfident, ReplaceAll
 from rediff.decoding.sampler import Sampler
-from rediff.decoding.samplers import SAMPLERS, decode, find_sampler
+from rediff.decoding.registry import SAMPLERS, decode, find_sampler
 
 LENGTH = 12
 samplers = st.sampled_from(

@@ -12,19 +12,19 @@ from PIL import Image
 from programs import capture, inside
 from servers import Server, serving
 
-from rediff.chat.spec import ServerSpec
-from rediff.models.captioner import Caption, Decoding, Failure
-from rediff.models.precomputed import PrecomputedCaptioner
-from rediff_eval.leaderboard import load, rankings
-from rediff_eval.manifest import without_secrets
-from rediff_eval.ranks import Rank
-from rediff_eval.registry import ModelChoice, distinct, find_model
-from rediff_eval.runner import _ask
-from rediff_eval.samples import Sample
-from rediff_eval.sources.load import load_samples
+from rediff.llm_client.server import ServerSpec
+from rediff.captioners.base import Caption, Decoding, Failure
+from rediff.captioners.precomputed import PrecomputedCaptioner
+from rediff_eval.views.leaderboard import load, rankings
+from rediff_eval.results.manifest import without_secrets
+from rediff.io.rank import Rank
+from rediff_eval.captioning.models import ModelChoice, distinct, find_model
+from rediff_eval.captioning.runner import _ask
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.benchmarks.load import load_samples
 from rediff_eval.spec import RunSpec
-from rediff_eval.store import Key, Store
-from rediff_eval.task import load_task
+from rediff_eval.captioning.caption_store import Key, Store
+from rediff_eval.benchmarks.task import load_task
 
 
 def test_models_of_one_name_are_called_by_where_they_are() -> None:
@@ -106,7 +106,7 @@ def test_a_reply_that_is_no_completion_fails_its_sample(
         server.answer = lambda method, path, body: (
             200, {"Content-Type": "text/html"}, b"<html>log in</html>"
         )  # fmt: skip
-        from rediff.models.openai_api import OpenAICaptioner
+        from rediff.captioners.openai import OpenAICaptioner
 
         captioner = OpenAICaptioner(ServerSpec(model="m", base_url=server.url, retries=0))
         (reply,) = captioner.caption([Image.new("RGB", (4, 4))], Decoding())
@@ -121,8 +121,8 @@ def test_an_old_error_is_no_answer_while_another_rank_is_at_work(tmp_path: Path)
         store.append(key, {"error": "server down"})
     code = textwrap.dedent(f"""
         import pathlib, time
-        from rediff_eval.store import Key, Store
-        from rediff_eval.ranks import Rank
+        from rediff_eval.captioning.caption_store import Key, Store
+        from rediff.io.rank import Rank
         with Store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
             print("locked", flush=True)
             time.sleep(1.0)

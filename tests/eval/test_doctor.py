@@ -7,8 +7,8 @@ import pytest
 from programs import program
 
 from rediff_eval.doctor import examine
-from rediff_eval.registry import known_models, shipped_models
-from rediff_eval.task import list_tasks
+from rediff_eval.captioning.models import known_models, shipped_models
+from rediff_eval.benchmarks.task import list_tasks
 
 
 def test_everything_is_looked_at(tmp_path: Path) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from rediff.chat.spec import ServerSpec
-from rediff.decoding.samplers import SAMPLERS
-from rediff.models.captioner import Traits
-from rediff.models.load import Loading
-from rediff_eval.fingerprint import RUNTIME_ONLY, cell_key, model_identity
+from rediff.llm_client.server import ServerSpec
+from rediff.decoding.registry import SAMPLERS
+from rediff.captioners.base import Traits
+from rediff.captioners.loading import Loading
+from rediff_eval.captioning.cache_key import RUNTIME_ONLY, cell_key, model_identity
 from rediff_eval.metrics.spec import ScoringSpec
-from rediff_eval.registry import ModelChoice, find_model
+from rediff_eval.captioning.models import ModelChoice, find_model
 from rediff_eval.spec import RunSpec
-from rediff_eval.task import Task, load_task
+from rediff_eval.benchmarks.task import Task, load_task
 
 TRAITS = Traits(kind="diffusion", length=80, sampler="refine", takes_samplers=True)
 SPEC = RunSpec(task=load_task("capture"), models=(find_model("rediff"),), out=Path("x"))
@@ -90,10 +90,10 @@ def test_every_field_of_every_sampler_counts(monkeypatch: pytest.MonkeyPatch) ->
 def test_versions_and_source_count(monkeypatch: pytest.MonkeyPatch) -> None:
     before = key()
     with monkeypatch.context() as patch:
-        patch.setattr("rediff_eval.fingerprint.version", lambda name: "0.0")
+        patch.setattr("rediff_eval.captioning.cache_key.version", lambda name: "0.0")
         assert key() != before
     with monkeypatch.context() as patch:
-        patch.setattr("rediff_eval.fingerprint.code_hash", lambda: "other")
+        patch.setattr("rediff_eval.captioning.cache_key.code_hash", lambda: "other")
         assert key() != before
 
 

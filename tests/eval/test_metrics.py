@@ -8,13 +8,13 @@ from pycocoevalcap.bleu.bleu import Bleu
 
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.world import Scene, Thing, sample_scene
-from rediff_eval.answers import Answer
-from rediff_eval.exact import repetition, score_caption
+from rediff_eval.captioning.answers import Answer
+from rediff.scenes.scoring import repetition, score_caption
 from rediff_eval.metrics.base import Scores
 from rediff_eval.metrics.ngram.lite import NgramLiteMetric, words
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
-from rediff_eval.stats import estimate
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.results.stats import estimate
 
 SCENE = Scene(
     (

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from programs import inside, numbers, program
 
-from rediff_eval.leaderboard import load, pivot, rankings
+from rediff_eval.views.leaderboard import load, pivot, rankings
 
 NAMES = ("NA", "None", "nan", "007", "1e5", "-x", "=1+1", "TRUE")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from programs import inside
 
-from rediff_eval.paper import LAYOUTS, lay_out, to_markdown
+from rediff_eval.views.paper import LAYOUTS, lay_out, to_markdown
 
 
 @pytest.fixture(scope="module")

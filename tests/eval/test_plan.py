@@ -6,12 +6,12 @@ import pytest
 from programs import inside, program
 from servers import Server, serving
 
-from rediff.chat.prices import PRICES, Price, load_prices
-from rediff_eval.plan import PICTURE_TOKENS, PlannedCell, plan
-from rediff_eval.registry import find_model
-from rediff_eval.sources.load import samples_of
+from rediff.llm_client.prices import PRICES, Price, load_prices
+from rediff_eval.estimate import PICTURE_TOKENS, PlannedCell, plan
+from rediff_eval.captioning.models import find_model
+from rediff_eval.benchmarks.load import samples_of
 from rediff_eval.spec import RunSpec
-from rediff_eval.task import load_task
+from rediff_eval.benchmarks.task import load_task
 
 
 def test_a_plan_counts_everything_and_runs_nothing(untrained: Path, tmp_path: Path) -> None:

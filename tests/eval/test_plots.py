@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rediff_eval.plots import COLOURS, colours_of, plot_losses
+from rediff_eval.views.plots import COLOURS, colours_of, plot_losses
 
 
 def test_loss_curves(tmp_path: Path) -> None:

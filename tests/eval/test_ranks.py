@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rediff_eval.ranks import Rank
+from rediff.io.rank import Rank
 
 
 @pytest.mark.parametrize(

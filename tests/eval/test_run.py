@@ -12,9 +12,9 @@ import pytest
 from programs import program
 
 from rediff.scenes.dataset import load_scenes
-from rediff_eval.leaderboard import load, pivot
-from rediff_eval.registry import find_model
-from rediff_eval.results import COLUMNS
+from rediff_eval.views.leaderboard import load, pivot
+from rediff_eval.captioning.models import find_model
+from rediff_eval.results.numbers import COLUMNS
 
 METRICS = {
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",

@@ -18,10 +18,10 @@ import yaml
 from PIL import Image
 from programs import inside, numbers, program
 
-from rediff_eval.columns import ORDER, PARTS, shown
-from rediff_eval.fingerprint import NO_CAPTION, code_files, sampler_code
+from rediff_eval.views.columns import ORDER, PARTS, shown
+from rediff_eval.captioning.cache_key import NO_CAPTION, code_files, sampler_code
 from rediff_eval.metrics.registry import METRICS
-from rediff_eval.task import load_task
+from rediff_eval.benchmarks.task import load_task
 
 RUN = ("run", "--task", "capture", "--limit", "3", "--steps", "4")
 
@@ -119,7 +119,7 @@ def test_an_unknown_metric_is_told_before_anything_is_captioned(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = load_task("capture").model_copy(update={"metrics": ("scene-graf", "cost")})
-    monkeypatch.setattr("rediff_eval.task.load_yaml", lambda path, kind: task)
+    monkeypatch.setattr("rediff_eval.benchmarks.task.load_yaml", lambda path, kind: task)
     with pytest.raises(ValueError, match="unknown metric 'scene-graf'; did you mean 'scene-graph'"):
         inside(*RUN, "--model", untrained / "diffusion", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -169,7 +169,7 @@ def test_a_rule_whose_body_changes_makes_its_captions_anew(
         found.append(sampler_code(Sampler(name="x", commit=module.Rule())))
     assert found[0].keys() - found[1].keys() == {"rule0.Rule"}
     assert found[0]["rule0.Rule"] != found[1]["rule1.Rule"]
-    assert "rediff.decoding.policies.Linear" in found[0]
+    assert "rediff.decoding.rules.Linear" in found[0]
 
 
 def test_weights_are_read_once(untrained: Path, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from programs import inside, numbers, program
 
 from rediff.scenes.dialogues import FAMILIES, family_of
 from rediff.scenes.truth import true_texts
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.resources import Resources
 from rediff_eval.metrics.true_answers import TrueAnswersMetric, word_accuracy
-from rediff_eval.samples import Sample
-from rediff_eval.sources.load import load_samples
-from rediff_eval.task import SceneData, load_task
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.benchmarks.load import load_samples
+from rediff_eval.benchmarks.task import SceneData, load_task
 
 TASK = load_task("scenes-qa")
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rediff.decoding.samplers import find_sampler
-from rediff.models.captioner import Decoding
-from rediff.models.load import load_captioner
+from rediff.decoding.registry import find_sampler
+from rediff.captioners.base import Decoding
+from rediff.captioners.loading import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.world import Scene
 from rediff.training.recipe import Recipe, find_recipe
-from rediff_eval.exact import score_caption
-from rediff_eval.manifest import weights_hash
-from rediff_eval.registry import SHIPPED_ORDER, shipped_folder, shipped_models
+from rediff.scenes.scoring import score_caption
+from rediff_eval.results.manifest import weights_hash
+from rediff_eval.captioning.models import SHIPPED_ORDER, shipped_folder, shipped_models
 
 RESULTS = Path(__file__).parents[2] / "results" / "scenes"
 SCENES = 24

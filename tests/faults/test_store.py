@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.files import replace
-from rediff_eval import store as store_module
-from rediff_eval.ranks import Rank
-from rediff_eval.store import BusyError, Key, Store
+from rediff.io.files import replace
+from rediff_eval.captioning import caption_store as store_module
+from rediff.io.rank import Rank
+from rediff_eval.captioning.caption_store import BusyError, Key, Store
 
 ONE = Rank()
 
@@ -105,8 +105,8 @@ def test_another_run_on_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import os, pathlib
-        from rediff_eval.store import Store
-        from rediff_eval.ranks import Rank
+        from rediff_eval.captioning.caption_store import Store
+        from rediff.io.rank import Rank
         Store(pathlib.Path({str(tmp_path)!r}), Rank())
         os.kill(os.getpid(), 9)
     """)
@@ -225,8 +225,8 @@ def test_waiting_does_not_depend_on_the_clock(
 def test_the_leader_waits_for_those_at_work(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import pathlib, time
-        from rediff_eval.store import Key, Store
-        from rediff_eval.ranks import Rank
+        from rediff_eval.captioning.caption_store import Key, Store
+        from rediff.io.rank import Rank
         with Store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
             print("locked", flush=True)
             time.sleep(1.0)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rediff_eval.columns import INSTEAD, PARTS
-from rediff_eval.fingerprint import code_files
+from rediff_eval.views.columns import INSTEAD, PARTS
+from rediff_eval.captioning.cache_key import code_files
 from rediff_eval.metrics.registry import METRICS
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ TRACER = """
 import json, sys
 from pathlib import Path
 import rediff, rediff_eval
-from rediff_eval import runner
+from rediff_eval.captioning import runner
 from rediff_eval.cli import cli
 roots = [str(Path(m.__file__).parent) for m in (rediff, rediff_eval)]
 called = set()

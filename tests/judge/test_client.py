@@ -19,14 +19,14 @@ from batches import Batches
 from servers import Answer, completion, serving
 from talks import hold
 
-from rediff.chat.cache import ReplyCache, key_of
-from rediff.chat.model import ChatModel
-from rediff.chat.prices import Price
-from rediff.chat.spec import ServerSpec
-from rediff.chat.talk import Reply, Request, picture, system, text, user
-from rediff_eval.judge.oracle.server import serving_oracle
-from rediff_eval.judge.prompts import own_prompts
-from rediff_eval.judge.protocols.clair import ask
+from rediff.llm_client.cache import ReplyCache, key_of
+from rediff.llm_client.chat_model import ChatModel
+from rediff.llm_client.prices import Price
+from rediff.llm_client.server import ServerSpec
+from rediff.llm_client.conversation import Reply, Request, picture, system, text, user
+from rediff_eval.judging.oracle_server import serving_oracle
+from rediff_eval.metrics.judged.prompts import own_prompts
+from rediff_eval.metrics.judged.protocols.clair import ask
 
 GOOD = '{"score": 80, "reason": "much agrees"}'
 SPEC = ServerSpec(model="gpt-x", base_url="http://a", cache=Path("x"))
@@ -206,10 +206,10 @@ def test_a_courier_whose_run_is_gone_brings_home_what_is_under_way(tmp_path: Pat
         spec = ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path, concurrency=2)
         code = (
             "from pathlib import Path\n"
-            "from rediff.chat.model import ChatModel\n"
-            "from rediff.chat.spec import ServerSpec\n"
-            "from rediff_eval.judge.prompts import own_prompts\n"
-            "from rediff_eval.judge.protocols.clair import ask\n"
+            "from rediff.llm_client.chat_model import ChatModel\n"
+            "from rediff.llm_client.server import ServerSpec\n"
+            "from rediff_eval.metrics.judged.prompts import own_prompts\n"
+            "from rediff_eval.metrics.judged.protocols.clair import ask\n"
             f"spec = ServerSpec(model='m', base_url={spec.base_url!r},"
             f" cache=Path({str(tmp_path)!r}), concurrency=2)\n"
             "ChatModel(spec).hold([ask(own_prompts().clair, f'caption {i}', 'a kite', 'sound')"

@@ -10,11 +10,11 @@ import pytest
 from faults import UNANSWERED, Given, Lost, Script, passing, reply, useless
 from servers import serving
 
-from rediff.chat.model import ChatModel
-from rediff.chat.spec import ServerSpec
-from rediff.chat.talk import Failed
-from rediff_eval.judge.prompts import own_prompts
-from rediff_eval.judge.protocols.clair import ClairVerdict, ask
+from rediff.llm_client.chat_model import ChatModel
+from rediff.llm_client.server import ServerSpec
+from rediff.llm_client.conversation import Failed
+from rediff_eval.metrics.judged.prompts import own_prompts
+from rediff_eval.metrics.judged.protocols.clair import ClairVerdict, ask
 
 PROMPT = own_prompts().clair
 GOOD = '{"score": 80, "reason": "much agrees"}'

@@ -18,10 +18,10 @@ from programs import inside, numbers, program
 from servers import Answer, completion, serving
 
 from rediff.scenes.dataset import load_scenes
-from rediff_eval.judge.oracle.oracle import VERSION, Oracle
-from rediff_eval.judge.oracle.server import completion as oracle_completion
-from rediff_eval.judge.prompts import own_prompts
-from rediff_eval.leaderboard import load, pivot
+from rediff_eval.judging.oracle import VERSION, Oracle
+from rediff_eval.judging.oracle_server import completion as oracle_completion
+from rediff_eval.metrics.judged.prompts import own_prompts
+from rediff_eval.views.leaderboard import load, pivot
 
 COUNT = 6
 

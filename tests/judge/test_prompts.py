@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rediff_eval.judge.official_prompts import (
+from rediff_eval.metrics.judged.official_prompts import (
     ARENA,
     CLAIR,
     COVERAGE,
@@ -14,7 +14,7 @@ from rediff_eval.judge.official_prompts import (
     with_caparena,
     with_capmas,
 )
-from rediff_eval.judge.prompts import fill, own_prompts
+from rediff_eval.metrics.judged.prompts import fill, own_prompts
 
 CAPMAS = {
     "eval_clair.py": '''import secret_module

@@ -11,18 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talks import hold
 
-from rediff.chat.talk import Failed, Reply
+from rediff.llm_client.conversation import Failed, Reply
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.world import sample_scene
-from rediff_eval.judge.oracle.truth import holds, scene_of, statements
-from rediff_eval.judge.parsing import arena, clair, coverage, factuality
-from rediff_eval.judge.prompts import own_prompts
-from rediff_eval.judge.protocols.coverage import CoverageVerdict
-from rediff_eval.judge.protocols.coverage import ask as ask_coverage
-from rediff_eval.judge.protocols.factuality import FactualityVerdict
-from rediff_eval.judge.protocols.factuality import ask as ask_factuality
-from rediff_eval.sources.questions import answer_from, ask_about
-from rediff_eval.sources.scenes import misremember
+from rediff.scenes.statements import holds, scene_of, statements
+from rediff_eval.metrics.judged.parsing import arena, clair, coverage, factuality
+from rediff_eval.metrics.judged.prompts import own_prompts
+from rediff_eval.metrics.judged.protocols.coverage import CoverageVerdict
+from rediff_eval.metrics.judged.protocols.coverage import ask as ask_coverage
+from rediff_eval.metrics.judged.protocols.factuality import FactualityVerdict
+from rediff_eval.metrics.judged.protocols.factuality import ask as ask_factuality
+from rediff_eval.benchmarks.questions import answer_from, ask_about
+from rediff_eval.benchmarks.scenes import misremember
 
 PROMPTS = own_prompts()
 GOLD = ["B", "C", "A", "B"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from servers import Answer
 
-from rediff_eval.judge.oracle.server import completion
+from rediff_eval.judging.oracle_server import completion
 
 
 class Batches:

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from rediff.chat.talk import Reply, Request, Talk
-from rediff_eval.samples import Sample
+from rediff.llm_client.conversation import Reply, Request, Talk
+from rediff_eval.benchmarks.sample import Sample
 
 Given = str | None | Reply
 

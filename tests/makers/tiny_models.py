@@ -34,11 +34,11 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from rediff.models.captioner import CAPTION_PROMPT
+from rediff.captioners.base import CAPTION_PROMPT
 from rediff.models.tiny import TinyConfig
-from rediff.models.tokenizer import SPECIAL_TOKENS, build_tokenizer
+from rediff.models.chat_format import SPECIAL_TOKENS, build_tokenizer
 from rediff.scenes.grammar import vocabulary
-from rediff.scenes.reader import tokenize
+from rediff.scenes.parser import tokenize
 
 TOY = TinyConfig(hidden=32, layers=2, heads=2, feed_forward=48)
 """A model that trains a few steps within a second."""

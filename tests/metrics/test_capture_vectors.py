@@ -12,7 +12,7 @@ from rediff_eval.metrics.capture.lexicon import wordnet
 from rediff_eval.metrics.capture.matching import Matcher
 from rediff_eval.metrics.capture.reading import keep_supported, merge, noun_lemmas, stop_words
 from rediff_eval.metrics.capture.score import Capture, CaptureConfig
-from rediff_eval.presets import OfficialCrashError
+from rediff_eval.metrics.preset import OfficialCrashError
 
 EXACT = 1e-9
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from talks import hold
 
-from rediff.chat.talk import Failed, Reply
-from rediff_eval.judge.parsing import coverage as coverage_parsing
-from rediff_eval.judge.parsing import factuality as factuality_parsing
-from rediff_eval.judge.prompts import own_prompts
-from rediff_eval.judge.protocols import arena, clair, coverage, factuality
+from rediff.llm_client.conversation import Failed, Reply
+from rediff_eval.metrics.judged.parsing import coverage as coverage_parsing
+from rediff_eval.metrics.judged.parsing import factuality as factuality_parsing
+from rediff_eval.metrics.judged.prompts import own_prompts
+from rediff_eval.metrics.judged.protocols import arena, clair, coverage, factuality
 from rediff_eval.metrics.arena.battles import (
     OFFICIAL_REFERENCES,
     Battle,
@@ -19,7 +19,7 @@ from rediff_eval.metrics.arena.battles import (
     official_scores,
 )
 from rediff_eval.metrics.clair import official_row
-from rediff_eval.presets import OfficialCrashError, Preset
+from rediff_eval.metrics.preset import OfficialCrashError, Preset
 
 PROMPTS = own_prompts()
 EXACT = 1e-9

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from talks import sample
 
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.ngram.corpus import score_tokens
 from rediff_eval.metrics.ngram.java import (
     JavaError,

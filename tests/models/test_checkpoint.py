@@ -6,11 +6,11 @@ import pytest
 import torch
 from datasets import Dataset
 
-from rediff.models.captioner import CAPTION_PROMPT, Decoding
+from rediff.captioners.base import CAPTION_PROMPT, Decoding
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.diffusion import prefixed
-from rediff.models.load import load_captioner
-from rediff.models.tokenizer import SPECIAL_TOKENS
+from rediff.captioners.diffusion import prefixed
+from rediff.captioners.loading import load_captioner
+from rediff.models.chat_format import SPECIAL_TOKENS
 from rediff.scenes.dataset import load_scenes
 
 

@@ -16,13 +16,13 @@ from programs import capture, inside, program
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, LlavaOnevisionForConditionalGeneration
 
-from rediff.models.captioner import CAPTION_PROMPT, Decoding
+from rediff.captioners.base import CAPTION_PROMPT, Decoding
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.diffusion import DiffusionCaptioner
+from rediff.captioners.diffusion import DiffusionCaptioner
 from rediff.models.llada_v import SYSTEM, model_config
-from rediff.models.load import Loading, load_captioner
+from rediff.captioners.loading import Loading, load_captioner
 from rediff.models.prompt import chat_text
-from rediff.models.tiles import image_tokens
+from rediff.models.anyres import image_tokens
 from rediff.training.recipe import Recipe, find_recipe
 
 
@@ -74,7 +74,7 @@ def test_batches_of_several_sizes_equal_singles(official: Path) -> None:
     captioner = load_captioner(official)
     images = [picture(*size) for size in ((28, 28), (200, 50), (61, 130), (300, 300), (20, 400))]
     for sampler in ("rediff-official", "refine", "mask-predict"):
-        from rediff.decoding.samplers import find_sampler
+        from rediff.decoding.registry import find_sampler
 
         decoding = Decoding(sampler=find_sampler(sampler), steps=16)
         together = captioner.caption(images, decoding)
@@ -86,8 +86,8 @@ def test_batches_of_several_sizes_equal_singles(official: Path) -> None:
 def test_padding_never_leaks(official: Path) -> None:
     from dataclasses import replace
 
-    from rediff.models.denoiser import Prefix
-    from rediff.models.diffusion import prefixed
+    from rediff.models.conditioning import Prefix
+    from rediff.captioners.diffusion import prefixed
 
     denoiser = prefixed(Checkpoint.load(official), [picture(28, 28), picture(300, 300)])
     tokens, rows = torch.randint(10, 60, (2, 16)), torch.arange(2)

@@ -16,13 +16,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
 from transformers import LlavaProcessor
 
-from rediff.models.captioner import CAPTION_PROMPT, Caption, Decoding, chat_messages
+from rediff.captioners.base import CAPTION_PROMPT, Caption, Decoding, chat_messages
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.image_text_to_text import chat_inputs
+from rediff.captioners.transformers_vlm import chat_inputs
 from rediff.models.llada_v import model_config
-from rediff.models.load import Loading, load_captioner
+from rediff.captioners.loading import Loading, load_captioner
 from rediff.models.processors import load_processor
-from rediff_eval.scoring import TooManyFailuresError
+from rediff_eval.metrics.scoring import TooManyFailuresError
 
 MAKERS = {
     "llava": tiny_models.make_llava, "qwen": tiny_models.make_qwen,

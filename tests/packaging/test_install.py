@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 SAY_WHERE = (
     "import rediff_eval\n"
     "from rediff.training.recipe import find_recipe\n"
-    "from rediff_eval.registry import shipped_models\n"
-    "from rediff_eval.task import load_task, tasks_folder\n"
+    "from rediff_eval.captioning.models import shipped_models\n"
+    "from rediff_eval.benchmarks.task import load_task, tasks_folder\n"
     "print(rediff_eval.__file__, tasks_folder(), load_task('capture').name,\n"
     "      find_recipe('scenes').name, *shipped_models(), sep='\\n')"
 )
@@ -94,5 +94,5 @@ def test_the_wheel_brings_its_data(installed: Path, tmp_path: Path) -> None:
     assert "trace-slider" in (tmp_path / "run" / "report.html").read_text()
     assert "quoted from arXiv" in rediff_eval("leaderboard", "run", "--paper", "--metric", "clair")
     assert "ReDiff-8B" in rediff_eval("list", "models")
-    assert (installed / "rediff" / "models" / "workers" / "reference.py").is_file()
-    assert (installed / "rediff" / "models" / "workers" / "README.md").is_file()
+    assert (installed / "rediff" / "captioners" / "workers" / "reference.py").is_file()
+    assert (installed / "rediff" / "captioners" / "workers" / "README.md").is_file()

@@ -12,8 +12,8 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.sampler import OfficialSampler
-from rediff.decoding.samplers import decode
-from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
+from rediff.decoding.registry import decode
+from rediff.models.conditioning import PrefixedDenoiser, image_features, splice
 from rediff.models.llada_v import image_processor
 from rediff.models.pictures import prepare
 

@@ -9,10 +9,10 @@ import torch
 from official import picture
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.models.denoiser import Prefix, PrefixedDenoiser, image_features
+from rediff.models.conditioning import Prefix, PrefixedDenoiser, image_features
 from rediff.models.llada_v import image_processor
 from rediff.models.pictures import prepare
-from rediff.models.tiles import image_tokens, tiles_of
+from rediff.models.anyres import image_tokens, tiles_of
 
 TOLERANCE = 1e-4
 

@@ -9,12 +9,12 @@ from PIL import Image
 from programs import capture, inside, numbers, program
 from servers import Server, completion
 
-from rediff.models import workers
-from rediff.models.captioner import Decoding, Failure
-from rediff.models.precomputed import PrecomputedCaptioner
-from rediff.models.subprocess import GIVE_UP_AFTER, WorkerCaptioner
-from rediff.models.worker_process import WorkerError, WorkerSpec
-from rediff_eval.scoring import TooManyFailuresError
+from rediff.captioners import workers
+from rediff.captioners.base import Decoding, Failure
+from rediff.captioners.precomputed import PrecomputedCaptioner
+from rediff.captioners.worker import GIVE_UP_AFTER, WorkerCaptioner
+from rediff.captioners.worker_process import WorkerError, WorkerSpec
+from rediff_eval.metrics.scoring import TooManyFailuresError
 
 IMAGES = [Image.new("RGB", (8, 8), "red")] * 5
 WORKER = f"""

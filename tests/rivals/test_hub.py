@@ -10,7 +10,7 @@ import tiny_models
 from programs import program
 from servers import Answer, Server, serving
 
-from rediff.models.hub import fetch, is_hub_id
+from rediff.io.hub import fetch, is_hub_id
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 

@@ -13,8 +13,8 @@ from rediff.scenes.grammar import (
     write_caption,
     write_plainly,
 )
-from rediff.scenes.reader import fluency, read_caption, split_sentences
-from rediff.scenes.recogniser import recognise
+from rediff.scenes.parser import fluency, read_caption, split_sentences
+from rediff.scenes.sentence_parser import recognise
 from rediff.scenes.world import Scene, sample_scene
 
 seeds = st.integers(0, 2**32 - 1)

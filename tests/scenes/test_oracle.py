@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rediff.scenes.grammar import caption_outline, vocabulary, write_caption
 from rediff.scenes.oracle import END, nearest_text, revise
-from rediff.scenes.reader import fluency, read_caption
+from rediff.scenes.parser import fluency, read_caption
 from rediff.scenes.world import Scene, sample_scene
 
 CANVAS = 80

@@ -14,11 +14,11 @@ from PIL import Image
 from programs import inside, numbers
 from servers import Answer, completion, serving
 
-from rediff_eval.sources.caparena import load_caparena
-from rediff_eval.sources.capmas import load_capmas
-from rediff_eval.sources.detailcaps import load_detailcaps
-from rediff_eval.sources.load import load_samples
-from rediff_eval.task import load_task
+from rediff_eval.benchmarks.caparena import load_caparena
+from rediff_eval.benchmarks.capmas import load_capmas
+from rediff_eval.benchmarks.detailcaps import load_detailcaps
+from rediff_eval.benchmarks.load import load_samples
+from rediff_eval.benchmarks.task import load_task
 
 MODELS = ("GPT-4o-0806", "CogVLM2-llama3-chat-19B", "MiniCPM-V2.6-8B")
 

@@ -18,10 +18,10 @@ from pyarrow import parquet
 
 from rediff.data.caption_files import read_caption_file
 from rediff.data.images import open_image
-from rediff.data.text_files import read_rows
-from rediff_eval.samples import SampleSet
-from rediff_eval.sources.load import load_samples
-from rediff_eval.task import load_task
+from rediff.io.text_files import read_rows
+from rediff_eval.benchmarks.sample import SampleSet
+from rediff_eval.benchmarks.load import load_samples
+from rediff_eval.benchmarks.task import load_task
 
 TASK = load_task("captions")
 TEXTS = ("a red circle stands .", "a green square lies .", "a blue star hangs .", "a dog parks .")

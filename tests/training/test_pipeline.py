@@ -21,11 +21,11 @@ from rich.console import Console
 from toy_recipes import toy
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from rediff.decoding.samplers import find_sampler
-from rediff.files import lock
-from rediff.models.captioner import Decoding
+from rediff.decoding.registry import find_sampler
+from rediff.io.files import lock
+from rediff.captioners.base import Decoding
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.load import load_captioner
+from rediff.captioners.loading import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.training.drafts import Correction, Draft, read_lines
 from rediff.training.logs import TELL_EVERY, Count, JsonLog, read_log

@@ -17,7 +17,7 @@ from PIL import Image
 from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.batches import CanvasModel
+from rediff.training.collator import CanvasModel
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.training.schedule import Schedule
+from rediff.training.data_order import Schedule
 
 seeds = st.integers(0, 1000)
 

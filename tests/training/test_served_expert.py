@@ -24,7 +24,7 @@ from servers import Answer, completion, serving
 
 import rediff
 from rediff.data.records import TextEdit, Turn
-from rediff.models.tokenizer import build_tokenizer
+from rediff.models.chat_format import build_tokenizer
 from rediff.training.drafts import Correction, Cost, Draft, Unused, pad_words, read_lines
 from rediff.training.expert.server import Server
 from rediff.training.expert.talk import SCHEMA, read_edits

@@ -7,9 +7,9 @@ import torch
 from toy_recipes import toy
 
 import rediff
-from rediff.models.captioner import Caption, Decoding
+from rediff.captioners.base import Caption, Decoding
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.load import load_captioner
+from rediff.captioners.loading import load_captioner
 from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.dialogues import FAMILIES, family_of

@@ -8,7 +8,7 @@ import torch
 from programs import inside
 from tiny_models import TOY
 
-from rediff.training.batches import CanvasModel
+from rediff.training.collator import CanvasModel
 from rediff.training.lora import add_lora
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rediff.chat.spec import KEY, ServerSpec
+from rediff.llm_client.server import KEY, ServerSpec
 from rediff.training.strict import Strict
 
 RUNTIME_ONLY = {

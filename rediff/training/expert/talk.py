@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rediff.chat.objects import objects
-from rediff.chat.prompt import Prompt, fill
-from rediff.chat.talk import Request, Talk, picture, system, text, user, why_unread
+from rediff.llm_client.json_objects import objects
+from rediff.llm_client.prompt import Prompt, fill
+from rediff.llm_client.conversation import Request, Talk, picture, system, text, user, why_unread
 from rediff.data.records import TextEdit
 
 TRIES = 3

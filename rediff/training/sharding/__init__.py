@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from rediff.training.processes import join
+from rediff.training.distributed import join
 from rediff.training.sharding import fsdp2, zero3
 
 Sharding = Literal["fsdp2", "zero3"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import set_seed
 
-from rediff.training.processes import alone
+from rediff.training.distributed import alone
 from rediff.training.stages.drafting import run_drafts
 from rediff.training.stages.experts import run_expert
 from rediff.training.stages.learning import run_correct, run_predict, run_revise

@@ -11,15 +11,15 @@ import torch
 from pydantic import ValidationError
 
 from rediff.decoding.canvas import Canvas
-from rediff.decoding.samplers import decode, find_sampler
-from rediff.files import repair
+from rediff.decoding.registry import decode, find_sampler
+from rediff.io.files import repair
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.denoiser import PrefixedDenoiser, image_features, splice
+from rediff.models.conditioning import PrefixedDenoiser, image_features, splice
 from rediff.training.drafts import DRAFTS, Draft, pad_words, write_lines
 from rediff.training.examples import ExampleMaker
 from rediff.training.items import Item
 from rediff.training.logs import Count
-from rediff.training.processes import alone, is_own, join, tell_all
+from rediff.training.distributed import alone, is_own, join, tell_all
 from rediff.training.settings import DraftsStage
 from rediff.training.stages.run import Run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rediff.scenes.memory import misremember
+from rediff.scenes.corrupt import misremember
 from rediff.scenes.oracle import changes, revise
 from rediff.scenes.truth import true_texts
 from rediff.training.drafts import (
@@ -23,7 +23,7 @@ from rediff.training.drafts import (
 )
 from rediff.training.items import Item, before_answer
 from rediff.training.logs import Count
-from rediff.training.processes import alone
+from rediff.training.distributed import alone
 from rediff.training.settings import ExpertStage
 from rediff.training.stages.drafting import Drafter, draft_all
 from rediff.training.stages.run import Run

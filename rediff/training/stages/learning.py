@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset
 
-from rediff.files import replace as replace_file
-from rediff.models.card import Dtype
+from rediff.io.files import replace as replace_file
+from rediff.models.config import Dtype
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.tiles import image_tokens
+from rediff.models.anyres import image_tokens
 from rediff.models.tiny import is_causal, make_causal
-from rediff.training.batches import CanvasModel, Collate
+from rediff.training.collator import CanvasModel, Collate
 from rediff.training.corruption import Kind
 from rediff.training.drafts import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import Example, ExampleMaker, Examples
@@ -26,8 +26,8 @@ from rediff.training.lora import add_lora
 from rediff.training.losses import Weighting
 from rediff.training.objectives import Correct, Levels, NextToken, Objective, Predict, Revise
 from rediff.training.optimisation import Optimisation
-from rediff.training.processes import alone
-from rediff.training.schedule import Rows
+from rediff.training.distributed import alone
+from rediff.training.data_order import Rows
 from rediff.training.settings import EMBEDDED, CorrectStage, LossWeights, PredictStage, ReviseStage
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.run import MODEL, Run

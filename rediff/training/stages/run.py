@@ -11,9 +11,9 @@ from pathlib import Path
 import datasets
 
 from rediff.data.store import RecordStore
-from rediff.models.card import Dtype, read_card
+from rediff.models.config import Dtype, read_card
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.load import pick_device
+from rediff.captioners.loading import pick_device
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
 from rediff.training.drafts import Draft
 from rediff.training.items import (

@@ -10,11 +10,11 @@ from typing import Any, TypeGuard
 
 from transformers import AutoTokenizer
 
-from rediff.chat.bill import Bill
-from rediff.chat.model import Advance, ChatModel
-from rediff.chat.prices import dollars, load_prices
-from rediff.chat.prompt import Prompt
-from rediff.chat.talk import Failed, Talk
+from rediff.llm_client.usage import Bill
+from rediff.llm_client.chat_model import Advance, ChatModel
+from rediff.llm_client.prices import dollars, load_prices
+from rediff.llm_client.prompt import Prompt
+from rediff.llm_client.conversation import Failed, Talk
 from rediff.data.alignment import AlignmentError, Spelled, claim, fit
 from rediff.data.images import data_url
 from rediff.data.records import TextEdit

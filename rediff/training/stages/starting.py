@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 from transformers import SiglipImageProcessorPil
 
-from rediff.models.captioner import CAPTION_PROMPT
-from rediff.models.card import Card
+from rediff.captioners.base import CAPTION_PROMPT
+from rediff.models.config import Card
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiny import build_model
-from rediff.models.tokenizer import build_tokenizer
+from rediff.models.chat_format import build_tokenizer
 from rediff.scenes.answers import question_words
 from rediff.scenes.grammar import vocabulary
-from rediff.scenes.reader import tokenize
-from rediff.training.batches import Batch
-from rediff.training.processes import alone
+from rediff.scenes.parser import tokenize
+from rediff.training.collator import Batch
+from rediff.training.distributed import alone
 from rediff.training.recipe import Recipe
-from rediff.training.schedule import Slot
+from rediff.training.data_order import Slot
 from rediff.training.settings import CheckpointStage, VisionStage
 from rediff.training.stages.run import MODEL, Run
 from rediff.training.trainer import OwnOptimizerTrainer, fit

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rediff_eval.judge.parsing.arena import TIE, VERDICTS
-from rediff_eval.presets import OfficialCrashError
+from rediff_eval.metrics.judged.parsing.arena import TIE, VERDICTS
+from rediff_eval.metrics.preset import OfficialCrashError
 
 OFFICIAL_REFERENCES = ("GPT-4o-0806", "CogVLM2-llama3-chat-19B", "MiniCPM-V2.6-8B")
 EQUAL = frozenset({"tie", "tie (bothbad)", "equal"})

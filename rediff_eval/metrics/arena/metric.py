@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rediff.chat.talk import Failed, Talk
-from rediff_eval.answers import Answer
-from rediff_eval.judge.parsing.arena import FIRST, SECOND
-from rediff_eval.judge.protocols.arena import ArenaVerdict, ask
+from rediff.llm_client.conversation import Failed, Talk
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.judged.parsing.arena import FIRST, SECOND
+from rediff_eval.metrics.judged.protocols.arena import ArenaVerdict, ask
 from rediff_eval.metrics.arena.battles import (
     official_average,
     points_of,
@@ -19,9 +19,9 @@ from rediff_eval.metrics.arena.battles import (
     stands_first,
 )
 from rediff_eval.metrics.base import Scored, Scores
-from rediff_eval.metrics.judged import score_verdicts
+from rediff_eval.metrics.judged.verdicts import score_verdicts
 from rediff_eval.metrics.resources import Resources, with_picture
-from rediff_eval.samples import Rival, Sample
+from rediff_eval.benchmarks.sample import Rival, Sample
 
 Duel = tuple[str, float, tuple[str, ...]]
 """The rival, the model's points from -1 to 1, and what the judge said."""

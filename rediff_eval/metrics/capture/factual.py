@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
-from rediff.files import replace
+from rediff.io.files import replace
 from rediff.models.weights import weights_hash
 from rediff_eval.metrics.capture.graph import CaptionGraph
 from rediff_eval.metrics.capture.graph_text import TASK, clean, parse

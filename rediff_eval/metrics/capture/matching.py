@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from rediff_eval.metrics.capture.lexicon import Lexicon
-from rediff_eval.presets import OfficialCrashError
+from rediff_eval.metrics.preset import OfficialCrashError
 
 Item = TypeVar("Item")
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, Scores, needs_references
 from rediff_eval.metrics.capture.lite import LiteParser
 from rediff_eval.metrics.capture.parsing import ENCODER_ID, FACTUAL_ID, Parser
 from rediff_eval.metrics.capture.score import Capture
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 F1S = ("object_f1", "attribute_f1", "relation_f1")
 

@@ -10,7 +10,7 @@ import numpy as np
 from rediff_eval.metrics.capture.graph import CaptionGraph, Relation, pieces
 from rediff_eval.metrics.capture.lexicon import wordnet
 from rediff_eval.metrics.capture.matching import Encoder, Match, Matcher
-from rediff_eval.presets import Preset
+from rediff_eval.metrics.preset import Preset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

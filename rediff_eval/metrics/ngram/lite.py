@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rediff.scenes.reader import tokenize
-from rediff_eval.answers import Answer
+from rediff.scenes.parser import tokenize
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, needs_references
 from rediff_eval.metrics.ngram.corpus import score_tokens
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 
 class NgramLiteMetric:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rediff_eval.answers import Answer
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, Scores, needs_references
 from rediff_eval.metrics.ngram.corpus import score_tokens
 from rediff_eval.metrics.ngram.java import run_java
 from rediff_eval.metrics.ngram.meteor import corpus_meteor
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.samples import Sample
+from rediff_eval.benchmarks.sample import Sample
 
 LINE_ENDS = "\r\v\f\u2028\u2029"
 """What ends a line for Java beside the line feed."""

@@ -1,0 +1,1 @@
+"""Captioners, one file each, and the sources that open them by name."""

@@ -1,0 +1,91 @@
+"""Captions by an autoregressive checkpoint of ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from rediff.decoding.canvas import check_finite
+from rediff.captioners.base import Caption, Decoding, Failure, Said, Traits
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.conditioning import image_features, padding, splice
+from rediff.captioners.diffusion import prompts
+
+GREEDY = "greedy"
+"""Sampler name of models that decode left to right, one token a step."""
+
+
+class AutoregressiveCaptioner:
+    """Captions by transformers' own greedy `generate`."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(kind="autoregressive", length=self.checkpoint.card.canvas, sampler=GREEDY)
+
+    @torch.inference_mode()
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        decoding: Decoding,
+        *,
+        said: Sequence[Said] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> list[Caption | Failure]:
+        """A caption for each image."""
+        started = time.perf_counter()
+        checkpoint = self.checkpoint
+        model, tokenizer = checkpoint.model, checkpoint.tokenizer
+        features = image_features(model, checkpoint.pictures(list(images)))
+        prefix = splice(model, prompts(checkpoint, said, len(images)), features)
+        places: dict[str, Any] = padding(prefix.lengths, prefix.embeddings.size(1))
+        output = model.generate(  # type: ignore[misc]
+            inputs_embeds=prefix.embeddings,
+            **places,
+            max_new_tokens=checkpoint.card.canvas,
+            do_sample=False,
+            logits_processor=LogitsProcessorList([FiniteLogits()]),
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        assert isinstance(output, Tensor)
+        seconds = (time.perf_counter() - started) / len(images)
+        return [self._caption(row, seconds) for row in output.tolist()]
+
+    def _caption(self, written: list[int], seconds: float) -> Caption:
+        response, truncated = cut_at(written, {self.checkpoint.tokenizer.eos_token_id})
+        return Caption(
+            text=self.checkpoint.text(response),
+            tokens=len(response),
+            nfe=len(response) + (not truncated),
+            seconds=seconds,
+            truncated=truncated,
+        )
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+
+class FiniteLogits(LogitsProcessor):
+    """Raises NotFiniteError in the middle of `generate`, where the argmax would be any word.
+
+    Words that other processors have forbidden are minus infinity; not all may be.
+    """
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        check_finite(scores.float().logsumexp(dim=-1))
+        return scores
+
+
+def cut_at(written: list[int], stops: set[int]) -> tuple[list[int], bool]:
+    """The tokens before the first stop, and whether there was none."""
+    end = next((i for i, token in enumerate(written) if token in stops), len(written))
+    return written[:end], end == len(written)

@@ -1,1 +1,0 @@
-"""Conversations with models behind servers that speak OpenAI's chat protocol."""

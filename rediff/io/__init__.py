@@ -1,0 +1,1 @@
+"""Files, hubs and processes: what outlives a crash, and what comes from outside."""

@@ -1,0 +1,77 @@
+"""YAML files with a fixed form, whose mistakes are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from rediff.io.text_files import read_text
+from rediff.io.suggest import explain
+
+Form = TypeVar("Form")
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
+
+def load_yaml(path: Path, kind: type[Form]) -> Form:
+    """A YAML file as `kind`, which pydantic can check.
+
+    Raises ValueError naming the file: for broken YAML, an unknown key (the nearest right one is
+    suggested), or a wrong value.
+    """
+    return check_form(path, read_yaml(path), kind)
+
+
+def read_yaml(path: Path) -> Any:
+    """A YAML file as plain values. Raises ValueError naming the file if it is broken."""
+    try:
+        return yaml.load(read_text(path), Loader=_TextKeys)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{path}: not valid YAML: {error}") from error
+
+
+class _TextKeys(yaml.SafeLoader):
+    """The safe loader, keys being the text that they are: YAML takes `no`, `2014` and `1e3` for
+    something else. A key that stands twice is an error."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.seen: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if id(node) not in self.seen:
+            self.seen.add(id(node))
+            own = [key for key in keys if key.tag != MERGE]
+            for number, key in enumerate(own):
+                if any(key.value == other.value for other in own[:number]):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                key.tag = TEXT
+        super().flatten_mapping(node)
+
+
+def check_form(path: Path, raw: Any, kind: type[Form]) -> Form:
+    """Plain values as `kind`. Raises ValueError naming the file they came from."""
+    adapter = TypeAdapter(kind)
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError as error:
+        raise ValueError(
+            f"{path}: {explain(error, sorted(_keys(adapter.json_schema())))}"
+        ) from error
+
+
+def _keys(schema: Any) -> Iterator[str]:
+    """Every key that the form knows, at any depth."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+        for part in schema.values():
+            yield from _keys(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _keys(part)

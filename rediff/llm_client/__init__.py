@@ -1,0 +1,1 @@
+"""Clients of models behind servers: conversations, requests, replies and what they cost."""

@@ -1,0 +1,1 @@
+"""Tasks and their samples, one file for each data set."""

@@ -1,0 +1,97 @@
+"""The samples of a run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rediff.io.names import first_twice
+from rediff_eval.benchmarks.sample import DataKind, SampleSet
+from rediff_eval.benchmarks.caparena import load_caparena
+from rediff_eval.benchmarks.capmas import load_capmas
+from rediff_eval.benchmarks.detailcaps import load_detailcaps
+from rediff_eval.benchmarks.local import own_name, own_samples
+from rediff_eval.benchmarks.scenes import scene_samples, scenes_name
+from rediff_eval.benchmarks.task import Task
+
+if TYPE_CHECKING:
+    from rediff_eval.spec import RunSpec
+
+DATA = "REDIFF_EVAL_DATA"
+"""Environment variable: a folder with a folder for each task that has official data."""
+LOADERS = {"detailcaps": load_detailcaps, "capmas": load_capmas, "caparena": load_caparena}
+
+
+def load_samples(
+    task: Task, limit: int | None, data: Path | None, data_dir: Path | None = None,
+    *, allowed: float = 0.0,
+) -> SampleSet:  # fmt: skip
+    """The first `limit` samples: of the user's own data, the task's official data, or the scenes.
+
+    `data`: the user's own. `data_dir`: the folder of the official data; where it is None, that of
+    the environment, if it is there. Raises ValueError or OSError, with what to get and where to
+    put it, if what was asked for is missing, or more than the share `allowed` of it is broken.
+    """
+    if data is not None:
+        found = load_kind("own", task, limit, data)
+    else:
+        folder = data_dir or official_folder(task)
+        found = load_kind("scenes" if folder is None else "official", task, limit, folder)
+    broken = [sample for sample in found.samples if sample.broken]
+    if len(broken) > allowed * len(found.samples):
+        raise ValueError(
+            f"{len(broken)} of {len(found.samples)} entries cannot be used"
+            f" ({allowed:.0%} are allowed); the first, {broken[0].id}: {broken[0].broken}"
+        )
+    return found
+
+
+def samples_of(spec: RunSpec) -> SampleSet:
+    """The samples of a run. Raises as `load_samples`."""
+    return load_samples(spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures)
+
+
+def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None) -> SampleSet:
+    """The first `limit` samples of one kind of data, which is at `place`. Raises as above."""
+    if kind == "own":
+        assert place is not None
+        notes: list[str] = []
+        own = tuple(itertools.islice(own_samples(place, notes), limit))
+        if not own:
+            raise ValueError("; ".join([f"{place} holds no images", *notes]))
+        where = place.resolve() if place.exists() else place
+        return SampleSet(own_name(place), own, kind, where, tuple(notes))
+    if kind == "official":
+        assert place is not None
+        return _load_official(task, limit, place)
+    if task.scenes is None:
+        raise ValueError(
+            f"task {task.name} needs your own pictures: --data with a folder, a JSON lines file or"
+            " a parquet file (see its README)"
+        )
+    samples = scene_samples(task.scenes, limit or task.limit)
+    return SampleSet(scenes_name(task.scenes), samples, kind)
+
+
+def _load_official(task: Task, limit: int | None, folder: Path) -> SampleSet:
+    if task.official is None:
+        raise ValueError(f"task {task.name} has no official data; give your own by --data")
+    everything = LOADERS[task.official.loader](folder)
+    twice = first_twice(sample.id for sample in everything)
+    if twice is not None:
+        raise ValueError(f"{folder}: id {twice!r} stands twice")
+    part = "" if limit is None or limit >= len(everything) else f", first {limit}"
+    return SampleSet(
+        f"{task.official.name}{part}", tuple(everything[:limit]), "official", folder.resolve()
+    )
+
+
+def official_folder(task: Task) -> Path | None:
+    """The folder of a task's official data by the environment, if there is one."""
+    root = os.environ.get(DATA)
+    if not root or task.official is None:
+        return None
+    folder = Path(root) / task.name
+    return folder if folder.is_dir() else None

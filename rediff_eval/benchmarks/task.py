@@ -1,0 +1,109 @@
+"""Tasks: benchmark definitions, read from `tasks/<name>/task.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+import rediff_eval
+from rediff.io.strict_yaml import load_yaml
+from rediff.io.suggest import unknown
+from rediff_eval.benchmarks.sample import DataKind
+
+
+class SceneData(BaseModel):
+    """Embedded scenes: a split, with `captions` references each, and questions or the captions of
+    reference models where the metrics need them.
+
+    `dialogues`: each is asked a question of its own, the families of `rediff.scenes.dialogues` in
+    turn, and has true answers as references.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str
+    captions: int = Field(gt=0)
+    questions: bool = False
+    rivals: bool = False
+    dialogues: bool = False
+
+    @model_validator(mode="after")
+    def _one_sort(self) -> SceneData:
+        if self.dialogues and (self.questions or self.rivals):
+            raise ValueError("'dialogues' are samples of their own: no 'questions', no 'rivals'")
+        return self
+
+
+class OfficialData(BaseModel):
+    """The benchmark's own data. `name` stands in results; `loader` reads it from a folder;
+    `metrics` and `main_metric` are measured on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    loader: Literal["detailcaps", "capmas", "caparena"]
+    metrics: tuple[str, ...]
+    main_metric: str
+
+
+class Task(BaseModel):
+    """What is measured on what.
+
+    `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own.
+    `limit`: scenes by default. `prompt`: what is asked where a sample asks nothing of its own.
+    `tokens_per_step`: the budgets. `metrics`: names of
+    `rediff_eval.metrics.METRICS`, on scenes and on the user's own data; `main_metric` is what
+    tables rank by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    summary: str
+    scenes: SceneData | None = None
+    official: OfficialData | None = None
+    limit: int = Field(default=32, gt=0)
+    prompt: str
+    tokens_per_step: tuple[int, ...]
+    metrics: tuple[str, ...]
+    main_metric: str
+
+    def metrics_on(self, kind: DataKind) -> tuple[str, ...]:
+        """The groups of metrics for data of a kind."""
+        return self.official.metrics if kind == "official" and self.official else self.metrics
+
+    def main_metric_on(self, kind: DataKind) -> str:
+        """What tables of data of a kind rank by."""
+        official = self.official if kind == "official" else None
+        return official.main_metric if official else self.main_metric
+
+
+def tasks_folder() -> Path:
+    """Where the task definitions are: inside an installed wheel, or at the top of a checkout."""
+    package = Path(rediff_eval.__file__).parent
+    installed = package / "_tasks"
+    return installed if installed.is_dir() else package.parent / "tasks"
+
+
+def paper_numbers() -> Path:
+    """The file of the numbers published in the paper."""
+    package = Path(rediff_eval.__file__).parent
+    installed = package / "_paper.csv"
+    return installed if installed.is_file() else package.parent / "results" / "paper.csv"
+
+
+def list_tasks() -> list[str]:
+    """The names of all tasks, sorted."""
+    return sorted(path.parent.name for path in tasks_folder().glob("*/task.yaml"))
+
+
+def load_task(name: str) -> Task:
+    """The task of that name.
+
+    Raises ValueError for an unknown name (the nearest is suggested) or a broken definition.
+    """
+    if name not in list_tasks():
+        raise unknown("task", name, list_tasks())
+    return load_yaml(tasks_folder() / name / "task.yaml", Task)

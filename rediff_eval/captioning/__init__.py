@@ -1,0 +1,1 @@
+"""From samples to captions: what is captioned, by which model, kept under which key."""

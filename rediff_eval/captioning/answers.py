@@ -1,0 +1,159 @@
+"""A caption as a run keeps it: what was written, what it cost, and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rediff.io.names import whole_text
+from rediff.captioners.base import Caption, Failure, Said
+from rediff.llm_client.reasoning import split_reasoning
+from rediff.scenes.oracle import END, nearest_text
+from rediff.scenes.truth import true_texts
+from rediff.scenes.world import Scene
+
+if TYPE_CHECKING:
+    from rediff.decoding.trace import Trace
+
+COMMIT, REVISE = "c", "r"
+ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens by `max_tokens`"
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Counts of one caption.
+
+    `revisions`: visible words replaced by others. `flips`: of these, returns to a word that stood
+    there before. `fixed`: wrong words made right; `broken`: right words made wrong; both None
+    where the truth is not known.
+    """
+
+    revisions: int
+    flips: int
+    fixed: int | None = None
+    broken: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A caption, or the error that stands for it.
+
+    The first five fields are `Caption`'s. `trace`: see `history`; kept for few samples.
+    `reasoning`: what the model thought aloud, which is no part of `text`.
+    """
+
+    text: str = ""
+    tokens: int | None = None
+    nfe: int | None = None
+    seconds: float | None = 0.0
+    truncated: bool | None = False
+    revisions: Revisions | None = None
+    trace: dict[str, Any] | None = None
+    error: str | None = None
+    reasoning: str | None = None
+
+    @classmethod
+    def of_text(cls, text: str) -> Answer:
+        """A caption made elsewhere, of which nothing else is known."""
+        said = split_reasoning(whole_text(text))
+        if said.reasoning and not said.answer:
+            return cls(error=ONLY_REASONING, reasoning=said.reasoning)
+        return cls(text=said.answer, seconds=None, truncated=None, reasoning=said.reasoning)
+
+    @classmethod
+    def of(
+        cls, reply: Caption | Failure, scene: Scene | None, said: Said, *, keep_trace: bool
+    ) -> Answer:
+        """What is kept of a captioner's reply to what was said. `scene`: the picture's truth."""
+        if isinstance(reply, Failure):
+            return cls(error=reply.error)
+        said_aloud = split_reasoning(whole_text(reply.text))
+        if said_aloud.reasoning and not said_aloud.answer:
+            return cls(error=ONLY_REASONING, reasoning=said_aloud.reasoning)
+        trace, truth = reply.trace, None
+        if trace is not None and scene is not None:
+            truth = true_words(trace.words[-1], scene, said)
+        return cls(
+            text=said_aloud.answer,
+            reasoning=said_aloud.reasoning or reply.reasoning,
+            tokens=reply.tokens,
+            nfe=reply.nfe,
+            seconds=reply.seconds,
+            truncated=reply.truncated,
+            revisions=None if trace is None else count_revisions(trace, truth),
+            trace=history(trace, truth) if trace is not None and keep_trace else None,
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """As plain JSON values, without what is empty."""
+        if self.error is not None:
+            kept = {"error": self.error, "reasoning": self.reasoning}
+            return {name: value for name, value in kept.items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Answer:
+        """What `to_record` made; other entries of a line are ignored."""
+        own = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        if "error" not in own and "reasoning" not in own:  # of a run before reasoning was cut off
+            said = split_reasoning(own.get("text", ""))
+            own |= {"text": said.answer, "reasoning": said.reasoning}
+        if "revisions" in own:
+            own["revisions"] = Revisions(**own["revisions"])
+        return cls(**own)
+
+
+def true_words(words: Sequence[str], scene: Scene, said: Said) -> list[str] | None:
+    """The oracle's words for a finished canvas; None if no true text fits it."""
+    end = next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
+    try:
+        return nearest_text(true_texts(scene, said), [*words[:end], *[END] * (len(words) - end)])
+    except ValueError:
+        return None
+
+
+def count_revisions(trace: Trace, truth: Sequence[str] | None) -> Revisions:
+    """Counts over a trace. A word is right if it is `truth`'s at its place."""
+    seen: dict[int, set[str]] = {}
+    for step, place in trace.committed.nonzero().tolist():
+        seen.setdefault(place, set()).add(trace.words[step][place])
+    revisions = flips = fixed = broken = 0
+    for step, place in trace.revised.nonzero().tolist():
+        old = trace.words[step - 1][place] if step else ""
+        new = trace.words[step][place]
+        revisions += 1
+        flips += new in seen.setdefault(place, {old})
+        seen[place].add(new)
+        if truth is not None:
+            fixed += old != truth[place] and new == truth[place]
+            broken += old == truth[place] and new != truth[place]
+    if truth is None:
+        return Revisions(revisions, flips)
+    return Revisions(revisions, flips, fixed, broken)
+
+
+def history(trace: Trace, truth: Sequence[str] | None) -> dict[str, Any]:
+    """A trace as plain JSON values: `length`, `truth`, and a list of changes for each step.
+
+    A change is [position, word, confidence, kind]: a committed (`c`) or revised (`r`) word, or a
+    word that became a mask again (None).
+    """
+    steps = []
+    before = [True] * trace.masked.size(1)
+    for step, masked in enumerate(trace.masked.tolist()):
+        changed = (trace.committed[step] | trace.revised[step]).tolist()
+        steps.append(
+            [
+                [
+                    place,
+                    None if masked[place] else trace.words[step][place],
+                    round(float(trace.confidence[step, place]), 3),
+                    COMMIT if before[place] else REVISE,
+                ]
+                for place, change in enumerate(changed)
+                if change
+            ]
+        )
+        before = masked
+    return {"length": trace.masked.size(1), "truth": truth, "steps": steps}

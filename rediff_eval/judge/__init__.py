@@ -1,1 +1,0 @@
-"""Models that judge captions: what they are asked, how they answer, and what is paid."""

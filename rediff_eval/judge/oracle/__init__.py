@@ -1,1 +1,0 @@
-"""A judge with exact truth for the embedded scenes, behind the protocol of the real ones."""

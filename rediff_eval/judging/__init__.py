@@ -1,0 +1,1 @@
+"""Judges: which model judges a run, and the oracle for the embedded scenes."""

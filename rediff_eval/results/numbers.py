@@ -1,0 +1,127 @@
+"""The numbers of a finished run."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rediff_eval.results.stats import Estimate
+
+COLUMNS = (
+    "task", "model", "sampler", "steps", "tokens_per_step", "seed", "metric", "value", "low",
+    "high", "n", "failed", "unscored", "truncated",
+)  # fmt: skip
+
+
+TEXTS = frozenset({"task", "data", "model", "sampler", "metric", "id", "table"})
+"""Columns of our CSV files that hold text."""
+CELL_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_step")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """The metrics of one model with one sampler at one budget.
+
+    `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
+    sample id. `scorers`: what made each metric. `values`: each metric of each sample of `ids`, nan
+    where it has none. `unjudged`: by judged metric and sample id, why there is no verdict;
+    `judgements`: what the judge said. `left_out`: by group of metrics and sample id, what the
+    sample lacks to be scored.
+    """
+
+    task: str
+    data: str
+    model: str
+    sampler: str
+    steps: int | None
+    tokens_per_step: float | None
+    seed: int
+    metrics: Mapping[str, Estimate]
+    not_run: Mapping[str, str]
+    failures: Mapping[str, str]
+    captions: int
+    truncated: int
+    scorers: Mapping[str, str] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    unjudged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    judgements: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A finished run."""
+
+    manifest: Mapping[str, Any]
+    cells: list[CellResult]
+    main_metric: str
+
+
+def to_csv(results: Results) -> str:
+    """Long form, one row a number; an empty field where there is no interval."""
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *long_rows(results)])
+    return text.getvalue()
+
+
+def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
+    """The rows of `results.csv`, in the order of `COLUMNS`."""
+    for cell in results.cells:
+        for name, estimate in cell.metrics.items():
+            yield (
+                cell.task, cell.model, cell.sampler, cell.steps,
+                _number(cell.tokens_per_step), cell.seed, name, f"{estimate.value:.6g}",
+                _number(estimate.low), _number(estimate.high), estimate.n, len(cell.failures),
+                cell.captions - estimate.n, cell.truncated,
+            )  # fmt: skip
+
+
+def to_samples_csv(results: Results) -> str:
+    """Wide form, one row a sample of a cell, one column a metric; empty where it has no value."""
+    metrics = sorted({name for cell in results.cells for name in cell.values})
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*CELL_COLUMNS, "id", *metrics])
+    for cell in results.cells:
+        columns = [cell.values.get(name) for name in metrics]
+        for row, sample_id in enumerate(cell.ids):
+            numbers = (None if column is None else column[row] for column in columns)
+            writer.writerow([
+                cell.task, cell.data, cell.model, cell.sampler,
+                cell.steps, _number(cell.tokens_per_step), sample_id,
+                *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
+            ])  # fmt: skip
+    return text.getvalue()
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV of ours: names and ids stay the text that they are, `NA` and `007` too; all other
+    columns are numbers, nan where they are empty.
+
+    Raises ValueError naming the file and column of what is no number.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
+    try:
+        numbers = {
+            name: pd.to_numeric(frame[name].mask(frame[name] == ""))
+            for name in frame.columns
+            if name not in TEXTS
+        }
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return frame.assign(**numbers)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

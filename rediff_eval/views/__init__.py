@@ -1,0 +1,1 @@
+"""What people look at: tables, plots, comparisons, traces and the report."""

@@ -1,0 +1,172 @@
+"""Leaderboards: runs as pandas tables.
+
+>>> from rediff_eval.views.leaderboard import load, pivot  # doctest: +SKIP
+>>> pivot(load(["results/scenes"]), "capture")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rediff.io.files import check_finished
+from rediff.io.suggest import unknown
+from rediff_eval.views.columns import LOWER_IS_BETTER
+from rediff_eval.results.numbers import read_csv
+
+BY = ("model", "sampler", "tokens_per_step")
+QUOTED = "quoted from arXiv 2510.19871"
+PAPER_DATA = {
+    "capture": "DetailCaps-4870", "clair": "CapMAS", "coverage": "CapMAS", "factuality": "CapMAS",
+    "caparena": "CapArena-Auto",
+}  # fmt: skip
+"""What the published numbers were measured on."""
+PAPER_TABLES = ("main", "budgets")
+NO_BUDGET = "–"
+
+
+def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFrame:
+    """The numbers of all runs in long form, one row a number.
+
+    The columns of `results.csv`, and `run`, `data` (the samples scored), `scorer` (what made the
+    number), `source` ("run", or where it is quoted from) and `origin` (a hash of the model's
+    files). Only rows of one `data`, `scorer` and `source` can be ranked together. `paper`: the file
+    of published numbers to add. Raises FileNotFoundError for a folder that is no finished run.
+    """
+    frames = [_load_one(Path(run)) for run in runs]
+    if paper is not None:
+        frames.append(_load_paper(paper))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _load_one(folder: Path) -> pd.DataFrame:
+    table, results = folder / "results.csv", folder / "results.json"
+    check_finished(folder, table.name, results.name)
+    manifest = json.loads(results.read_text(encoding="utf-8"))["manifest"]
+    data, scorers = manifest["data"], manifest.get("scorers", {})
+    frame = read_csv(table)
+    models = manifest.get("models", {})
+    return frame.assign(
+        run=str(folder),
+        origin=[_origin(models.get(model) or models) for model in frame["model"]],
+        data=f"{data['name']}#{(data.get('sha256') or data['ids_sha256'])[:8]}",
+        scorer=[scorers.get(metric, "") for metric in frame["metric"]],
+        source="run",
+    )
+
+
+def _origin(model: Mapping[str, Any]) -> str:
+    """What tells the captions' maker from others of its name: a hash of its files where there is
+    one. Captions of a run that were scored again are known by their file."""
+    known = [value for key, value in model.items() if key.endswith("sha256")]
+    return known[0] if known else json.dumps(model, sort_keys=True)
+
+
+def _load_paper(path: Path) -> pd.DataFrame:
+    quoted = read_csv(path)
+    quoted = quoted[quoted["table"].isin(PAPER_TABLES)]
+    percent = quoted["metric"] != "caparena"
+    return quoted.assign(
+        value=quoted["value"].where(~percent, quoted["value"] / 100),
+        tokens_per_step=quoted["tokens_per_step"].fillna(1.0),
+        data=quoted["metric"].map(PAPER_DATA),
+        task=quoted["metric"].map(PAPER_DATA),
+        sampler="",
+        scorer="",
+        source=QUOTED,
+        run="",
+        origin="",
+    ).drop(columns="table").drop_duplicates(["model", "tokens_per_step", "metric"])  # fmt: skip
+
+
+def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of one metric. Raises ValueError, naming the nearest, for one that no run has."""
+    rows = frame[frame["metric"] == metric]
+    if rows.empty or (rows["source"] != "run").all():
+        raise unknown("metric", metric, sorted(frame[frame["source"] == "run"]["metric"].unique()))
+    return rows
+
+
+def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One metric, a row for each data set, model and sampler, a column for each budget.
+
+    Where a model has no budget its column is "–". Runs of the same cell are averaged; other models
+    of the same name are told apart by their runs, and numbers by several scorers (judges, parsers,
+    presets) have rows of their own. Raises ValueError for a
+    metric that no run has.
+    """
+    rows = _told_apart(select(frame, metric))
+    scorer = ["scorer"] if rows["scorer"].nunique() > 1 else []
+    return _spread(rows, ["data", *scorer, "model", "sampler"], "tokens_per_step")
+
+
+def rankings(
+    frame: pd.DataFrame, metric: str, by: Sequence[str] = BY
+) -> list[tuple[str, pd.DataFrame]]:
+    """A table for each set of rows that can be ranked together, under its title.
+
+    The last of `by` that is a budget (`tokens_per_step` or `steps`) is spread over columns; rows
+    are ordered by the mean over the budgets that all of them have, best first. Raises ValueError
+    for a metric that no run has or a column that there is not.
+    """
+    rows = _told_apart(select(frame, metric))
+    for name in by:
+        if name not in frame.columns:
+            raise unknown("column", name, frame.columns)
+    spread = next((n for n in reversed(by) if n in ("tokens_per_step", "steps")), None)
+    index = [name for name in by if name != spread]
+    tables = []
+    for (data, scorer, source), group in rows.groupby(["data", "scorer", "source"], sort=False):
+        notes = [
+            str(part) for part in (scorer and f"by {scorer}", source != "run" and source) if part
+        ]
+        title = ", ".join([f"{metric} on {data}", *notes])
+        table = _spread(group, index, spread)
+        tables.append((title, _ranked(table, ascending=metric in LOWER_IS_BETTER)))
+    return tables
+
+
+def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, models of one name but of several origins called by their runs, too."""
+    several = rows.groupby(["source", "model"])["origin"].transform("nunique") > 1
+    return rows.assign(
+        model=rows["model"].where(~several, rows["model"] + " (" + rows["run"] + ")")
+    )
+
+
+def _spread(rows: pd.DataFrame, index: list[str], spread: str | None) -> pd.DataFrame:
+    named = {
+        name: rows[name].astype(object).where(rows[name].notna(), NO_BUDGET)
+        for name in (*index, *([spread] if spread else []))
+    }
+    rows = rows.assign(**named)
+    if spread is None:
+        return rows.groupby(index, sort=False)[["value"]].mean()
+    table = rows.groupby([*index, spread], sort=False)["value"].mean().unstack(spread)
+    table.columns.name = None
+    return table[sorted(table.columns, key=lambda name: (name == NO_BUDGET, name))]
+
+
+def _ranked(table: pd.DataFrame, *, ascending: bool) -> pd.DataFrame:
+    shared = table.dropna(axis=1)
+    means = (shared if shared.shape[1] else table).mean(axis=1)
+    return table.loc[means.sort_values(ascending=ascending, kind="stable").index]
+
+
+def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The rows of some metrics, in long form, with what tells them apart in front."""
+    rows = pd.concat([select(frame, metric) for metric in metrics], ignore_index=True)
+    front = ["source", "data", "scorer", "model", "sampler", "steps", "tokens_per_step", "metric"]
+    return rows[[*front, *(name for name in rows.columns if name not in front)]]
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain JSON values, None for what is missing."""
+    return [
+        {str(k): None if pd.isna(v) else v for k, v in row.items()}
+        for row in frame.to_dict(orient="records")
+    ]

@@ -1,0 +1,111 @@
+"""What a report shows, read from the files of finished runs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import ValidationError
+
+from rediff.io.files import check_finished
+from rediff_eval.results.files import CAPTIONS, read_captions
+from rediff_eval.benchmarks.sample import Sample, broken_sample
+from rediff_eval.benchmarks.load import load_kind
+from rediff_eval.benchmarks.task import Task
+
+THUMBNAIL = 192
+CELL = ("model", "sampler", "steps", "tokens_per_step")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One sample of the gallery. `answers`: a caption record for each cell, by the cell's number.
+
+    `said`: what was asked of this sample alone, and said before.
+    `picture`: a data URL, empty where the picture could not be opened.
+    """
+
+    id: str
+    picture: str
+    references: Sequence[str]
+    said: Sequence[str] = ()
+    answers: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run: `results.json`, and the samples to show. `missing`: why their pictures and
+    references are not shown, empty where they are."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    cells: Sequence[Mapping[str, Any]]
+    main_metric: str
+    shown: Sequence[Shown]
+    missing: str = ""
+
+
+def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
+    """A run with its first `count` samples, and those of `ids`.
+
+    Raises FileNotFoundError if the folder is no finished run, ValueError for an unknown id.
+    """
+    check_finished(folder, "results.json", CAPTIONS)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    manifest = results["manifest"]
+    samples, missing = _samples(folder, manifest, count, ids)
+    shown = {
+        sample.id: Shown(sample.id, thumbnail(sample), sample.references, sample.said)
+        for sample in samples
+    }
+    numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
+    for line in read_captions(folder):
+        if line["id"] in shown:
+            number = numbers[tuple(line[k] for k in CELL)]
+            shown[line["id"]].answers[number] = line
+    return Run(
+        folder, manifest, results["cells"], results["main_metric"], list(shown.values()), missing
+    )
+
+
+def _samples(
+    folder: Path, manifest: Mapping[str, Any], count: int, ids: Sequence[str]
+) -> tuple[list[Sample], str]:
+    """The samples to show, and why they have neither pictures nor references, if they have none."""
+    data, missing = manifest["data"], ""
+    try:
+        task = Task.model_validate(manifest["task"])
+        place = Path(data["path"]) if data["path"] else None
+        loaded = load_kind(data["kind"], task, data["samples"], place)
+        everything = loaded.samples
+        if loaded.digest != data["sha256"]:
+            missing = "the pictures or references have changed since the run was made"
+    except ValidationError:
+        missing = "the run was made by an older version"
+    except (OSError, ValueError) as error:
+        missing = str(error)
+    if missing:
+        names = dict.fromkeys(line["id"] for line in read_captions(folder))
+        everything = tuple(broken_sample(name, missing) for name in names)
+    unknown = set(ids) - {sample.id for sample in everything}
+    if unknown:
+        raise ValueError(f"no sample {sorted(unknown)[0]!r} in the run")
+    return [s for i, s in enumerate(everything) if i < count or s.id in ids], missing
+
+
+def thumbnail(sample: Sample) -> str:
+    """The sample's picture, small, as a data URL."""
+    try:
+        image = sample.open().convert("RGB")
+    except (ValueError, OSError):
+        return ""
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,157 @@
+"""The page of one or several runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from rediff_eval.views.columns import digits, shown
+from rediff_eval.views.report.collect import Run
+from rediff_eval.views.report.svg import Line, Point, chart
+from rediff_eval.sanitize import plain
+
+FOLDER = Path(__file__).parent
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The whole page. Everything that comes from outside is escaped or set as text by the script;
+    the page's policy lets no other script run and loads nothing."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    script = (FOLDER / "viewer.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.j2").render(
+        runs=[_view(run) for run in runs],
+        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=digest,
+        data=Markup(to_script_json({"runs": [_viewer_data(run) for run in runs]})),
+    )
+
+
+def to_script_json(value: Any) -> str:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(value, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _view(run: Run) -> dict[str, Any]:
+    measured = {name for cell in run.cells for name in cell["metrics"]}
+    others = [name for name in shown(measured, run.main_metric) if name != run.main_metric]
+    metrics = [run.main_metric, *others]
+    return {
+        "name": plain(str(run.folder)),
+        "manifest": run.manifest,
+        "main": run.main_metric,
+        "metrics": metrics,
+        "rows": [_row(cell, metrics) for cell in run.cells],
+        "legend": list(dict.fromkeys(_line_name(cell) for cell in run.cells)),
+        "charts": [Markup(svg) for svg in _charts(run) if svg],
+        "missing": run.missing,
+        "notes": run.manifest.get("notes", ()),
+        "failures": sorted({f"{i}: {e}" for c in run.cells for i, e in c["failures"].items()}),
+        "not_run": sorted({f"{g}: {why}" for c in run.cells for g, why in c["not_run"].items()}),
+    }
+
+
+def _row(cell: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    return {
+        "head": [
+            cell["model"],
+            cell["sampler"],
+            _dash(cell["steps"]),
+            _dash(cell["tokens_per_step"]),
+        ],
+        "numbers": [
+            _number(name, cell["metrics"].get(name), interval=i == 0)
+            for i, name in enumerate(metrics)
+        ],
+        "counts": [
+            cell["captions"],
+            len(cell["failures"]),
+            cell["captions"] - cell["metrics"].get(metrics[0], {"n": 0})["n"],
+            cell["truncated"],
+        ],
+    }
+
+
+def _dash(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
+
+
+def _number(name: str, estimate: Mapping[str, Any] | None, *, interval: bool) -> str:
+    if estimate is None:
+        return "–"
+    places = digits(name)
+    text = f"{estimate['value']:.{places}f}"
+    if interval and estimate["low"] is not None:
+        text += f" [{estimate['low']:.{places}f}, {estimate['high']:.{places}f}]"
+    return text
+
+
+def _line_name(cell: Mapping[str, Any]) -> str:
+    return f"{cell['model']} ({cell['sampler']})"
+
+
+def _charts(run: Run) -> list[str]:
+    """The main metric against tokens per step, and against seconds a caption."""
+    return [
+        chart(_lines(run, "tokens_per_step"), x_label="tokens per step", y_label=run.main_metric),
+        chart(
+            _lines(run, "seconds"),
+            x_label="seconds a caption",
+            y_label=run.main_metric,
+            front=True,
+        ),
+    ]
+
+
+def _lines(run: Run, x: str) -> list[Line]:
+    names = list(dict.fromkeys(_line_name(cell) for cell in run.cells))
+    points: dict[str, list[Point]] = {name: [] for name in names}
+    for cell in run.cells:
+        estimate, place = cell["metrics"].get(run.main_metric), cell.get(x)
+        if x == "seconds":
+            place = cell["metrics"].get("seconds", {}).get("value")
+        if estimate is not None and place is not None:
+            value = estimate["value"]
+            low = value if estimate["low"] is None else estimate["low"]
+            high = value if estimate["high"] is None else estimate["high"]
+            points[_line_name(cell)].append(Point(place, value, low, high))
+    return [Line(name, i, points[name]) for i, name in enumerate(names)]
+
+
+def _viewer_data(run: Run) -> dict[str, Any]:
+    """What the page's script builds gallery and trace viewer from."""
+    return {
+        "cells": [
+            {"name": _line_name(c), "steps": c["steps"], "budget": _dash(c["tokens_per_step"])}
+            for c in run.cells
+        ],
+        "samples": [
+            {
+                "id": plain(shown.id),
+                "picture": shown.picture,
+                "references": list(shown.references),
+                "said": list(shown.said),
+                "answers": {str(n): _answer(a) for n, a in sorted(shown.answers.items())},
+            }
+            for shown in run.shown
+        ],
+    }
+
+
+def _answer(line: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("text", "error", "nfe", "tokens", "truncated", "revisions", "trace")
+    return {name: line[name] for name in kept if name in line}

@@ -1,0 +1,201 @@
+"""Tables of a run, for the terminal and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rediff_eval.views.columns import digits, shown
+from rediff_eval.metrics.base import WORST
+from rediff_eval.results.numbers import CellResult, Results
+from rediff_eval.sanitize import as_options, markdown, plain
+
+WIDE = 400
+"""Columns of a table that is not printed on a terminal."""
+FRAME = 3
+"""Columns that a cell takes beside its text."""
+LISTED = 10
+"""Ids that a remark names at most."""
+
+
+def table_rows(
+    results: Results, metrics: Sequence[str] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row a cell, the main metric with its interval.
+
+    `metrics`: only these; None for all that tables show.
+    """
+    metrics = metrics_of(results) if metrics is None else metrics
+    header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
+    return header, [_row(cell, metrics, results.main_metric) for cell in results.cells]
+
+
+def metrics_of(results: Results) -> list[str]:
+    """The metrics of a run that tables show."""
+    there = {name for cell in results.cells for name in cell.metrics}
+    return shown(there, results.main_metric)
+
+
+def fitting(results: Results, width: int) -> list[str]:
+    """Of the metrics those that fit in a table of `width` columns: the main one always, of the
+    others the first."""
+    metrics = metrics_of(results)
+    header, rows = table_rows(results, metrics)
+    widths = [max(map(len, column)) + FRAME for column in zip(header, *rows, strict=True)]
+    first = len(header) - len(metrics) - 1
+    sizes = dict(zip(metrics, widths[first:-1], strict=True))
+    room = width - 1 - sum(widths[:first]) - widths[-1] - sizes.get(results.main_metric, 0)
+    kept = {results.main_metric}
+    for name in metrics:
+        if name not in kept and sizes[name] <= room:
+            kept.add(name)
+            room -= sizes[name]
+    return [name for name in metrics if name in kept]
+
+
+def _row(cell: CellResult, metrics: Sequence[str], main: str) -> list[str]:
+    n = max((estimate.n for estimate in cell.metrics.values()), default=0)
+    numbers = [_format(cell, name, interval=name == main) for name in metrics]
+    steps = "–" if cell.steps is None else str(cell.steps)
+    budget = "–" if cell.tokens_per_step is None else f"{cell.tokens_per_step:g}"
+    return [cell.model, cell.sampler, steps, budget, *numbers, str(n)]
+
+
+def _format(cell: CellResult, name: str, *, interval: bool) -> str:
+    if name not in cell.metrics:
+        return "–"
+    estimate = cell.metrics[name]
+    places = digits(name)
+    text = f"{estimate.value:.{places}f}"
+    if interval and estimate.low is not None:
+        text += f" [{estimate.low:.{places}f}, {estimate.high:.{places}f}]"
+    return text
+
+
+def to_terminal(results: Results, metrics: Sequence[str] | None = None) -> Table:
+    """A rich table of some metrics (see `table_rows`), a rule between models."""
+    header, rows = table_rows(results, metrics)
+    table = Table(title=describe(results))
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        table.add_row(
+            *(Text(plain(part)) for part in row),
+            end_section=following is None or following[:2] != row[:2],
+        )
+    return table
+
+
+def describe(results: Results) -> str:
+    """What was measured on what, and who judged."""
+    manifest = results.manifest
+    title = f"{manifest['task']['name']} on {manifest['data']['name']}"
+    judge = manifest.get("judge")
+    preset = manifest.get("scoring", {}).get("preset")
+    return title if judge is None else f"{title}, judge {plain(judge['model'])} ({preset})"
+
+
+def print_table(results: Results) -> None:
+    """Prints the table and what was not run or judged, at full width without a terminal."""
+    console = Console()
+    metrics = fitting(results, console.width if console.is_terminal else WIDE)
+    print_wide(to_terminal(results, metrics))
+    left = [name for name in metrics_of(results) if name not in metrics]
+    more = [f"No room for {', '.join(left)}: see leaderboard.md"] if left else []
+    for line in [*more, *_remarks(results)[1:], *_bill(results)]:
+        console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_wide(table: Table) -> None:
+    """Prints on standard output, at full width where that is no terminal."""
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(table)
+
+
+def to_markdown(results: Results) -> str:
+    """A page: the table, what was not run or failed, and what made it."""
+    header, rows = table_rows(results)
+    manifest = results.manifest
+    lines = [
+        f"# {describe(results)}",
+        "",
+        f"{manifest['data']['samples']} samples, seed {manifest['seed']}; mean with 95% bootstrap"
+        f" interval. Made by `rediff-eval {manifest['command']}`.",
+        "",
+        *pipe_table(
+            header,
+            [[markdown(part) if i < 2 else part for i, part in enumerate(row)] for row in rows],
+        ),
+        *_remarks(results),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def amount(value: float | None, missing: str = "") -> str:
+    """A count in groups of three, or a measure with two digits; `missing` for None."""
+    if value is None:
+        return missing
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+
+
+def pipe_table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of a Markdown table; what could be taken for a mark is escaped already."""
+    rule = "|" + "---|" * len(header)
+    return [_piped(header), rule, *map(_piped, rows)]
+
+
+def _piped(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _remarks(results: Results) -> list[str]:
+    reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
+    failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
+    lines = [
+        *results.manifest.get("notes", ()), *sorted(reasons), *left_out_remarks(results),
+        *unjudged_remarks(results), *sorted(failures),
+    ]  # fmt: skip
+    return ["", *(f"- {markdown(as_options(text))}" for text in lines)] if lines else []
+
+
+def left_out_remarks(results: Results) -> list[str]:
+    """A line for each group of metrics with samples that lack what it needs."""
+    return list(
+        dict.fromkeys(
+            f"{group}: {len(lacking)} of {cell.captions} samples left out:"
+            f" {', '.join(list(lacking)[:LISTED])} ({next(iter(lacking.values()))})"
+            for cell in results.cells
+            for group, lacking in cell.left_out.items()
+        )
+    )
+
+
+def unjudged_remarks(results: Results) -> list[str]:
+    """A line for each cell and metric with captions that a judge gave no verdict on."""
+    return [
+        f"{metric} of {cell.model} ({cell.sampler}, {cell.steps} steps): {len(failures)} of"
+        f" {cell.captions} captions have no verdict{_left(metric, len(failures) < cell.captions)};"
+        f" the first, {next(iter(failures))}: {next(iter(failures.values()))}"
+        for cell in results.cells
+        for metric, failures in cell.unjudged.items()
+    ]
+
+
+def _bill(results: Results) -> list[str]:
+    bill = results.manifest["timing"].get("judge")
+    if not bill:
+        return []
+    paid = "price not known" if bill["dollars"] is None else f"${bill['dollars']:.2f}"
+    return [
+        f"Judge: {bill['calls']} calls ({bill['failed']} failed), {bill['kept']} replies kept from"
+        f" before, {bill['tokens_in']:,} tokens in, {bill['tokens_out']:,} out, {paid}"
+    ]
+
+
+def _left(metric: str, any_judged: bool) -> str:
+    if not any_judged:
+        return ", so there is no number"
+    return f" and are left out; {metric}{WORST} counts them as the worst"
