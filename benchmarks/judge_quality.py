@@ -18,15 +18,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, spearmanr
 
-from rediff.llm_client.server import ServerSpec
+from rediff.captioners.sources import distinct, find_model, shipped_models
 from rediff.io.quiet import quiet_libraries
-from rediff_eval.progress import Progress
-from rediff_eval.captioning.models import ModelChoice, distinct, find_model, shipped_models
-from rediff_eval.score_file import score_file
-from rediff_eval.captioning.runner import run
-from rediff_eval.spec import RunSpec
-from rediff_eval.views.tables import pipe_table
+from rediff.llm_client.server import ServerSpec
+from rediff_eval.benchmarks.load import DataConfig
 from rediff_eval.benchmarks.task import load_task
+from rediff_eval.captioning.config import CaptioningConfig
+from rediff_eval.evaluate import Evaluation, evaluate, score_file
+from rediff_eval.metrics.config import ScoringConfig
+from rediff_eval.progress import Progress
+from rediff_eval.views.tables import pipe_table
 
 TRUTH = {
     "capture_lite": "capture", "clair": "capture", "coverage": "exact_coverage",
@@ -47,10 +48,12 @@ def main() -> None:
     quiet_libraries()
     captions = arguments.out / "captions"
     models = distinct([find_model(name) for name in shipped_models()])
-    run(
-        RunSpec(task=load_task("capture"), models=models, limit=arguments.limit, out=captions),
-        Progress(),
+    evaluation = Evaluation(
+        data=DataConfig(task=load_task("capture"), limit=arguments.limit),
+        captioning=CaptioningConfig(models=models),
+        folder=captions,
     )
+    evaluate(evaluation, Progress())
     exact = read(captions)
     exact["exact_factuality"] = 1 - exact["hallucination"]
     exact = exact.rename(columns={"coverage": "exact_coverage"})
@@ -72,11 +75,9 @@ def read(folder: Path) -> pd.DataFrame:
 
 def judge(captions: Path, arguments: argparse.Namespace, rate: float) -> pd.DataFrame:
     out = arguments.out / f"oracle-{rate:g}"
-    spec = RunSpec(
-        task=load_task("capmas"), models=(ModelChoice("captions", "captions", str(captions)),),
-        limit=arguments.limit, out=out, judge=ServerSpec(model=f"oracle:{rate:g}"),
-    )  # fmt: skip
-    score_file(spec, captions)
+    data = DataConfig(task=load_task("capmas"), limit=arguments.limit)
+    scoring = ScoringConfig(judge=ServerSpec(model=f"oracle:{rate:g}"))
+    score_file(data, scoring, captions, out)
     return read(out)[[*CELL, "id", "clair", "coverage", "factuality"]]
 
 

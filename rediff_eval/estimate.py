@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
-from rediff.llm_client.prices import PICTURE_TOKENS, PRICES, Price, dollars, load_prices
-from rediff.decoding.registry import find_sampler
 from rediff.captioners.base import Caption, Captioner, Decoding
 from rediff.captioners.openai import MAX_TOKENS
-from rediff_eval.captioning.conditions import Cell, plan_cells
-from rediff_eval.captioning.opening import open_captioner
-from rediff_eval.prices import judge_cost
-from rediff_eval.captioning.models import ModelChoice
+from rediff.captioners.sources import ModelSource
+from rediff.decoding.registry import find_sampler
+from rediff.llm_client.prices import PICTURE_TOKENS, PRICES, Price, dollars, load_prices
 from rediff_eval.benchmarks.sample import Sample, SampleSet
-from rediff_eval.spec import RunSpec
+from rediff_eval.captioning.config import Condition, conditions_of
+from rediff_eval.captioning.runner import request_of
+from rediff_eval.evaluate import Evaluation
+from rediff_eval.judging.choosing import judge_loads
+from rediff_eval.judging.opening import is_oracle
 
 PROBE = 3
 """Samples that are captioned to see how long it takes."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedCell:
-    """What one cell takes; None where it cannot be told.
+class PlannedCondition:
+    """What one condition takes; None where it is not known.
 
-    `passes`: forward passes at most, where the model's steps are its own. `tokens`: written ones
-    at most. `dollars`: about what a server charges. `seconds`: by the probe.
+    `passes`: forward passes at most, where the model has steps. `tokens`: written at most.
+    `dollars`: about what servers charge. `seconds`: from the probe.
     """
 
-    cell: Cell
+    condition: Condition
     samples: int
     passes: int | None
     tokens: int | None
@@ -40,79 +42,107 @@ class PlannedCell:
     seconds: float | None
 
 
-def plan(spec: RunSpec, samples: SampleSet, prices: Path | None = None) -> list[PlannedCell]:
-    """What each cell of a run takes. Writes nothing; asks no server for a caption.
+def plan(
+    evaluation: Evaluation, samples: SampleSet, prices: Path | None = None
+) -> list[PlannedCondition]:
+    """What each condition of a run takes. Writes nothing, and asks no server for a caption.
 
-    Raises what `run` raises for bad names and data, and ValueError for a broken file of prices.
+    Raises what `evaluate` raises for bad names and data, and ValueError for a broken file of
+    prices.
     """
     table = load_prices(prices or PRICES)
-    judged = judge_cost(spec, samples, table)
-    planned: list[PlannedCell] = []
-    for model in spec.models:
-        if model.kind == "openai":
-            server = _plan_server(spec, model, samples, table.get(model.where))
-            planned.append(_with_judge(server, judged))
-            continue
-        with closing(open_captioner(model, spec.loading)) as captioner:
-            for cell in plan_cells(spec, model, captioner.traits):
-                planned.append(_with_judge(_plan_cell(spec, cell, captioner, samples), judged))
+    calls, each = judge_cost(evaluation, samples, table)
+    planned = []
+    for source in evaluation.captioning.models:
+        for one in _plan_model(evaluation, source, samples, table):
+            known = each is not None and one.dollars is not None
+            total = one.dollars + each * one.samples if known else None  # type: ignore[operator]
+            planned.append(replace(one, judge_calls=calls * one.samples, dollars=total))
     return planned
 
 
-def _with_judge(cell: PlannedCell, judged: tuple[int, float | None]) -> PlannedCell:
-    calls, each = judged
-    known = each is not None and cell.dollars is not None
-    total = cell.dollars + each * cell.samples if known else None  # type: ignore[operator]
-    return replace(cell, judge_calls=calls * cell.samples, dollars=total)
+def judge_cost(
+    evaluation: Evaluation, samples: SampleSet, prices: Mapping[str, Price]
+) -> tuple[int, float | None]:
+    """Calls to the judge for one caption, and their dollars; None where its price is not known."""
+    judge = evaluation.scoring.judge
+    if judge is None and samples.kind != "scenes":
+        return 0, 0.0  # judged metrics will not be run
+    corrected = evaluation.scoring.preset == "corrected"
+    loads = [
+        (load, 2 if load.both_orders and corrected else 1)
+        for load in judge_loads(evaluation.groups(samples))
+    ]
+    calls = sum(load.calls * times for load, times in loads)
+    if judge is None or is_oracle(judge) or not calls:
+        return calls, 0.0
+    tokens_in = sum(load.tokens_in * times for load, times in loads)
+    tokens_out = sum(load.tokens_out * times for load, times in loads)
+    return calls, dollars(prices.get(judge.model), tokens_in, tokens_out, batch=judge.batch)
 
 
-def _plan_cell(spec: RunSpec, cell: Cell, captioner: Captioner, samples: SampleSet) -> PlannedCell:
-    traits, count = captioner.traits, len(samples.samples)
-    guided = 2 if spec.guidance and traits.takes_samplers else 1
-    return PlannedCell(
-        cell=cell,
+def _plan_model(
+    evaluation: Evaluation, source: ModelSource, samples: SampleSet, prices: Mapping[str, Price]
+) -> list[PlannedCondition]:
+    if source.server is not None:
+        return [_plan_server(evaluation, source, samples, prices.get(source.where))]
+    config, task = evaluation.captioning, evaluation.task
+    with closing(source.open()) as captioner:
+        conditions = conditions_of(config, source, captioner.capabilities, task.tokens_per_step)
+        return [_plan_condition(evaluation, c, captioner, samples) for c in conditions]
+
+
+def _plan_condition(
+    evaluation: Evaluation, condition: Condition, captioner: Captioner, samples: SampleSet
+) -> PlannedCondition:
+    capabilities, count = captioner.capabilities, len(samples.samples)
+    guided = 2 if evaluation.captioning.guidance and capabilities.takes_samplers else 1
+    seconds = _probe(evaluation, condition, captioner, samples.samples[:PROBE])
+    return PlannedCondition(
+        condition=condition,
         samples=count,
-        passes=None if cell.steps is None else cell.steps * guided * count,
-        tokens=None if traits.length is None else traits.length * count,
+        passes=None if condition.steps is None else condition.steps * guided * count,
+        tokens=None if capabilities.length is None else capabilities.length * count,
         judge_calls=0,
         dollars=0.0,
-        seconds=_probe(spec, cell, captioner, samples.samples[:PROBE]) * count,
+        seconds=seconds * count,
     )
 
 
 def _plan_server(
-    spec: RunSpec, model: ModelChoice, samples: SampleSet, price: Price | None
-) -> PlannedCell:
-    count = len(samples.samples)
-    tokens = (spec.loading.length or MAX_TOKENS) * count
-    said = " ".join(text for s in samples.samples for text in s.asked(spec.task.prompt))
-    asked = PICTURE_TOKENS * count + 2 * len(said.split())
-    return PlannedCell(
-        cell=Cell(model.name, "api", None, None),
+    evaluation: Evaluation, source: ModelSource, samples: SampleSet, price: Price | None
+) -> PlannedCondition:
+    count, prompt = len(samples.samples), evaluation.task.prompt
+    tokens = (source.loading.max_tokens or MAX_TOKENS) * count
+    asked = " ".join(text for s in samples.samples for text in s.asked(prompt))
+    tokens_in = PICTURE_TOKENS * count + 2 * len(asked.split())
+    return PlannedCondition(
+        condition=Condition(source.name, "api", None, None),
         samples=count,
         passes=None,
         tokens=tokens,
         judge_calls=0,
-        dollars=dollars(price, asked, tokens),
+        dollars=dollars(price, tokens_in, tokens),
         seconds=None,
     )
 
 
 def _probe(
-    spec: RunSpec, cell: Cell, captioner: Captioner, samples: tuple[Sample, ...]
-) -> float:  # fmt: skip
+    evaluation: Evaluation, condition: Condition, captioner: Captioner, samples: Sequence[Sample]
+) -> float:
     """Seconds a caption; a picture that cannot be opened takes none."""
-    sampler = find_sampler(cell.sampler) if captioner.traits.takes_samplers else None
+    takes_samplers = captioner.capabilities.takes_samplers
     opened = [(sample, _opened(sample)) for sample in samples]
-    readable = [(sample, image) for sample, image in opened if image is not None]
-    if not readable:
+    prompt = evaluation.task.prompt
+    requests = [request_of(s, image, prompt) for s, image in opened if image is not None]
+    if not requests:
         return 0.0
-    replies = captioner.caption(
-        [image for _, image in readable],
-        Decoding(sampler=sampler, steps=cell.steps, guidance=spec.guidance),
-        said=[sample.asked(spec.task.prompt) for sample, _ in readable],
-        ids=[sample.id for sample, _ in readable],
+    decoding = Decoding(
+        sampler=find_sampler(condition.sampler) if takes_samplers else None,
+        steps=condition.steps,
+        guidance=evaluation.captioning.guidance,
     )
+    replies = captioner.caption(requests, decoding)
     return sum(r.seconds for r in replies if isinstance(r, Caption)) / len(replies)
 
 

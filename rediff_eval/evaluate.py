@@ -1,110 +1,204 @@
-"""From the answers of a run to its results and their files."""
+"""The whole road of an evaluation: load samples, caption them, score the captions, write results."""
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from rediff.llm_client.server import cache_root
-from rediff.io.suggest import unknown
-from rediff_eval.judging.choosing import choose_judge
-from rediff_eval.judging.opening import check as check_judge
-from rediff_eval.judging.opening import opened
-from rediff_eval.results.manifest import describe_run
-from rediff_eval.metrics.capture.nouns import NltkNouns
-from rediff_eval.metrics.registry import JUDGED, METRICS
-from rediff_eval.metrics.resources import Resources, checkpoint, load_prompts
-from rediff_eval.results.files import write_results
-from rediff_eval.progress import Progress
+from rediff.captioners.sources import Loading, ModelSource
 from rediff.io.rank import Rank
-from rediff_eval.captioning.models import SCENES_ONLY, knows_scenes_only
-from rediff_eval.results.numbers import Results
+from rediff.llm_client.server import ServerSpec, cache_root
+from rediff_eval.benchmarks.load import DataConfig, load_samples
 from rediff_eval.benchmarks.sample import SampleSet
-from rediff_eval.metrics.scoring import Outcome, main_metric, score_cell
-from rediff_eval.spec import RunSpec
+from rediff_eval.benchmarks.task import Task
+from rediff_eval.captioning.caption_store import open_store
+from rediff_eval.captioning.config import CaptioningConfig, Condition
+from rediff_eval.captioning.imported import Joined, captions_file, join, read_caption_sets
+from rediff_eval.captioning.outcome import Outcome
+from rediff_eval.captioning.runner import CaptionRunner
+from rediff_eval.judging.choosing import choose_judge
+from rediff_eval.judging.opening import opened
+from rediff_eval.metrics.config import ScoringConfig
+from rediff_eval.metrics.resources import Resources
+from rediff_eval.preflight import check_needs, notes_about, probe_servers
+from rediff_eval.progress import Progress
+from rediff_eval.results.finished import RESULTS
+from rediff_eval.results.manifest import describe_run
+from rediff_eval.results.numbers import Results
+from rediff_eval.results.resume import check_folder, check_imported, mark_folder
+from rediff_eval.results.scoring import check_failures, infos_of, main_metric, score_condition
+from rediff_eval.views.run_folder import write_results
 
 
-def finish(
-    spec: RunSpec, samples: SampleSet, outcomes: Sequence[Outcome], progress: Progress,
-    *, keys: Mapping[str, str], rank: Rank, started: float,
-    identities: Mapping[str, Mapping[str, str]] | None = None,
-) -> Results:  # fmt: skip
-    """Scores all cells and writes every file of the run folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is evaluated on what, how it is scored, and where the results are written.
 
-    `keys`: of the cells, by their titles. `identities`: of the models, by their names. `started`:
-    by `time.perf_counter`.
+    `max_failures`: share of the samples that may fail before the run counts as failed, of captions
+    and of verdicts alike.
     """
-    with opened(choose_judge(spec, samples)) as judge:
-        resources = Resources(
-            spec=replace(spec.scoring, seed=spec.seed), judge=judge, progress=progress,
-            cache=cache_root(), device=spec.loading.place,
+
+    data: DataConfig
+    captioning: CaptioningConfig
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    folder: Path
+    max_failures: float = 0.05
+
+    @property
+    def task(self) -> Task:
+        return self.data.task
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """All but the folder."""
+        return self.data, self.captioning, self.scoring, self.max_failures
+
+    def load_samples(self) -> SampleSet:
+        """The samples. Raises as `load_samples`."""
+        return load_samples(self.data, allowed=self.max_failures)
+
+    def groups(self, samples: SampleSet) -> tuple[str, ...]:
+        """The groups of metrics that are run on such samples."""
+        return self.task.metrics_on(samples.kind)
+
+    def judge(self, samples: SampleSet) -> ServerSpec | None:
+        """The judge of such samples. Raises as `choose_judge`."""
+        return choose_judge(self.scoring, self.groups(samples), samples, self.folder)
+
+
+def evaluate(
+    evaluation: Evaluation, progress: Progress, rank: Rank | None = None, *, again: bool = False
+) -> Results | None:
+    """Captions every sample of this rank in every condition; the leading rank scores.
+
+    What an earlier start of the same run has stored is not made again; failed samples are tried
+    once more.
+
+    Args:
+        evaluation: what to do.
+        progress: told of all work.
+        rank: this process, if there are several.
+        again: results in the folder may be of other settings, as those of an earlier training.
+
+    Returns:
+        The results; None for ranks that do not lead.
+
+    Raises:
+        ValueError: for unknown names, bad data, or a run folder that is busy or holds other
+            results, before anything is loaded.
+        TooManyFailuresError: after everything was written, if more than `max_failures` of the
+            samples of a condition failed, or all.
+    """
+    rank, folder, config = rank or Rank(), evaluation.folder, evaluation.captioning
+    samples = evaluation.load_samples()
+    judge, groups = evaluation.judge(samples), evaluation.groups(samples)
+    check(evaluation, samples, progress)
+    if not again:
+        check_folder(folder, evaluation.task.name, samples, config, evaluation.scoring, judge)
+    folder.mkdir(parents=True, exist_ok=True)
+    if rank.leads:
+        mark_folder(folder, evaluation.settings)
+    started = time.perf_counter()
+    ready = functools.cache(lambda: probe_servers(config.models, judge, groups))
+    with open_store(folder, rank) as store:
+        if not (folder / RESULTS).is_file():
+            ready()
+        runner = CaptionRunner(
+            config=config, prompt=evaluation.task.prompt,
+            tokens_per_step=evaluation.task.tokens_per_step, samples=samples.samples, store=store,
+            rank=rank, progress=progress, ready=ready,
         )  # fmt: skip
-        cells = [score_cell(spec.task, samples, outcome, resources) for outcome in outcomes]
-        results = Results(
-            manifest={
-                **describe_run(
-                    spec,
-                    samples,
-                    keys,
-                    cells,
-                    judge,
-                    rank,
-                    time.perf_counter() - started,
-                    identities or {},
-                ),
-                "notes": [*samples.notes, *strangers(spec, samples)],
-            },
-            cells=cells,
-            main_metric=main_metric(spec.task, samples, cells),
+        conditions = runner.caption_all()
+        if not rank.leads:
+            return None
+        runner.wait(conditions)
+        outcomes = [runner.collect(condition) for condition in conditions]
+        results = score(
+            evaluation, samples, outcomes, conditions, progress, rank=rank, started=started
         )
-    write_results(results, outcomes, spec.out)
+    check_failures(results.conditions, evaluation.max_failures)
     return results
 
 
-def check(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
-    """Looks for all that scoring will need, before hours are spent on captions.
+def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> None:
+    """Checks all that scoring will need, and notes what whoever started it should know.
 
-    Tells what was found in the data and not read, and which metrics none of the samples can have.
-    Raises ValueError or OSError with one sentence about what is missing: a metric of that name, a
-    key, a prompt's file, a checkpoint of CAPTURE's, NLTK or its data.
+    Raises as `check_needs`.
     """
-    for note in (*samples.notes, *strangers(spec, samples)):
+    for note in notes_about(evaluation.captioning.models, samples):
         progress.note(note)
-    for group, (count, lack) in _lacking(spec, samples).items():
-        if count == len(samples.samples):
-            progress.note(f"{group} will not be run: {lack}, and no sample has any")
-        else:
-            progress.note(f"{group} leaves out {count} of {len(samples.samples)} samples: {lack}")
-    if (judge := choose_judge(spec, samples)) is not None:
-        check_judge(judge)
-    groups = set(spec.task.metrics_on(samples.kind))
-    if groups & JUDGED:
-        load_prompts(spec.scoring)
-    if "capture" in groups and spec.scoring.factual and spec.scoring.encoder:
-        checkpoint(spec.scoring.factual)
-        checkpoint(spec.scoring.encoder)
-        NltkNouns().nouns("A test.")
+    check_needs(
+        evaluation.groups(samples), evaluation.scoring, evaluation.judge(samples), samples, progress
+    )
 
 
-def strangers(spec: RunSpec, samples: SampleSet) -> list[str]:
-    """A sentence for each model that knows nothing of such pictures."""
-    if samples.kind == "scenes":
-        return []
-    return [f"{m.name} {SCENES_ONLY}" for m in spec.models if knows_scenes_only(m)]
+def score(
+    evaluation: Evaluation, samples: SampleSet, outcomes: Sequence[Outcome],
+    conditions: Sequence[Condition], progress: Progress, *, rank: Rank, started: float,
+) -> Results:  # fmt: skip
+    """Scores all outcomes and writes every file of the run folder.
 
-
-def _lacking(spec: RunSpec, samples: SampleSet) -> dict[str, tuple[int, str]]:
-    """How many samples lack what a group of metrics needs, and what the first of them lacks.
-
-    Raises ValueError, suggesting the nearest, for a group that there is not.
+    `conditions`: those that were captioned here, with their keys. `started`: by
+    `time.perf_counter`.
     """
-    found = {}
-    for group in spec.task.metrics_on(samples.kind):
-        if group not in METRICS:
-            raise unknown("metric", group, METRICS)
-        metric = METRICS[group](Resources(spec=spec.scoring))
-        lacks = [lack for sample in samples.samples if (lack := metric.lacks(sample))]
-        if lacks:
-            found[group] = len(lacks), lacks[0]
-    return found
+    config, task = evaluation.captioning, evaluation.task
+    with opened(evaluation.judge(samples)) as judge:
+        resources = Resources(
+            config=evaluation.scoring, judge=judge, progress=progress, cache=cache_root()
+        )
+        scored = [score_condition(task, samples, outcome, resources) for outcome in outcomes]
+        manifest = describe_run(
+            task, samples, config, evaluation.scoring, judge, conditions, scored, rank=rank,
+            seconds=time.perf_counter() - started,
+        )  # fmt: skip
+    results = Results(
+        manifest={**manifest, "notes": notes_about(config.models, samples)},
+        conditions=scored,
+        main_metric=main_metric(task, samples, scored),
+        metrics=infos_of(evaluation.groups(samples), scored),
+    )
+    write_results(results, outcomes, evaluation.folder)
+    return results
+
+
+def score_file(
+    data: DataConfig, scoring: ScoringConfig, file: Path, folder: Path, *, name: str | None = None,
+    max_missing: float = 0.05,
+) -> tuple[Results, list[Joined]]:  # fmt: skip
+    """Scores every set of captions in a file, and writes a run folder.
+
+    Args:
+        data: the samples that the captions belong to.
+        scoring: how they are scored.
+        file: of any form that `read_caption_sets` takes.
+        folder: of the results.
+        name: what results call the model whose captions they are, the file's name unless given.
+        max_missing: share of the samples that may have no caption.
+
+    Raises:
+        ValueError, OSError: as `read_caption_sets`, `join` and `load_samples`, before anything is
+            written.
+    """
+    started = time.perf_counter()
+    if file.resolve() == folder.resolve():
+        raise ValueError(f"{file} is the run itself; choose another --out")
+    source = ModelSource(name or file.stem, "captions", str(captions_file(file)), None, Loading())
+    evaluation = Evaluation(
+        data=data, captioning=CaptioningConfig(models=(source,)), scoring=scoring, folder=folder,
+        max_failures=max_missing,
+    )  # fmt: skip
+    progress = Progress()
+    samples = evaluation.load_samples()
+    joined = [
+        join(captions, samples.samples, allowed=max_missing)
+        for captions in read_caption_sets(file, name)
+    ]
+    check(evaluation, samples, progress)
+    check_imported(folder, data.task.name, samples, source.where)
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes = [one.outcome for one in joined]
+    results = score(evaluation, samples, outcomes, (), progress, rank=Rank(), started=started)
+    return results, joined

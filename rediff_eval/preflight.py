@@ -1,34 +1,76 @@
-"""Servers are asked one word before a run spends anything."""
+"""What a run will need, checked before hours are spent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rediff.captioners.sources import SCENES_ONLY, ModelSource, knows_scenes_only
 from rediff.llm_client.dialect import Dialect
 from rediff.llm_client.probe import probe
-from rediff_eval.judging.choosing import choose_judge
-from rediff_eval.judging.opening import is_oracle
-from rediff_eval.captioning.opening import server_of
+from rediff.llm_client.server import ServerSpec
 from rediff_eval.benchmarks.sample import SampleSet
-from rediff_eval.spec import RunSpec
+from rediff_eval.judging.choosing import judge_loads
+from rediff_eval.judging.opening import check as check_judge
+from rediff_eval.judging.opening import is_oracle
+from rediff_eval.metrics.base import METRICS
+from rediff_eval.metrics.capture.nouns import NltkNouns
+from rediff_eval.metrics.config import ScoringConfig
+from rediff_eval.metrics.resources import Resources, checkpoint
+from rediff_eval.progress import Progress
 
-SEEN = frozenset({"factuality", "caparena"})
-"""Metrics whose judge is shown the picture."""
+
+def check_needs(
+    groups: Sequence[str], config: ScoringConfig, judge: ServerSpec | None, samples: SampleSet,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Checks all that scoring will need; notes which metrics leave samples out.
+
+    Raises:
+        ValueError, OSError: with one sentence about what is missing: a metric of that name, a key,
+            a prompt's file, a checkpoint of CAPTURE's, NLTK or its data.
+    """
+    resources = Resources(config=config)
+    for group in groups:
+        metric = METRICS[group].make(resources)
+        lacks = [lack for sample in samples.samples if (lack := metric.lacks(sample))]
+        count, total = len(lacks), len(samples.samples)
+        if count and count == total:
+            progress.note(f"{group} will not be run: {lacks[0]}, and no sample has any")
+        elif count:
+            progress.note(f"{group} leaves out {count} of {total} samples: {lacks[0]}")
+    if judge is not None:
+        check_judge(judge)
+    for group in groups:
+        for source in METRICS[group].prompts:
+            resources.prompt(source)
+    if "capture" in groups and config.factual and config.encoder:
+        checkpoint(config.factual)
+        checkpoint(config.encoder)
+        NltkNouns().nouns("A test.")
 
 
-def probe_servers(spec: RunSpec, samples: SampleSet) -> None:
-    """Probes every server that the run will need: of its models, and of its judge.
+def notes_about(models: Sequence[ModelSource], samples: SampleSet) -> list[str]:
+    """What was found in the data and not read, and which models know nothing of such pictures."""
+    strangers = () if samples.kind == "scenes" else filter(knows_scenes_only, models)
+    return [*samples.notes, *(f"{model.name} {SCENES_ONLY}" for model in strangers)]
+
+
+def probe_servers(
+    models: Sequence[ModelSource], judge: ServerSpec | None, groups: Sequence[str]
+) -> None:
+    """Asks every server that a run will need one word: those of its models, and its judge's.
 
     Raises ValueError saying which cannot be asked, and why.
     """
-    for model in spec.models:
-        if model.kind == "openai":
-            server = server_of(model, spec.loading, spec.base_url, spec.key_env)
+    for model in models:
+        if (server := model.server) is not None:
             probe(server, "the model", with_picture=True)
-    judge = choose_judge(spec, samples)
-    if judge is not None and not is_oracle(judge):
-        seen = bool(SEEN & set(spec.task.metrics_on(samples.kind)))
-        learnt = probe(judge, "the judge", with_picture=seen)
-        if judge.batch and learnt != Dialect():
-            raise ValueError(
-                f"{judge.model} takes requests in another form than those of a batch ({learnt}):"
-                " ask it without --judge-batch"
-            )
+    if judge is None or is_oracle(judge):
+        return
+    sees = any(load.sees_picture for load in judge_loads(groups))
+    dialect = probe(judge, "the judge", with_picture=sees)
+    if judge.batch and dialect != Dialect():
+        raise ValueError(
+            f"{judge.model} takes requests in another form than those of a batch ({dialect}):"
+            " ask it without --judge-batch"
+        )

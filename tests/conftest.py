@@ -26,11 +26,11 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import SiglipImageProcessorPil
 
-    from rediff.captioners.base import CAPTION_PROMPT
-    from rediff.models.config import Card
-    from rediff.models.checkpoint import Checkpoint
-    from rediff.models.tiny import TinyConfig, build_model
+    from rediff.data.dialogue import CAPTION_PROMPT
     from rediff.models.chat_format import build_tokenizer
+    from rediff.models.checkpoint import Checkpoint
+    from rediff.models.config import CaptionerConfig
+    from rediff.models.tiny import TinyConfig, build_model
     from rediff.scenes.grammar import vocabulary
     from rediff.scenes.parser import tokenize
 
@@ -46,6 +46,6 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             build_model(config, tokenizer, causal=kind == "autoregressive").eval(),
             tokenizer,
             SiglipImageProcessorPil(size={"height": 24, "width": 24}),
-            Card(kind=kind, canvas=16, image_tokens=config.image_tokens),
+            CaptionerConfig(kind=kind, canvas=16, image_tokens=config.image_tokens),
         ).save(folder / kind)
     return folder

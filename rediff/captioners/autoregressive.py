@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
+from rediff.captioners.diffusion import prompt_ids
 from rediff.decoding.canvas import check_finite
-from rediff.captioners.base import Caption, Decoding, Failure, Said, Traits
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.conditioning import image_features, padding, splice
-from rediff.captioners.diffusion import prompts
+from rediff.models.conditioning import embed_prompt, image_features, padding
 
 GREEDY = "greedy"
 """Sampler name of models that decode left to right, one token a step."""
@@ -28,36 +27,34 @@ class AutoregressiveCaptioner:
         self.checkpoint = checkpoint
 
     @property
-    def traits(self) -> Traits:
-        return Traits(kind="autoregressive", length=self.checkpoint.card.canvas, sampler=GREEDY)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            kind="autoregressive", length=self.checkpoint.config.canvas, sampler=GREEDY
+        )
 
     @torch.inference_mode()
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption for each image."""
+        """A caption for each request."""
         started = time.perf_counter()
         checkpoint = self.checkpoint
         model, tokenizer = checkpoint.model, checkpoint.tokenizer
-        features = image_features(model, checkpoint.pictures(list(images)))
-        prefix = splice(model, prompts(checkpoint, said, len(images)), features)
-        places: dict[str, Any] = padding(prefix.lengths, prefix.embeddings.size(1))
+        images = checkpoint.image_batch([request.image for request in requests])
+        features = image_features(model, images)
+        prompt = embed_prompt(model, prompt_ids(checkpoint, requests), features)
+        places: dict[str, Any] = padding(prompt.lengths, prompt.embeddings.size(1))
         output = model.generate(  # type: ignore[misc]
-            inputs_embeds=prefix.embeddings,
+            inputs_embeds=prompt.embeddings,
             **places,
-            max_new_tokens=checkpoint.card.canvas,
+            max_new_tokens=checkpoint.config.canvas,
             do_sample=False,
             logits_processor=LogitsProcessorList([FiniteLogits()]),
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
         assert isinstance(output, Tensor)
-        seconds = (time.perf_counter() - started) / len(images)
+        seconds = (time.perf_counter() - started) / len(requests)
         return [self._caption(row, seconds) for row in output.tolist()]
 
     def _caption(self, written: list[int], seconds: float) -> Caption:
@@ -71,7 +68,7 @@ class AutoregressiveCaptioner:
         )
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Holds nothing but memory."""
 
 
 class FiniteLogits(LogitsProcessor):

@@ -1,57 +1,51 @@
-"""Captioners: all that an evaluation knows of a model."""
+"""The interface of captioners: all that an evaluation, a server or a training knows of a model."""
 
 from __future__ import annotations
 
-import itertools
+import html
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
+from rediff.data.dialogue import CAPTION_PROMPT, Dialogue
+
 if TYPE_CHECKING:
-    from rediff.decoding.registry import AnySampler
+    from rediff.decoding.sampler import OnStep, Sampler
     from rediff.decoding.trace import Trace
 
 
-CAPTION_PROMPT = "Please describe the image in detail."
-Said = tuple[str, ...]
-"""Questions and answers in turn, a question first and last."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionRequest:
+    """One picture to describe, or to answer a question about.
 
+    `dialogue`: what was said up to the answer that is asked for; None stands for the captioner's
+    own request of a description. `id` and `aliases`: names of the picture, for captioners that
+    look captions up or report to others. `original`: reads the bytes of the picture's file, for
+    captioners that send pictures on.
+    """
 
-def requests(
-    said: Sequence[Said] | None, count: int, prompt: str = CAPTION_PROMPT
-) -> Sequence[Said]:
-    """What is said about each of `count` images: `said`, or else `prompt`."""
-    if said is None:
-        return [(prompt,)] * count
-    assert len(said) == count
-    return said
+    image: Image.Image
+    dialogue: Dialogue | None = None
+    id: str = ""
+    aliases: tuple[str, ...] = ()
+    original: Callable[[], bytes] | None = None
 
-
-def turns_of(said: Said) -> Iterator[tuple[str, str]]:
-    """The texts with the chat's role of each."""
-    assert len(said) % 2
-    return zip(itertools.cycle(("user", "assistant")), said, strict=False)
-
-
-def chat_messages(said: Said, picture: Mapping[str, Any]) -> list[Any]:
-    """The turns in OpenAI's chat form, `picture` before the first question."""
-    turns: list[Any] = [
-        {"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns_of(said)
-    ]
-    turns[0]["content"].insert(0, picture)
-    return turns
+    def asked(self, prompt: str = CAPTION_PROMPT) -> Dialogue:
+        """The dialogue, or `prompt` where there is none."""
+        return (prompt,) if self.dialogue is None else self.dialogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
-    """What there is to choose of a captioner, and what it does unless told otherwise.
+class Capabilities:
+    """What can be chosen of a captioner, and what it does by default.
 
-    `kind`: how it writes, e.g. "diffusion". `length`: tokens it writes at most, None if unknown.
-    `sampler`: the sampler it decodes with. `takes_samplers`: whether any of our samplers will do.
-    `takes_steps`: whether it decodes within a budget of denoising steps; `steps` is its own.
+    `kind`: how it writes, as "diffusion". `length`: tokens of a caption at most, None if unknown.
+    `sampler`: the sampler that it decodes with. `takes_samplers`: whether it decodes with any of
+    our samplers. `takes_steps`: whether it decodes within a budget of denoising steps; `steps` is
+    the default, None for one step a token.
     """
 
     kind: str
@@ -64,19 +58,20 @@ class Traits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """How to decode; a captioner ignores what its traits do not offer.
+    """How to decode. A captioner ignores what its capabilities do not offer.
 
-    `sampler` and `steps`: None for the captioner's own. `trace`: record every denoising step.
-    `given`: an answer written first, for the model to go on from or to revise. `guidance`: scale
-    of classifier-free guidance, 0 for none (see `PrefixedDenoiser`). Raises ValueError for a scale
-    that is not finite.
+    `sampler` and `steps`: None for the captioner's defaults. `trace`: whether to record every
+    denoising step. `prefill`: the beginning of an answer, which the model continues or revises.
+    `guidance`: scale of classifier-free guidance, 0 for none (see `PromptedDenoiser`). `on_step`:
+    called after every denoising step. Raises ValueError for a scale that is not finite.
     """
 
-    sampler: AnySampler | None = None
+    sampler: Sampler | None = None
     steps: int | None = None
     trace: bool = False
-    given: str | None = None
+    prefill: str | None = None
     guidance: float = 0.0
+    on_step: OnStep | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.guidance):
@@ -85,59 +80,49 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """One caption. `tokens`: written tokens, the stop left out. `nfe`: forward passes.
+    """One caption.
 
-    Both are None where they are not known. `seconds`: wall time of the batch divided by its rows.
-    `truncated`: no stop was written. `reasoning`: what the model thought aloud, which `text` has
-    not.
+    `tokens`: tokens written, without eos. `nfe`: forward passes. Both are None where they are not
+    known. `seconds`: wall time of the batch divided by its rows. `truncated`: whether no eos was
+    written. `trace`: the denoising steps, where they were asked for. `reasoning`: what the model
+    thought aloud, which is not part of `text`.
     """
 
     text: str
-    tokens: int | None
-    nfe: int | None
-    seconds: float
-    truncated: bool
+    tokens: int | None = None
+    nfe: int | None = None
+    seconds: float = 0.0
+    truncated: bool = False
     trace: Trace | None = None
     reasoning: str | None = None
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the text, and what it took."""
+        took = [f"{self.tokens} tokens", f"{self.nfe} forward passes"] if self.nfe else []
+        notes = ", ".join([*took, f"{self.seconds:.2f} s"])
+        return f"<p>{html.escape(self.text)}</p><p><small>{notes}</small></p>"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No caption, and one clause that says why."""
+    """No caption, and a clause that says why."""
 
     error: str
-
-
-@runtime_checkable
-class SendsPictures(Protocol):
-    """A captioner that sends pictures on, so that they need not be opened and written again."""
-
-    def caption_urls(
-        self, urls: Sequence[str], *, said: Sequence[Said] | None = None
-    ) -> list[Caption | Failure]:
-        """A caption or a failure for each picture, given as a data URL."""
-        ...
 
 
 class Captioner(Protocol):
     """Describes pictures, and answers questions about them."""
 
     @property
-    def traits(self) -> Traits: ...
+    def capabilities(self) -> Capabilities: ...
 
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption or a failure for each image, in order.
+        """A caption or a failure for each request, in order.
 
-        `said`: what was said about each, up to the answer that is asked for; None for the
-        captioner's own request of a description. `ids` names the images to captioners that look
-        captions up or report to others.
+        Raises:
+            ValueError: if the whole batch cannot be captioned; a caller may then ask one by one.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Captions by a masked-diffusion checkpoint and any sampler."""
+"""Captions by a masked-diffusion checkpoint with any sampler."""
 
 from __future__ import annotations
 
@@ -7,67 +7,71 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from PIL import Image
 
+from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
 from rediff.decoding.canvas import Canvas
-from rediff.decoding.registry import decode, find_sampler
+from rediff.decoding.loop import Decoded
+from rediff.decoding.registry import find_sampler
 from rediff.decoding.trace import Trace
-from rediff.captioners.base import Caption, Decoding, Failure, Said, Traits, requests
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.conditioning import PrefixedDenoiser, image_features, splice
+from rediff.models.conditioning import PromptedDenoiser, embed_prompt, image_features
 
 
 class DiffusionCaptioner:
-    """Captions by a masked-diffusion checkpoint and any sampler."""
+    """Captions by a masked-diffusion checkpoint with any sampler."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
 
     @property
-    def traits(self) -> Traits:
-        card = self.checkpoint.card
-        return Traits(
+    def capabilities(self) -> Capabilities:
+        config = self.checkpoint.config
+        return Capabilities(
             kind="diffusion",
-            length=card.canvas,
-            sampler=card.sampler,
+            length=config.canvas,
+            sampler=config.sampler,
             takes_samplers=True,
             takes_steps=True,
         )
 
-    @torch.inference_mode()
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption for each image. Raises ValueError if the given answer does not fit."""
+        """A caption for each request. Raises ValueError if the prefill does not fit the canvas."""
         started = time.perf_counter()
-        checkpoint, length = self.checkpoint, self.checkpoint.card.canvas
-        denoiser = prefixed(checkpoint, images, said, guidance=decoding.guidance)
-        canvas = Canvas.blank(len(images), length, checkpoint.ids, device=checkpoint.model.device)
-        if decoding.given is not None:
-            answer = checkpoint.tokenizer(decoding.given, add_special_tokens=False)["input_ids"]
-            for row in range(len(images)):
-                canvas = canvas.given(row, answer)
-        sampler = decoding.sampler or find_sampler(checkpoint.card.sampler)
-        result = decode(denoiser, canvas, sampler, decoding.steps or length, trace=decoding.trace)
-        seconds = (time.perf_counter() - started) / len(images)
+        result = self.decode(requests, decoding)
+        seconds = (time.perf_counter() - started) / len(requests)
+        length = self.checkpoint.config.canvas
         return [
             Caption(
-                text=checkpoint.text(response),
+                text=self.checkpoint.text(response),
                 tokens=len(response),
                 nfe=nfe,
                 seconds=seconds,
                 truncated=len(response) == length,
-                trace=self._spelt(result.traces[row]) if decoding.trace else None,
+                trace=self._with_words(result.traces[row]) if decoding.trace else None,
             )
             for row, (response, nfe) in enumerate(zip(result.responses, result.nfe, strict=True))
         ]
 
-    def _spelt(self, trace: Trace) -> Trace:
+    @torch.inference_mode()
+    def decode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> Decoded:
+        """The responses as token ids. Raises as `caption`."""
+        checkpoint, length = self.checkpoint, self.checkpoint.config.canvas
+        denoiser = prompted_denoiser(checkpoint, requests, guidance=decoding.guidance)
+        device = checkpoint.model.device
+        canvas = Canvas.blank(len(requests), length, checkpoint.ids, device=device)
+        if decoding.prefill is not None:
+            answer = checkpoint.tokenizer(decoding.prefill, add_special_tokens=False)["input_ids"]
+            for row in range(len(requests)):
+                canvas = canvas.prefill(row, answer)
+        sampler = decoding.sampler or find_sampler(checkpoint.config.sampler)
+        return sampler.decode(
+            denoiser, canvas, decoding.steps or length, trace=decoding.trace,
+            on_step=decoding.on_step,
+        )  # fmt: skip
+
+    def _with_words(self, trace: Trace) -> Trace:
         """The trace with its words; an id that names no token reads like [123]."""
         spell = self.checkpoint.tokenizer.convert_ids_to_tokens
         words = [
@@ -77,22 +81,20 @@ class DiffusionCaptioner:
         return replace(trace, words=words)
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Holds nothing but memory."""
 
 
-def prefixed(
-    checkpoint: Checkpoint,
-    images: Sequence[Image.Image],
-    said: Sequence[Said] | None = None,
-    *,
-    guidance: float = 0.0,
-) -> PrefixedDenoiser:
-    """The checkpoint's denoiser behind the images and what was said about each."""
-    features = image_features(checkpoint.model, checkpoint.pictures(list(images)))
-    prefix = splice(checkpoint.model, prompts(checkpoint, said, len(images)), features)
-    return PrefixedDenoiser(checkpoint.model, prefix, mask=checkpoint.ids.mask, guidance=guidance)
+def prompted_denoiser(
+    checkpoint: Checkpoint, requests: Sequence[CaptionRequest], *, guidance: float = 0.0
+) -> PromptedDenoiser:
+    """The denoiser of a checkpoint for the images and dialogues of some requests."""
+    features = image_features(
+        checkpoint.model, checkpoint.image_batch([request.image for request in requests])
+    )
+    prompt = embed_prompt(checkpoint.model, prompt_ids(checkpoint, requests), features)
+    return PromptedDenoiser(checkpoint.model, prompt, mask=checkpoint.ids.mask, guidance=guidance)
 
 
-def prompts(checkpoint: Checkpoint, said: Sequence[Said] | None, count: int) -> list[list[int]]:
-    """The token ids before the answers about `count` images."""
-    return [checkpoint.prompt_ids(own) for own in requests(said, count, checkpoint.card.prompt)]
+def prompt_ids(checkpoint: Checkpoint, requests: Sequence[CaptionRequest]) -> list[list[int]]:
+    """The token ids in front of the answer to each request."""
+    return [checkpoint.prompt_ids(request.dialogue) for request in requests]

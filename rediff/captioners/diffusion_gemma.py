@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from transformers import DiffusionGemmaForBlockDiffusion, ProcessorMixin
 
-from rediff.decoding.canvas import check_finite
 from rediff.captioners.autoregressive import cut_at
-from rediff.captioners.base import Caption, Decoding, Failure, Said, Traits, requests
+from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
 from rediff.captioners.transformers_vlm import chat_inputs, decode_text, stop_ids
+from rediff.decoding.canvas import check_finite
 from rediff.models.processors import load_processor
 from rediff.models.weights import load_whole
 
@@ -62,8 +61,8 @@ class DiffusionGemmaCaptioner:
         return cls(model, load_processor(folder), length=length, seed=seed)
 
     @property
-    def traits(self) -> Traits:
-        return Traits(
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
             kind="block diffusion",
             length=self.length,
             sampler="entropy-bound",
@@ -73,23 +72,15 @@ class DiffusionGemmaCaptioner:
 
     @torch.inference_mode()
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption for each image, one after another."""
-        steps = decoding.steps or self.traits.steps
-        return [
-            self._caption(image, own, steps)
-            for image, own in zip(images, requests(said, len(images)), strict=True)
-        ]
+        """A caption for each request, one after another."""
+        steps = decoding.steps or self.capabilities.steps
+        return [self._caption(request, steps) for request in requests]
 
-    def _caption(self, image: Image.Image, said: Said, steps: int | None) -> Caption:
+    def _caption(self, request: CaptionRequest, steps: int | None) -> Caption:
         started = time.perf_counter()
-        inputs = chat_inputs(self.processor, [image], [said])
+        inputs = chat_inputs(self.processor, [request])
         inputs = inputs.to(self.model.device, self.model.dtype)
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
@@ -114,4 +105,4 @@ class DiffusionGemmaCaptioner:
         )
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Holds nothing but memory."""

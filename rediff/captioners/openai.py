@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import Image
-
-from rediff.llm_client.client import Caller
-from rediff.llm_client.cache import body_of
-from rediff.llm_client.server import ServerSpec
-from rediff.llm_client.conversation import Reply, Request, cut_off, picture
-from rediff.data.images import data_url
 from rediff.captioners.base import (
+    Capabilities,
     Caption,
+    Captioner,
+    CaptionRequest,
     Decoding,
     Failure,
-    Said,
-    Traits,
-    chat_messages,
-    requests,
 )
+from rediff.captioners.sources import Loading, register_captioner
+from rediff.data.dialogue import chat_messages
+from rediff.data.images import data_url
+from rediff.llm_client.cache import body_of
+from rediff.llm_client.client import Caller
+from rediff.llm_client.conversation import Reply, Request, cut_off, picture
+from rediff.llm_client.server import ServerSpec
 
 MAX_TOKENS = 512
+
+
+def server_of(where: str, loading: Loading) -> ServerSpec:
+    """How the server of the model `where` is reached."""
+    return ServerSpec(
+        model=where, base_url=loading.base_url, key_env=loading.key_env,
+        max_tokens=loading.max_tokens,
+    )  # fmt: skip
+
+
+def identify(where: str, loading: Loading) -> Mapping[str, str]:
+    """The server's name for the model, and the server's address: nothing else is known of it."""
+    address = loading.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    return {"server": where, "address": address}
+
+
+@register_captioner("openai", identify=identify, server=server_of)
+def open_server(where: str, loading: Loading) -> Captioner:
+    """The captioner of a model behind a server. Raises ValueError if its key is not set."""
+    return OpenAICaptioner(server_of(where, loading))
 
 
 class OpenAICaptioner:
@@ -40,34 +60,25 @@ class OpenAICaptioner:
         self.caller = Caller(spec)
 
     @property
-    def traits(self) -> Traits:
-        return Traits(kind="server", length=self.length, sampler="api")
+    def capabilities(self) -> Capabilities:
+        return Capabilities(kind="server", length=self.length, sampler="api")
 
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption or a failure for each image, sent as a PNG."""
-        return self.caption_urls([data_url(image) for image in images], said=said)
-
-    def caption_urls(
-        self, urls: Sequence[str], *, said: Sequence[Said] | None = None
-    ) -> list[Caption | Failure]:
-        """The same for pictures that are data URLs already."""
+        """A caption or a failure for each request. Pictures are sent as the bytes of their files
+        where the server takes these, else as PNG."""
         with ThreadPoolExecutor(self.spec.concurrency) as pool:
-            return list(pool.map(self._ask, urls, requests(said, len(urls))))
+            return list(pool.map(self._ask, requests))
 
-    def _ask(self, url: str, said: Said) -> Caption | Failure:
+    def _ask(self, request: CaptionRequest) -> Caption | Failure:
+        original = None if request.original is None else request.original()
+        messages = chat_messages(request.asked(), picture(data_url(request.image, original)))
         started = time.perf_counter()
-        request = Request(
-            messages=chat_messages(said, picture(url)), prompt="caption", max_tokens=self.length,
-            temperature=0.0,
-        )  # fmt: skip
-        reply = self.caller.call(body_of(self.spec, request))
+        question = Request(
+            messages=messages, prompt="caption", max_tokens=self.length, temperature=0.0
+        )
+        reply = self.caller.call(body_of(self.spec, question))
         if reason := _why_none(reply):
             return Failure(reason)
         assert reply.text is not None

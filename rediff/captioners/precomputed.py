@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
+from rediff.captioners.base import (
+    Capabilities,
+    Caption,
+    Captioner,
+    CaptionRequest,
+    Decoding,
+    Failure,
+)
+from rediff.captioners.sources import Loading, file_hashes, register_captioner
 from rediff.data.caption_files import CaptionFile, read_caption_file
 from rediff.data.images import SUFFIXES
 from rediff.io.names import same_name
-from rediff.captioners.base import Caption, Decoding, Failure, Said, Traits
 
 GIVEN = "given"
 """Stands for a sampler, where captions were made elsewhere."""
 NO_CAPTION = "no caption in the file"
 ENDS = ("<|eot_id|>", "<|endoftext|>")
 """Texts that end a response where a tool has kept special tokens, as the official one does."""
+
+
+@register_captioner(
+    "captions", identify=lambda where, loading: file_hashes("captions", [Path(where)])
+)
+def open_captions(where: str, loading: Loading) -> Captioner:
+    """The captioner of a file of captions. Raises as `read_caption_file`."""
+    return PrecomputedCaptioner.load(Path(where))
 
 
 class PrecomputedCaptioner:
@@ -32,39 +46,26 @@ class PrecomputedCaptioner:
         return cls(read_caption_file(path))
 
     @property
-    def traits(self) -> Traits:
-        return Traits(kind="captions file", length=None, sampler=GIVEN)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(kind="captions file", length=None, sampler=GIVEN)
 
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """The file's caption for each id, which must be given."""
-        assert ids is not None, "captions are looked up by id"
-        return [self._look_up(same_name(i)) for i in ids]
+        """The file's caption for the id of each request, or else for one of its aliases."""
+        return [self._look_up(request) for request in requests]
 
-    def knows(self, sample_id: str) -> bool:
-        """Whether the file has an entry of this id."""
-        return any(
-            same_name(name) in known
-            for name in (sample_id, bare_id(sample_id))
-            for known in (self.captions, self.broken)
-        )
-
-    def _look_up(self, sample_id: str) -> Caption | Failure:
-        for name in (sample_id, bare_id(sample_id)):
+    def _look_up(self, request: CaptionRequest) -> Caption | Failure:
+        ids = [same_name(name) for name in (request.id, *request.aliases)]
+        for name in (name for own in ids for name in (own, bare_id(own))):
             if name in self.captions:
-                return Caption(strip_ends(self.captions[name]), None, None, 0.0, truncated=False)
+                return Caption(strip_ends(self.captions[name]))
             if name in self.broken:
                 return Failure(self.broken[name])
         return Failure(NO_CAPTION)
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Holds nothing but memory."""
 
 
 def bare_id(sample_id: str) -> str:

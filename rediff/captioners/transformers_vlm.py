@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from PIL import Image
 from transformers import (
     AutoModelForImageTextToText,
     GenerationConfig,
@@ -18,22 +17,15 @@ from transformers import (
 )
 
 from rediff.captioners.autoregressive import GREEDY, FiniteLogits, cut_at
-from rediff.captioners.base import (
-    Caption,
-    Decoding,
-    Failure,
-    Said,
-    Traits,
-    chat_messages,
-    requests,
-)
+from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
+from rediff.data.dialogue import chat_messages
 from rediff.models.processors import load_processor
 from rediff.models.weights import load_whole
 
 MAX_TOKENS = 512
 
 
-class ImageTextToTextCaptioner:
+class TransformersCaptioner:
     """Greedy captions in the model's own chat format, at most `length` tokens."""
 
     def __init__(
@@ -51,7 +43,7 @@ class ImageTextToTextCaptioner:
         length: int = MAX_TOKENS,
         trust_remote_code: bool = False,
         **loading: Any,
-    ) -> ImageTextToTextCaptioner:
+    ) -> TransformersCaptioner:
         """From a model folder, safetensors only. `loading` goes to `from_pretrained`.
 
         Raises as `load_whole`.
@@ -62,28 +54,23 @@ class ImageTextToTextCaptioner:
         return cls(model, processor, length=length)
 
     @property
-    def traits(self) -> Traits:
-        return Traits(kind="autoregressive", length=self.length, sampler=GREEDY)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(kind="autoregressive", length=self.length, sampler=GREEDY)
 
     @torch.inference_mode()
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption for each image. Raises ValueError if the model has no chat template."""
+        """A caption for each request. Raises ValueError if the model has no chat template."""
         started = time.perf_counter()
-        inputs = chat_inputs(self.processor, images, requests(said, len(images)))
+        inputs = chat_inputs(self.processor, requests)
         inputs = inputs.to(self.model.device, self.model.dtype)
         output = self.model.generate(
             **inputs, max_new_tokens=self.length, do_sample=False, num_beams=1,
             logits_processor=LogitsProcessorList([FiniteLogits()]),
         )  # fmt: skip
         stops = stop_ids(self.model.generation_config, self.processor.tokenizer)
-        seconds = (time.perf_counter() - started) / len(images)
+        seconds = (time.perf_counter() - started) / len(requests)
         rows = output[:, inputs["input_ids"].size(1) :].tolist()
         return [self._caption(row, stops, seconds) for row in rows]
 
@@ -98,13 +85,11 @@ class ImageTextToTextCaptioner:
         )
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Holds nothing but memory."""
 
 
-def chat_inputs(
-    processor: ProcessorMixin, images: Sequence[Image.Image], said: Sequence[Said]
-) -> Any:
-    """What was said about each image in the model's chat format, padded on the left.
+def chat_inputs(processor: ProcessorMixin, requests: Sequence[CaptionRequest]) -> Any:
+    """The dialogue of each request in the model's chat format, padded on the left.
 
     By transformers' own path from messages to ids, which knows where a template begins the text.
     Raises ValueError if there is no template.
@@ -114,8 +99,8 @@ def chat_inputs(
     processor.tokenizer.padding_side = "left"
     return processor.apply_chat_template(
         [
-            chat_messages(own, {"type": "image", "image": image.convert("RGB")})
-            for image, own in zip(images, said, strict=True)
+            chat_messages(request.asked(), {"type": "image", "image": request.image.convert("RGB")})
+            for request in requests
         ],
         add_generation_prompt=True,
         tokenize=True,

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from rediff.captioners.base import Caption, Decoding, Failure, Said, Traits, requests
+from rediff.captioners.base import (
+    Capabilities,
+    Caption,
+    Captioner,
+    CaptionRequest,
+    Decoding,
+    Failure,
+)
+from rediff.captioners.sources import Loading, file_hashes, register_captioner
 from rediff.captioners.worker_process import WorkerError, WorkerProcess, WorkerSpec
 
 GIVE_UP_AFTER = 3
 """Failures in a row, after which a worker is left alone."""
+
+
+def identify(where: str, loading: Loading) -> Mapping[str, str]:
+    """Hashes of the worker's file, and of all files and folders that its command names."""
+    path = Path(where)
+    spec = WorkerSpec.load(path)
+    assert spec.cwd is not None
+    named = [found for part in spec.command[1:] if (found := spec.cwd / part).exists()]
+    return file_hashes("worker", [path, *named])
+
+
+@register_captioner("worker", identify=identify)
+def open_worker(where: str, loading: Loading) -> Captioner:
+    """Starts the worker of a YAML file. Raises as `WorkerSpec.load` and `WorkerProcess`."""
+    return WorkerCaptioner(WorkerSpec.load(Path(where)))
 
 
 class WorkerCaptioner:
@@ -32,9 +53,9 @@ class WorkerCaptioner:
         self.greeting = self._started().greeting
 
     @property
-    def traits(self) -> Traits:
+    def capabilities(self) -> Capabilities:
         hello = self.greeting
-        return Traits(
+        return Capabilities(
             kind=hello.kind,
             length=hello.length,
             sampler=hello.sampler,
@@ -43,33 +64,22 @@ class WorkerCaptioner:
         )
 
     def caption(
-        self,
-        images: Sequence[Image.Image],
-        decoding: Decoding,
-        *,
-        said: Sequence[Said] | None = None,
-        ids: Sequence[str] | None = None,
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        """A caption or a failure for each image."""
-        names = ids or [str(i) for i in range(len(images))]
-        return [
-            self._caption(name, image, own, decoding.steps)
-            for name, image, own in zip(names, images, requests(said, len(images)), strict=True)
-        ]
+        """A caption or a failure for each request."""
+        return [self._caption(request, decoding.steps) for request in requests]
 
-    def _caption(
-        self, name: str, image: Image.Image, said: Said, steps: int | None
-    ) -> Caption | Failure:
+    def _caption(self, request: CaptionRequest, steps: int | None) -> Caption | Failure:
         if self.failures >= GIVE_UP_AFTER:
             return Failure(f"the worker failed {self.failures} times in a row and is not asked")
         path = Path(self.folder.name) / "image.png"
-        image.convert("RGB").save(path)
-        *before, prompt = said
+        request.image.convert("RGB").save(path)
+        *before, prompt = request.asked()
         earlier = {"before": before} if before else {}
-        request = {"id": name, "image": str(path), "prompt": prompt, "steps": steps, **earlier}
+        asked = {"id": request.id, "image": str(path), "prompt": prompt, "steps": steps, **earlier}
         started = time.perf_counter()
         try:
-            reply = self._started().ask(request)
+            reply = self._started().ask(asked)
         except WorkerError as error:
             self.failures += 1
             self._end()

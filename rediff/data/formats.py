@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from rediff.io.json_files import iterate_json
 from rediff.data.records import Dropped, Record, TextEdit, Turn
+from rediff.io.json_files import iterate_json
 
 Format = Literal["vicrit", "conversations", "revisions", "lines"]
 MARK = "<image>"

@@ -1,1 +1,1 @@
-"""Decoding: the canvas, the rules of a sampler, the named samplers, and traces."""
+"""Decoding: the canvas, the rules, the samplers made of them, and traces."""

@@ -1,4 +1,4 @@
-"""The response being written, and what one forward pass says about it."""
+"""The response under construction, and what one forward pass predicts for it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,31 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecialIds:
-    """Token ids that decoding treats apart.
+    """Token ids with a meaning of their own in decoding.
 
-    `mask` marks positions not yet written, `stop` ends the response, `banned` are never proposed
-    (`mask` is always among them). `frame`: start and end of text and of a header, the only ids
-    that the official code never proposes.
+    `mask` marks positions that are not written yet and `eos` ends the response. `banned` ids are
+    never predicted; `mask` always belongs to them. `official_banned`: the only ids that the
+    authors' code never predicts (start and end of text, start and end of a header).
     """
 
     mask: int
-    stop: int
+    eos: int
     banned: tuple[int, ...] = ()
-    frame: tuple[int, ...] = ()
+    official_banned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Responses under construction.
+    """A batch of responses under construction. The prompt is not part of it and cannot be edited.
 
-    `tokens`: int64 [B, R]; `mask` stands wherever `masked` is set, but only `masked` is ever asked.
-    `masked`: bool [B, R]. `done`: bool [B], rows that no step changes any more. The prompt is not
-    part of a canvas and so cannot be edited.
+    `tokens`: int64 [B, R]. `masked`: bool [B, R], the positions that are not written yet; their
+    token is `ids.mask`, but only `masked` is ever asked. `done`: bool [B], rows that no step
+    changes any more.
+
+    >>> ids = SpecialIds(mask=9, eos=1)
+    >>> canvas = Canvas.blank(1, 4, ids).prefill(0, [5, 6, 1])
+    >>> canvas.responses(), canvas.masked.tolist()
+    ([[5, 6]], [[False, False, False, True]])
     """
 
     tokens: Tensor
@@ -51,44 +56,44 @@ class Canvas:
             ids,
         )
 
-    def given(self, row: int, answer: Sequence[int]) -> Canvas:
-        """The canvas with `answer` written over the first positions of a row, visible.
+    def prefill(self, row: int, answer: Sequence[int]) -> Canvas:
+        """The canvas with `answer` visible at the first positions of a row.
 
         Raises ValueError if the answer is longer than the canvas.
         """
         if len(answer) > self.tokens.size(1):
             raise ValueError(
-                f"the given answer has {len(answer)} tokens, the canvas {self.tokens.size(1)}"
+                f"the prefilled answer has {len(answer)} tokens, the canvas {self.tokens.size(1)}"
             )
         tokens, masked = self.tokens.clone(), self.masked.clone()
         tokens[row, : len(answer)] = torch.tensor(list(answer), device=tokens.device)
         masked[row, : len(answer)] = False
         return Canvas(tokens, masked, self.done, self.ids)
 
-    def stop_position(self) -> Tensor:
-        """Position of each row's first visible stop token, R where there is none; int64 [B]."""
-        stops = (self.tokens == self.ids.stop) & ~self.masked
+    def eos_position(self) -> Tensor:
+        """Position of each row's first visible eos token, R where there is none; int64 [B]."""
+        is_eos = (self.tokens == self.ids.eos) & ~self.masked
         length = self.tokens.size(1)
-        positions = torch.arange(length, device=stops.device).expand_as(stops)
-        return torch.where(stops, positions, length).amin(dim=1)
+        positions = torch.arange(length, device=is_eos.device).expand_as(is_eos)
+        return torch.where(is_eos, positions, length).amin(dim=1)
 
-    def before_stop(self) -> Tensor:
-        """Positions left of each row's first stop token; bool [B, R]."""
+    def before_eos(self) -> Tensor:
+        """Positions to the left of each row's first eos token; bool [B, R]."""
         positions = torch.arange(self.tokens.size(1), device=self.tokens.device)
-        return positions < self.stop_position()[:, None]
+        return positions < self.eos_position()[:, None]
 
     def responses(self) -> list[list[int]]:
-        """The written tokens of each row, up to its stop token (left out)."""
-        ends = self.stop_position().tolist()
+        """The tokens of each row up to its eos token, which is left out."""
+        ends = self.eos_position().tolist()
         return [row[:end] for row, end in zip(self.tokens.tolist(), ends, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """One forward pass, reduced: the proposal at each position and how sure the model is of it.
+class Prediction:
+    """What one forward pass predicts at each position, and how confident the model is.
 
-    `token`: int64 [B, R], the argmax over ids that may be proposed. `confidence`: float32 [B, R],
-    its softmax probability.
+    `token`: int64 [B, R], the argmax over all ids that may be predicted. `confidence`: float32
+    [B, R], its softmax probability.
     """
 
     token: Tensor
@@ -96,11 +101,11 @@ class Evidence:
 
 
 class NotFiniteError(ValueError):
-    """A model's logits are not finite, so nothing it says means anything."""
+    """The logits of a model are not finite, so nothing that it predicts means anything."""
 
 
 def check_finite(numbers: Tensor) -> None:
-    """Raises NotFiniteError if one of the numbers is infinite or none."""
+    """Raises NotFiniteError if any of the numbers is infinite or nan."""
     if not bool(numbers.isfinite().all()):
         raise NotFiniteError(
             "the model's logits are not finite: its weights are broken, or its numbers too large"
@@ -108,22 +113,26 @@ def check_finite(numbers: Tensor) -> None:
         )
 
 
-def weigh(logits: Tensor, ids: SpecialIds, *, majority_stop: bool = False) -> Evidence:
-    """Evidence from logits [B, R, V] at temperature 0.
+def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> Prediction:
+    """The greedy prediction, argmax_v p(v) with p = softmax over the ids that are not banned.
 
-    Banned ids are taken out before the softmax, which is computed in float32. With
-    `majority_stop` the stop token is proposed only where it has more than half of the probability:
-    "does the response end before here?" is one question, and the words that say no are many, so
-    the plain argmax answers yes far too early wherever the next word is open. Raises NotFiniteError
-    for logits that are no numbers.
+    Args:
+        logits: [B, R, V] of any float dtype; the softmax is computed in float32.
+        ids: its `mask` and `banned` ids are taken out before the softmax.
+        majority_eos: predict eos only where p(eos) > 1/2. "Does the response end before this
+            position?" is one question, and the words that answer no share their probability, so
+            that the plain argmax ends responses far too early wherever the next word is open.
+
+    Raises:
+        NotFiniteError: if the logits are not finite.
     """
     scores = logits.float()
     banned = torch.tensor([ids.mask, *ids.banned], device=scores.device)
     scores = scores.index_fill(-1, banned, -torch.inf)
     normaliser = scores.logsumexp(dim=-1)
     check_finite(normaliser)
-    if majority_stop:
-        likely = scores[..., ids.stop] - normaliser > math.log(0.5)
-        scores[..., ids.stop].masked_fill_(~likely, -torch.inf)
+    if majority_eos:
+        likely = scores[..., ids.eos] - normaliser > math.log(0.5)
+        scores[..., ids.eos].masked_fill_(~likely, -torch.inf)
     best, token = scores.max(dim=-1)
-    return Evidence(token, torch.exp(best - normaliser))
+    return Prediction(token, torch.exp(best - normaliser))

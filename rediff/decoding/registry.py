@@ -1,83 +1,181 @@
-"""The named samplers."""
+"""Samplers by name. Any number of a sampler, or of one of its rules, can be set in its name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
-from rediff.decoding.rules import Linear, ReplaceAll, Settled
-from rediff.decoding.sampler import AnySampler, OfficialSampler, Sampler
+from rediff.decoding.rules import Converged, LinearSchedule, RepredictVisible
+from rediff.decoding.sampler import OfficialSampler, RuleSampler, Sampler
 from rediff.io.suggest import unknown
+from rediff.plugins import Registry
 
-if TYPE_CHECKING:
-    from rediff.decoding.canvas import Canvas
-    from rediff.decoding.loop import Decoded, Denoiser
-
-SAMPLERS: Mapping[str, AnySampler] = {
-    "mask-predict": Sampler(name="mask-predict"),
-    "refine": Sampler(
-        name="refine",
-        schedule=Linear(settle=0.2),
-        revise=ReplaceAll(),
-        stop=Settled(),
-    ),
-    "llada-official": OfficialSampler(name="llada-official", revise=False),
-    "rediff-official": OfficialSampler(name="rediff-official", revise=True),
-}
+SAMPLERS = Registry[Callable[[], Sampler]]("sampler")
+"""What makes each sampler, with its defaults."""
 
 
-def decode(
-    denoiser: Denoiser, canvas: Canvas, sampler: AnySampler, steps: int, *, trace: bool = False
-) -> Decoded:
-    """Runs `sampler` on `canvas` for at most `steps` denoising steps.
+def register_sampler(name: str) -> Callable[[Any], Any]:
+    """Registers a sampler under a name: decorates a class or function that makes it.
 
-    Raises ValueError if the steps or the blocks do not divide as the sampler asks.
+    >>> @register_sampler("patient")
+    ... def patient() -> Sampler:
+    ...     return RuleSampler(name="patient", schedule=LinearSchedule(refine_share=0.5))
+    >>> find_sampler("patient,refine_share=0.25").schedule
+    LinearSchedule(refine_share=0.25)
     """
-    from rediff.decoding.loop import decode_by_rules
-    from rediff.decoding.official import decode_official
-
-    if isinstance(sampler, OfficialSampler):
-        return decode_official(denoiser, canvas, sampler, steps, trace=trace)
-    return decode_by_rules(denoiser, canvas, sampler, steps, trace=trace)
+    return SAMPLERS.register(name)
 
 
-def describe(sampler: AnySampler) -> str:
-    """What a sampler does, in one line."""
-    if isinstance(sampler, OfficialSampler):
-        return "the authors' loop, with revision" if sampler.revise else "the authors' loop"
-    return " x ".join(map(str, (sampler.schedule, sampler.commit, sampler.revise, sampler.stop)))
+@register_sampler("mask-predict")
+def mask_predict() -> Sampler:
+    """Masks become tokens, most confident first, and tokens stay (LLaDA, arXiv 2502.09992)."""
+    return RuleSampler(name="mask-predict")
 
 
-def find_sampler(text: str) -> AnySampler:
-    """The sampler that `text` names, e.g. "refine" or "rediff-official,block_length=32".
+@register_sampler("refine")
+def refine() -> Sampler:
+    """ReDiff's refinement (arXiv 2510.19871), with a last fifth of the steps for revision alone."""
+    return RuleSampler(
+        name="refine",
+        schedule=LinearSchedule(refine_share=0.2),
+        revise=RepredictVisible(),
+        stop=Converged(),
+    )
 
-    Behind the name any option may be set that is a number or yes / no; the sampler's name is then
-    the whole text. Raises ValueError suggesting the nearest name or option.
+
+@register_sampler("llada-official")
+def llada_official() -> Sampler:
+    """The loop of the ReDiff authors' code without revision."""
+    return OfficialSampler(name="llada-official", revise=False)
+
+
+@register_sampler("rediff-official")
+def rediff_official() -> Sampler:
+    """The loop of the ReDiff authors' code with revision."""
+    return OfficialSampler(name="rediff-official", revise=True)
+
+
+def find_sampler(text: str) -> Sampler:
+    """The sampler that a text names: `refine`, or `refine,refine_share=0.3,revise.last=0.5`.
+
+    Any number or yes / no of the sampler or of one of its rules can be set. An option that two
+    rules have is called by its rule, as `revise.threshold`. The name of the sampler is then the
+    whole text.
+
+    Raises:
+        ValueError: for an unknown name or option, suggesting the nearest, or for a wrong value.
     """
     name, *settings = text.split(",")
-    if name not in SAMPLERS:
-        raise unknown("sampler", name, SAMPLERS)
-    sampler = SAMPLERS[name]
-    options = {f.name: f.type for f in fields(sampler) if f.type in PARSERS}
-    changes: dict[str, Any] = {"name": text}
+    sampler: Any = SAMPLERS[name]()
+    options = options_of(sampler)
     for setting in settings:
         key, _, value = setting.partition("=")
-        if key not in options:
-            raise unknown(f"option of {name}", key, options)
+        option = _find_option(options, key, name)
         try:
-            changes[key] = PARSERS[str(options[key])](value)
+            sampler = option.set(sampler, option.parse(value))
         except (ValueError, KeyError) as error:
-            raise ValueError(f"{text!r}: {key} cannot be {value!r}") from error
-    try:
-        return replace(sampler, **changes)
-    except ValueError as error:
-        raise ValueError(f"{text!r}: {error}") from error
+            reason = error if isinstance(error, _RuleError) else f"{key} cannot be {value!r}"
+            raise ValueError(f"{text!r}: {reason}") from error
+    return replace(sampler, name=text) if settings else sampler
+
+
+def expand_grid(text: str) -> list[str]:
+    """Every sampler of a grid, whose options have several values.
+
+    >>> expand_grid("rediff-official,revise_topk=0.25|0.5")
+    ['rediff-official,revise_topk=0.25', 'rediff-official,revise_topk=0.5']
+    """
+    choices = []
+    for part in text.split(","):
+        key, equals, values = part.partition("=")
+        choices.append([f"{key}{equals}{value}" for value in values.split("|")])
+    return [",".join(parts) for parts in itertools.product(*choices)]
+
+
+class _RuleError(ValueError):
+    """A rule or sampler refuses a value, in words for users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One number of a sampler. `rule`: the field that holds its rule, empty for the sampler's own.
+
+    `type`: one of `PARSERS`. `value`: what it is now.
+    """
+
+    rule: str
+    field: str
+    type: str
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """How it is called wherever another rule has an option of the same name."""
+        return f"{self.rule}.{self.field}" if self.rule else self.field
+
+    def parse(self, text: str) -> Any:
+        return PARSERS[self.type](text)
+
+    def set(self, sampler: Any, value: Any) -> Any:
+        """The sampler with another value. Raises ValueError if it is refused."""
+        try:
+            if not self.rule:
+                return replace(sampler, **{self.field: value})
+            rule = replace(getattr(sampler, self.rule), **{self.field: value})
+        except ValueError as error:
+            raise _RuleError(str(error)) from error
+        return replace(sampler, **{self.rule: rule})
+
+
+def options_of(sampler: Sampler) -> dict[str, Option]:
+    """The options of a sampler by the shortest name that tells each from all others.
+
+    >>> sorted(options_of(find_sampler("mask-predict")))
+    ['block_length', 'eos_last', 'majority_eos', 'refine_share', 'threshold']
+    """
+    options = list(_options(sampler))
+    counts: dict[str, int] = {}
+    for option in options:
+        counts[option.field] = counts.get(option.field, 0) + 1
+    return {o.field if counts[o.field] == 1 else o.name: o for o in options}
+
+
+def _options(sampler: Any) -> Iterator[Option]:
+    if not is_dataclass(sampler):
+        return
+    for field in fields(sampler):
+        value = getattr(sampler, field.name)
+        if is_dataclass(value):
+            for inner in fields(value):
+                if _type_of(inner.type) in PARSERS:
+                    number = getattr(value, inner.name)
+                    yield Option(field.name, inner.name, _type_of(inner.type), number)
+        elif field.name != "name" and _type_of(field.type) in PARSERS:
+            yield Option("", field.name, _type_of(field.type), value)
+
+
+def _type_of(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+
+
+def _find_option(options: Mapping[str, Option], key: str, sampler: str) -> Option:
+    if key in options:
+        return options[key]
+    for option in options.values():
+        if option.name == key:
+            return option
+    several = [option.name for option in options.values() if option.field == key]
+    if several:
+        raise ValueError(f"{key!r} of {sampler} is ambiguous: say {' or '.join(several)}")
+    raise unknown(f"option of {sampler}", key, options)
 
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     "bool": {"true": True, "yes": True, "false": False, "no": False}.__getitem__,
     "int | None": int,
+    "int": int,
     "float": float,
 }
-"""How an option's text is read, by the type it is declared with."""
+"""How an option's text is read, by the type that it is declared with."""

@@ -1,6 +1,8 @@
-"""Schedule, commit, revise and stop: the four rules that make a sampler.
+"""The four rules that make a sampler: schedule, unmask, revise and stop.
 
-Each rule is a small frozen object, free of model and state, and can be replaced alone.
+Each rule is a small frozen dataclass without model or state. A sampler is one rule of each kind,
+and any of them can be replaced alone. Positions are bool masks [B, R] throughout. torch is
+imported where a rule is applied, so that listing samplers takes no second.
 """
 
 from __future__ import annotations
@@ -12,110 +14,114 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rediff.decoding.canvas import Evidence
+    from rediff.decoding.canvas import Prediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Linear:
-    """Commit the masks evenly, the remainder in the earliest steps; then settle.
+class LinearSchedule:
+    """Unmasks n masks evenly over the first T' of T steps, the remainder in the earliest.
 
-    `settle`: share of the steps, at the end, in which nothing is left to commit and only revision
-    acts. 0 is the published schedule, in which the tokens of the last step are never revised.
+    Step t of T' unmasks floor(n / T') + [t < n mod T'], as in LLaDA (arXiv 2502.09992, appendix
+    A). T' = max(1, T - floor(T * refine_share)): in the last steps nothing is left to unmask, and
+    only revision acts. At 0, the published schedule, tokens of the last step are never revised.
+    Raises ValueError for a share outside [0, 1].
     """
 
-    settle: float = 0.0
+    refine_share: float = 0.0
 
     def __post_init__(self) -> None:
-        check_share("settle", self.settle)
+        check_share("refine_share", self.refine_share)
 
-    def commit_steps(self, steps: int) -> int:
-        """How many of `steps` commit; at least one. Each such step commits a share of the masks."""
-        return max(1, steps - math.floor(steps * self.settle))
+    def unmask_steps(self, steps: int) -> int:
+        """T', the steps that unmask tokens."""
+        return max(1, steps - math.floor(steps * self.refine_share))
 
     def quotas(self, masks: Tensor, steps: int) -> Tensor:
-        """Tokens to commit for rows with `masks` [B] masked positions; int64 [B, steps]."""
+        """Tokens to unmask in each step, int64 [B, steps], of rows with `masks` [B] masks.
+
+        >>> import torch
+        >>> LinearSchedule().quotas(torch.tensor([7]), 3).tolist()
+        [[3, 2, 2]]
+        """
         import torch
 
-        committing = self.commit_steps(steps)
+        unmasking = self.unmask_steps(steps)
         step = torch.arange(steps, device=masks.device)
-        quotas = masks[:, None] // committing + (step < (masks % committing)[:, None]).long()
-        return torch.where(step < committing, quotas, 0)
+        quotas = masks[:, None] // unmasking + (step < (masks % unmasking)[:, None]).long()
+        return torch.where(step < unmasking, quotas, 0)
 
 
-class Commit(Protocol):
-    """Chooses which open positions to write: bool [B, R], a subset of `eligible` [B, R]."""
+class Unmask(Protocol):
+    """Chooses which masks to write."""
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, quota: Tensor, stop: int) -> Tensor:
-        """`quota` [B] is the schedule's wish for this step; `stop` the id of the stop token."""
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        """A subset of `eligible` bool [B, R].
+
+        Args:
+            prediction: of this step.
+            eligible: masks of the block before the eos token; bool [B, R].
+            quota: how many tokens the schedule asks for; int64 [B].
+            eos: id of the eos token.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MostConfident:
-    """The `quota` most confident positions (LLaDA's low-confidence remasking, at temperature 0).
+    """The `quota` most confident masks, ties to the left, and all above `threshold`.
 
-    `stop_last`: proposals of the stop token come after all others, leftmost first. A model that
-    was trained on padded responses is surest of the padding, and would write the end before the
-    beginning. Ties go to the left.
+    At threshold 1 this is LLaDA's low-confidence remasking at temperature 0 (arXiv 2502.09992,
+    algorithm 5); below, a step also unmasks every position with confidence > `threshold`, as
+    Fast-dLLM does (arXiv 2505.22618, section 3.3). `eos_last`: positions where eos is predicted
+    come after all others, leftmost first. A model trained on padded responses is surest of the
+    padding, and would write the end before the beginning. Raises ValueError for a threshold
+    outside [0, 1].
     """
 
-    stop_last: bool = True
-
-    def __call__(self, evidence: Evidence, eligible: Tensor, quota: Tensor, stop: int) -> Tensor:
-        import torch
-
-        score = evidence.confidence
-        if self.stop_last:
-            position = torch.arange(score.size(1), device=score.device)
-            score = torch.where(evidence.token == stop, -1.0 - position, score)
-        return top_ranked(score, eligible, quota)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confident:
-    """Every position surer than `threshold`, and at least the quota (Fast-dLLM's rule)."""
-
-    threshold: float
+    eos_last: bool = True
+    threshold: float = 1.0
 
     def __post_init__(self) -> None:
         check_share("threshold", self.threshold)
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, quota: Tensor, stop: int) -> Tensor:
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         import torch
 
-        sure = eligible & (evidence.confidence > self.threshold)
-        return torch.where(
-            (sure.sum(dim=1) >= quota)[:, None],
-            sure,
-            top_ranked(evidence.confidence, eligible, quota),
-        )
+        score = prediction.confidence
+        sure = eligible & (score > self.threshold)
+        if self.eos_last:
+            ends = prediction.token == eos
+            position = torch.arange(score.size(1), device=score.device)
+            score = torch.where(ends, -1.0 - position, score)
+            sure &= ~ends
+        return top_ranked(score, eligible, quota) | sure
 
 
 class Revise(Protocol):
-    """Chooses which visible positions take their new argmax: a subset of `eligible` [B, R]."""
+    """Chooses which visible positions take their new prediction."""
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
-        """`step` of `steps`, counted from 0 in each block."""
+    def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
+        """A subset of `eligible` bool [B, R]; this is `step` of `steps`, from 0 in each block."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Freeze:
-    """A token once written stays (mask-prediction)."""
+class KeepVisible:
+    """A visible token never changes (mask-prediction, as in LLaDA)."""
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
-        import torch
-
-        return torch.zeros_like(eligible)
+    def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
+        return eligible & False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceAll:
-    """Every visible token is predicted anew (ReDiff, arXiv 2510.19871, section 3).
+class RepredictVisible:
+    """Every visible token becomes its new prediction, x_i <- argmax p(x_i | x, image, prompt).
 
-    `top_fraction`: only this share of the visible positions, the most confident ones (the
-    official `revise_topk`). `last`: only in this share of the steps, at their end (the official
-    `revise_start`). `threshold`: only where the new token is surer than this.
+    This is the refinement of ReDiff (arXiv 2510.19871, section 3.3). `top_fraction`: only this
+    share of the visible positions, the most confident ones (the authors' `revise_topk`). `last`:
+    only in this share of the steps, at their end (the authors' `revise_start`). `threshold`: only
+    where the confidence in the new token is above it. Raises ValueError for a number outside
+    [0, 1].
     """
 
     top_fraction: float = 1.0
@@ -126,41 +132,43 @@ class ReplaceAll:
         for name in ("top_fraction", "last", "threshold"):
             check_share(name, getattr(self, name))
 
-    def __call__(self, evidence: Evidence, eligible: Tensor, step: int, steps: int) -> Tensor:
-        import torch
-
+    def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
         if step < steps - math.ceil(steps * self.last):
-            return torch.zeros_like(eligible)
-        chosen = eligible & (evidence.confidence > self.threshold)
+            return eligible & False
+        chosen = eligible & (prediction.confidence > self.threshold)
         if self.top_fraction < 1.0:
             quota = (eligible.sum(dim=1) * self.top_fraction).long()
-            chosen &= top_ranked(evidence.confidence, eligible, quota)
+            chosen &= top_ranked(prediction.confidence, eligible, quota)
         return chosen
 
 
 class Stop(Protocol):
-    """Says which rows are finished with the block that is being decoded: bool [B]."""
+    """Says which rows are finished with the block that is being decoded."""
 
     def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
-        """`open_` bool [B, R]: masks of the block before the stop token. `changed` bool [B, R]:
-        positions whose token differs from before this step; before the first step of a block those
-        that a step may change, its visible ones."""
+        """Finished rows, bool [B].
+
+        Args:
+            open_: masks of the block before the eos token; bool [B, R].
+            changed: positions whose token this step changed; bool [B, R]. Before the first step
+                of a block: the positions that a step may change, its visible ones.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """No mask is left before the stop token (the published rule)."""
+    """A row is finished when no mask is left before the eos token (the published rule)."""
 
     def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
         return ~open_.any(dim=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """No mask is left before the stop token and the last pass changed nothing.
+class Converged:
+    """A row is finished when no mask is left before the eos token and a step changed nothing.
 
-    Temperature is 0, so a pass that changed nothing would change nothing again.
+    Decoding is greedy, so a step that changed nothing would change nothing again.
     """
 
     def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
@@ -168,20 +176,18 @@ class Settled:
 
 
 def check_share(name: str, value: float) -> None:
-    """Raises ValueError for a number out of [0, 1], or none."""
+    """Raises ValueError for a number outside [0, 1], or nan."""
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be from 0 to 1, got {value}")
 
 
 def check_length(name: str, value: int | None) -> None:
-    """Raises ValueError for a length that is not above 0; None is none."""
+    """Raises ValueError for a length that is not above 0; None stands for no length."""
     if value is not None and value <= 0:
         raise ValueError(f"{name} must be above 0, got {value}")
 
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:
-    """The `quota` [B] eligible positions of highest score, ties to the left; bool [B, R]."""
-    import torch
-
-    order = score.masked_fill(~eligible, -torch.inf).argsort(dim=1, descending=True, stable=True)
+    """The `quota` [B] eligible positions with the highest score, ties to the left; bool [B, R]."""
+    order = score.masked_fill(~eligible, -math.inf).argsort(dim=1, descending=True, stable=True)
     return eligible & (order.argsort(dim=1) < quota[:, None])

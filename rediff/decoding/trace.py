@@ -1,4 +1,4 @@
-"""What happened at every denoising step, for people and for statistics."""
+"""What happened in every denoising step, for people and for statistics."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One denoising step of a batch, after it was applied.
+    """One denoising step of a batch, after it was applied. All on the CPU.
 
-    `tokens` int64, `masked` bool, `confidence` float32, `committed` bool, `revised` bool (the
-    token differs from the one that stood there), all [B, R], on the CPU. `active` bool [B].
+    `tokens`: int64 [B, R]. `masked`: bool [B, R]. `confidence`: float32 [B, R], of the
+    predictions, 0 in rows that were not decoded. `unmasked`, `revised`: bool [B, R], the masks that
+    became tokens and the tokens that became others. `active`: bool [B], the rows decoded.
     """
 
     tokens: Tensor
     masked: Tensor
     confidence: Tensor
-    committed: Tensor
+    unmasked: Tensor
     revised: Tensor
     active: Tensor
 
@@ -29,14 +30,14 @@ class Step:
 class Trace:
     """The steps of one response.
 
-    `tokens` int64, `masked`, `committed`, `revised` bool, `confidence` float32, all [steps, R].
-    `words`: the tokens as text, [steps][R], where a captioner made the trace.
+    `tokens`: int64 [steps, R]. `masked`, `unmasked`, `revised`: bool [steps, R]. `confidence`:
+    float32 [steps, R]. `words`: the tokens as text, [steps][R], where a captioner made the trace.
     """
 
     tokens: Tensor
     masked: Tensor
     confidence: Tensor
-    committed: Tensor
+    unmasked: Tensor
     revised: Tensor
     words: Sequence[Sequence[str]] = ()
 
@@ -45,18 +46,22 @@ class Trace:
         """How many times a visible token was replaced by another."""
         return int(self.revised.sum())
 
+    def __repr__(self) -> str:
+        steps, length = self.tokens.shape
+        return f"Trace({steps} steps, {length} positions, {self.revisions} revisions)"
+
 
 def row_trace(steps: Sequence[Step], row: int) -> Trace:
-    """The trace of one row, up to the step that finished it."""
-    own = [step for step in steps if step.active[row]]
+    """The trace of one row: the steps in which it was active."""
+    active = [step for step in steps if step.active[row]]
 
     def over_steps(name: str) -> Tensor:
-        return torch.stack([getattr(step, name)[row] for step in own])
+        return torch.stack([getattr(step, name)[row] for step in active])
 
     return Trace(
-        over_steps("tokens"),
-        over_steps("masked"),
-        over_steps("confidence"),
-        over_steps("committed"),
-        over_steps("revised"),
+        tokens=over_steps("tokens"),
+        masked=over_steps("masked"),
+        confidence=over_steps("confidence"),
+        unmasked=over_steps("unmasked"),
+        revised=over_steps("revised"),
     )

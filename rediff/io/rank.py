@@ -1,4 +1,4 @@
-"""Processes that share a run's samples, as torchrun, accelerate and Slurm start them."""
+"""Processes that share work, as torchrun, accelerate and Slurm start them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Rank:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Rank:
-        """By RANK and WORLD_SIZE (torchrun, accelerate), else by Slurm's variables of a step.
+        """From RANK and WORLD_SIZE (torchrun, accelerate), else from Slurm's variables of a step.
 
         Raises ValueError if they contradict each other.
         """
@@ -33,12 +33,12 @@ class Rank:
             raise ValueError(f"{names[0]} is {index}, but {names[1]} is {world}")
         return cls(index, world, local)
 
-    def owns(self, sample_id: str) -> bool:
-        """Whether a sample is this process's to do: by its id alone, whatever the others do."""
-        digest = hashlib.sha256(sample_id.encode()).digest()
+    def owns(self, name: str) -> bool:
+        """Whether a piece of work is this process's: decided by a hash of its name alone."""
+        digest = hashlib.sha256(name.encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.world == self.index
 
     @property
     def leads(self) -> bool:
-        """Whether this process waits for the others and scores."""
+        """Whether this process waits for the others, and does what one process does alone."""
         return self.index == 0

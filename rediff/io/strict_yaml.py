@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from rediff.io.text_files import read_text
 from rediff.io.suggest import explain
+from rediff.io.text_files import read_text
 
 Form = TypeVar("Form")
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
@@ -55,19 +55,34 @@ class _TextKeys(yaml.SafeLoader):
         super().flatten_mapping(node)
 
 
-def check_form(path: Path, raw: Any, kind: type[Form]) -> Form:
-    """Plain values as `kind`. Raises ValueError naming the file they came from."""
-    adapter = TypeAdapter(kind)
+def check_form(
+    path: Path, raw: Any, kind: type[Form], *, at: str = "", keys: Sequence[str] = ()
+) -> Form:
+    """Plain values as `kind`.
+
+    Args:
+        path: the file they came from.
+        raw: the values.
+        kind: what pydantic can check them against.
+        at: where in the file they stand.
+        keys: keys that are right elsewhere in the file.
+
+    Raises:
+        ValueError: naming the file, the place, and the nearest right key for an unknown one.
+    """
     try:
-        return adapter.validate_python(raw)
+        return TypeAdapter(kind).validate_python(raw)
     except ValidationError as error:
-        raise ValueError(
-            f"{path}: {explain(error, sorted(_keys(adapter.json_schema())))}"
-        ) from error
+        reason = explain(error, sorted({*keys, *form_keys(kind)}))
+        raise ValueError(f"{path}: {at}{'.' if at else ''}{reason}") from error
+
+
+def form_keys(kind: Any) -> set[str]:
+    """Every key that a form knows, at any depth."""
+    return set(_keys(TypeAdapter(kind).json_schema()))
 
 
 def _keys(schema: Any) -> Iterator[str]:
-    """Every key that the form knows, at any depth."""
     if isinstance(schema, dict):
         yield from schema.get("properties", ())
         for part in schema.values():

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import openai
 
-from rediff.llm_client.client import open_client
 from rediff.llm_client.cache import ReplyCache
+from rediff.llm_client.client import open_client
 from rediff.llm_client.completion import read_completion
+from rediff.llm_client.conversation import Reply
 from rediff.llm_client.problems import REJECTED, describe
 from rediff.llm_client.server import ServerSpec
-from rediff.llm_client.conversation import Reply
 
 ENDPOINT: Final = "/v1/chat/completions"
 WINDOW: Final = "24h"

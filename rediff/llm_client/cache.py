@@ -17,10 +17,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
-from rediff.llm_client.server import ServerSpec
-from rediff.llm_client.conversation import Reply, Request
 from rediff.io.files import replace as write
+from rediff.llm_client.conversation import Reply, Request
 from rediff.llm_client.reasoning import split_reasoning
+from rediff.llm_client.server import ServerSpec
 
 
 def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:

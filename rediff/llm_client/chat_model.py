@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from rediff.llm_client.batch import answer_batch
-from rediff.llm_client.usage import Bill
 from rediff.llm_client.cache import ReplyCache, body_of, key_of
-from rediff.llm_client.process_client import Post
+from rediff.llm_client.conversation import Conversation, ConversationError, Failed, Reply, Request
+from rediff.llm_client.process_client import RequestClient
 from rediff.llm_client.server import ServerSpec
-from rediff.llm_client.conversation import Failed, Reply, Request, Talk, TalkError
+from rediff.llm_client.usage import Usage
 
 Outcome = TypeVar("Outcome")
 Advance = Callable[[int], None]
@@ -26,7 +26,7 @@ class ServerUnusableError(RuntimeError):
 
 
 class ChatModel:
-    """Replies come from the cache where they were paid for, else from the courier or a batch.
+    """Replies come from the cache where they were paid for, else from the request process or a batch.
 
     Close it at the end of its work.
     """
@@ -34,8 +34,8 @@ class ChatModel:
     def __init__(self, spec: ServerSpec) -> None:
         self.spec = spec
         self.cache = ReplyCache(spec.cache)
-        self.bill = Bill()
-        self.post: Post | None = None
+        self.usage = Usage()
+        self.post: RequestClient | None = None
         self.refused, self.reached = 0, False
 
     @property
@@ -43,17 +43,17 @@ class ChatModel:
         """The model, as results call it."""
         return self.spec.model
 
-    def hold(
-        self, talks: Sequence[Talk[Outcome]], advance: Advance = lambda units: None
+    def converse(
+        self, conversations: Sequence[Conversation[Outcome]], advance: Advance = lambda units: None
     ) -> list[Outcome | Failed]:
         """The outcome of each conversation, in order. `advance` is told of each that has ended.
 
-        One that raises TalkError has failed for the reason that it says. Raises ServerUnusableError
+        One that raises ConversationError has failed for the reason that it says. Raises ServerUnusableError
         if the first calls all say that no other would be answered.
         """
-        table = _Table(talks, advance, self._look_up)
+        table = _Table(conversations, advance, self._look_up)
         if self.spec.batch:
-            while table.step(range(len(talks))):
+            while table.step(range(len(conversations))):
                 self._answer_all(table)
         else:
             self._answer_in_turn(table)
@@ -64,7 +64,7 @@ class ChatModel:
             self.post.close()
 
     def _answer_in_turn(self, table: _Table) -> None:
-        waiting = iter(range(len(table.talks)))
+        waiting = iter(range(len(table.conversations)))
         sent: dict[str, list[int]] = {}
         limit = AT_ONCE * self.spec.concurrency
         exhausted = False
@@ -80,9 +80,9 @@ class ChatModel:
             key, reply = self.post.receive()
             self._give_up_if_hopeless(reply)
             numbers = sent.pop(key)
-            self.bill.pay(reply)
+            self.usage.pay(reply)
             for number in numbers:
-                self.bill.use(reply)
+                self.usage.use(reply)
                 table.tell(number, reply)
             self._send(table, table.step(numbers), sent)
 
@@ -97,7 +97,7 @@ class ChatModel:
             key, request = table.asked[number]
             if key not in sent:
                 if self.post is None:
-                    self.post = Post(self.spec)
+                    self.post = RequestClient(self.spec)
                 self.post.send(key, body_of(self.spec, request))
             sent.setdefault(key, []).append(number)
 
@@ -105,9 +105,9 @@ class ChatModel:
         bodies = {key: body_of(self.spec, request) for key, request in table.asked.values()}
         replies = answer_batch(self.spec, self.cache, bodies)
         for reply in replies.values():
-            self.bill.pay(reply)
+            self.usage.pay(reply)
         for number, (key, _) in list(table.asked.items()):
-            self.bill.use(replies[key])
+            self.usage.use(replies[key])
             table.tell(number, replies[key])
 
     def _look_up(self, request: Request) -> tuple[str, Reply | None]:
@@ -115,8 +115,8 @@ class ChatModel:
         reply = self.cache.get(key)
         if reply is not None:
             self.reached = True  # the server has answered before
-            self.bill.kept += 1
-            self.bill.use(reply)
+            self.usage.kept += 1
+            self.usage.use(reply)
         return key, reply
 
 
@@ -127,11 +127,13 @@ class _Table:
     its pictures, so it is made once and stands beside the request.
     """
 
-    def __init__(self, talks: Sequence[Talk[Any]], advance: Advance, look_up: LookUp) -> None:
-        self.talks = talks
+    def __init__(
+        self, conversations: Sequence[Conversation[Any]], advance: Advance, look_up: LookUp
+    ) -> None:
+        self.conversations = conversations
         self.advance = advance
         self.look_up = look_up
-        self.outcomes: list[Any] = [Failed("not asked")] * len(talks)
+        self.outcomes: list[Any] = [Failed("not asked")] * len(conversations)
         self.asked: dict[int, tuple[str, Request]] = {}
         self.told: dict[int, Reply] = {}
         self.ended: set[int] = set()
@@ -145,11 +147,11 @@ class _Table:
         return [n for n in numbers if n not in self.ended and self._go_on(n)]
 
     def _go_on(self, number: int) -> bool:
-        talk = self.talks[number]
+        conversation = self.conversations[number]
         try:
             while number not in self.asked:
                 reply = self.told.pop(number, None)
-                request = next(talk) if reply is None else talk.send(reply)
+                request = next(conversation) if reply is None else conversation.send(reply)
                 key, known = self.look_up(request)
                 if known is None:
                     self.asked[number] = key, request
@@ -157,7 +159,7 @@ class _Table:
                     self.told[number] = known
         except StopIteration as end:
             self.outcomes[number] = end.value
-        except TalkError as error:
+        except ConversationError as error:
             self.outcomes[number] = Failed(str(error))
         else:
             return True

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import openai
 
 from rediff.llm_client.completion import AnsweredError, read_completion
+from rediff.llm_client.conversation import Reply
 from rediff.llm_client.dialect import Dialect, is_about_this, learn
 from rediff.llm_client.problems import FILTERED, LONGEST_ASKED, Problem, describe
 from rediff.llm_client.server import KEY, ServerSpec
-from rediff.llm_client.conversation import Reply
 
 LESSONS = 8
 """Forms in which one request is asked at most."""

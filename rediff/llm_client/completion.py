@@ -7,8 +7,8 @@ from typing import Any
 
 import openai
 
-from rediff.llm_client.conversation import Reply
 from rediff.io.names import whole_text
+from rediff.llm_client.conversation import Reply
 from rediff.llm_client.reasoning import split_reasoning
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")

@@ -65,7 +65,7 @@ class Reply:
         return self.refused or self.error is not None
 
 
-class TalkError(ValueError):
+class ConversationError(ValueError):
     """A conversation ends without an outcome; the text says why."""
 
 
@@ -83,7 +83,7 @@ class Failed:
 
 
 Outcome = TypeVar("Outcome")
-Talk = Generator[Request, Reply, Outcome | Failed]
+Conversation = Generator[Request, Reply, Outcome | Failed]
 
 
 def why_unread(reply: Reply, who: str, expected: str) -> Failed:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from PIL import Image
 
-from rediff.llm_client.client import Caller
+from rediff.data.images import data_url
 from rediff.llm_client.cache import body_of
+from rediff.llm_client.client import Caller
+from rediff.llm_client.conversation import Request, picture, text, user
 from rediff.llm_client.dialect import Dialect
 from rediff.llm_client.server import ServerSpec
-from rediff.llm_client.conversation import Request, picture, text, user
-from rediff.data.images import data_url
 
 TOKENS, TRIES = 256, 3
 RATE_LIMIT = 429

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import openai
 
 from rediff.llm_client.completion import AnsweredError
-from rediff.llm_client.server import ServerSpec
 from rediff.llm_client.conversation import Reply
+from rediff.llm_client.server import ServerSpec
 
 TEMPORARY = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside those from 500 on."""

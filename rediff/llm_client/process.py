@@ -18,13 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rediff.llm_client.client import Caller, Stopped
 from rediff.llm_client.cache import ReplyCache
-from rediff.llm_client.server import ServerSpec
+from rediff.llm_client.client import Caller, Stopped
 from rediff.llm_client.conversation import Reply
+from rediff.llm_client.server import ServerSpec
 
 
-class Courier:
+class RequestProcess:
     """Carries requests out and replies back, each kept before it is told."""
 
     def __init__(self, spec: ServerSpec, out: Any) -> None:
@@ -58,23 +58,23 @@ class Courier:
                 self.caller.stopping.set()
 
 
-def _tell_of_a_bug(courier: Courier, key: str, done: Future[None]) -> None:
+def _tell_of_a_bug(request_process: RequestProcess, key: str, done: Future[None]) -> None:
     """No reply must be waited for in vain, whatever went wrong."""
     if not done.cancelled() and (error := done.exception()) is not None:
-        courier.tell(key, Reply(error=f"the call broke: {type(error).__name__}: {error}"))
+        request_process.tell(key, Reply(error=f"the call broke: {type(error).__name__}: {error}"))
 
 
 def serve() -> None:
     """Works through standard input until it ends."""
     raw = json.loads(sys.stdin.readline())
     spec = ServerSpec(**{**raw, "cache": Path(raw["cache"])})
-    courier = Courier(spec, sys.stdout)
+    request_process = RequestProcess(spec, sys.stdout)
     with ThreadPoolExecutor(spec.concurrency) as pool:
         for line in sys.stdin:
             request = json.loads(line)
-            done = pool.submit(courier.carry, request["key"], request["body"])
-            done.add_done_callback(partial(_tell_of_a_bug, courier, request["key"]))
-        courier.caller.stopping.set()
+            done = pool.submit(request_process.carry, request["key"], request["body"])
+            done.add_done_callback(partial(_tell_of_a_bug, request_process, request["key"]))
+        request_process.caller.stopping.set()
         pool.shutdown(wait=True, cancel_futures=True)
     os._exit(0)  # a closed pipe must not complain on the way out
 

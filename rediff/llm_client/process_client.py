@@ -1,4 +1,4 @@
-"""The run's end of the line to the courier."""
+"""The run's end of the line to the request process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from rediff.llm_client.server import ServerSpec
 from rediff.llm_client.conversation import Reply
+from rediff.llm_client.server import ServerSpec
 
 
-class Post:
-    """Hands requests to a courier process and takes its replies; one process per run.
+class RequestClient:
+    """Hands requests to a request process process and takes its replies; one process per run.
 
-    The courier has a session of its own, so that Ctrl-C or a kill of the run does not reach it.
+    The request process has a session of its own, so that Ctrl-C or a kill of the run does not reach it.
     """
 
     def __init__(self, spec: ServerSpec) -> None:
@@ -26,11 +26,11 @@ class Post:
         self._write({**asdict(spec), "cache": str(spec.cache.resolve())})
 
     def send(self, key: str, body: dict[str, Any]) -> None:
-        """Hands over a request. Raises RuntimeError if the courier is gone."""
+        """Hands over a request. Raises RuntimeError if the request process is gone."""
         self._write({"key": key, "body": body})
 
     def receive(self) -> tuple[str, Reply]:
-        """Waits for the next reply. Raises RuntimeError if the courier is gone."""
+        """Waits for the next reply. Raises RuntimeError if the request process is gone."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -39,7 +39,7 @@ class Post:
         return told["key"], Reply(**told["reply"])
 
     def close(self) -> None:
-        """Lets the courier finish what is under way, and end."""
+        """Lets the request process finish what is under way, and end."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

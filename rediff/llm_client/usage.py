@@ -9,7 +9,7 @@ from rediff.llm_client.conversation import Reply
 
 
 @dataclass(slots=True)
-class Bill:
+class Usage:
     """Counts of a run. `calls` were sent now, `kept` had been answered before, `failed` gave no
     reply. Tokens are those of calls now and of all replies used; `uncounted` replies came without
     their number."""

@@ -1,4 +1,4 @@
-"""Pictures in tiles (anyres): how LLaDA-V turns a picture of any size into image tokens.
+"""ImageBatch in tiles (anyres): how LLaDA-V turns a picture of any size into image tokens.
 
 A picture is seen whole, as a thumbnail, and again in a grid of square tiles that fits its shape.
 The grid's features are put together, freed of the padding, shrunk if they are too many, and every
@@ -12,15 +12,70 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
-from transformers import LlavaOnevisionConfig
+from transformers import (
+    LlavaOnevisionConfig,
+    LlavaOnevisionImageProcessorPil,
+    SiglipImageProcessorPil,
+)
 from transformers.image_processing_utils import select_best_resolution
 
+from rediff.data.images import to_rgb
 from rediff.io.text_files import parse_json
+
+ImageProcessor = SiglipImageProcessorPil | LlavaOnevisionImageProcessorPil
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBatch:
+    """A batch of pictures.
+
+    `tiles` float32 [N, 3, S, S], those of all pictures one after another; `counts`: tiles of each
+    picture; `sizes`: each picture's (width, height) in pixels.
+    """
+
+    tiles: Tensor
+    counts: tuple[int, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+
+def prepare_images(images: Sequence[Image.Image], processor: ImageProcessor) -> ImageBatch:
+    """ImageBatch of any mode and size as tiles; a SigLIP processor takes each whole, as one tile."""
+    rgb = [to_rgb(image) for image in images]
+    sizes = tuple(image.size for image in rgb)
+    if isinstance(processor, SiglipImageProcessorPil):
+        tiles = processor(rgb, return_tensors="pt")["pixel_values"]
+        return ImageBatch(tiles, (1,) * len(rgb), sizes)
+    pixels = [np.asarray(processor(image, do_pad=False)["pixel_values"][0]) for image in rgb]
+    tiles = torch.from_numpy(np.concatenate(pixels)).float()
+    return ImageBatch(tiles, tuple(map(len, pixels)), sizes)
+
+
+def stack_batches(batch: Sequence[ImageBatch]) -> ImageBatch:
+    """Several batches as one."""
+    return ImageBatch(
+        torch.cat([pictures.tiles for pictures in batch]),
+        tuple(count for pictures in batch for count in pictures.counts),
+        tuple(size for pictures in batch for size in pictures.sizes),
+    )
+
+
+def split_batch_of_images(pictures: ImageBatch) -> list[ImageBatch]:
+    """Each picture as a batch of its own."""
+    tiles = pictures.tiles.split(list(pictures.counts))
+    return [
+        ImageBatch(own, (len(own),), (size,))
+        for own, size in zip(tiles, pictures.sizes, strict=True)
+    ]
+
 
 ANYRES = "anyres"
 SHRINK_ABOVE = 1.1

@@ -15,13 +15,26 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from rediff.data.dialogue import Dialogue
 from rediff.decoding.canvas import SpecialIds
 from rediff.models import llada_v
-from rediff.captioners.base import Said
-from rediff.models.config import CARD, Card, Dtype, check_adapter, read_card
-from rediff.models.pictures import ImageProcessor, Pictures, prepare
-from rediff.models.prompt import chat_text, encode_around_image, encode_whole
-from rediff.models.chat_format import END_HEADER, END_OF_TEXT, START_HEADER, START_OF_TEXT
+from rediff.models.anyres import ImageBatch, ImageProcessor, prepare_images
+from rediff.models.chat_format import (
+    END_HEADER,
+    END_OF_TEXT,
+    START_HEADER,
+    START_OF_TEXT,
+    chat_text,
+    encode_around_image,
+    encode_whole,
+)
+from rediff.models.config import (
+    CONFIG_FILE,
+    CaptionerConfig,
+    Dtype,
+    check_adapter,
+    read_captioner_config,
+)
 from rediff.models.weights import load_whole
 
 DTYPES: Mapping[str, torch.dtype | str] = {
@@ -38,7 +51,7 @@ class Checkpoint:
     model: LlavaOnevisionForConditionalGeneration
     tokenizer: PreTrainedTokenizerFast
     images: ImageProcessor
-    card: Card
+    config: CaptionerConfig
 
     @classmethod
     def load(
@@ -58,7 +71,7 @@ class Checkpoint:
         """
         check_adapter(folder)
         official = llada_v.is_official(folder)
-        card = official_card() if official else read_card(folder)
+        card = official_config() if official else read_captioner_config(folder)
         on_cpu = device_map is None and torch.device(device).type == "cpu"
         chosen = DTYPES[dtype or ("float32" if on_cpu else card.dtype)]
         placement = device_map or {"": str(device)}
@@ -90,11 +103,11 @@ class Checkpoint:
         self.model.save_pretrained(folder, state_dict=kept, save_original_format=False)
         self.tokenizer.save_pretrained(folder)
         self.images.save_pretrained(folder)
-        text = self.card.model_dump_json(indent=2, exclude_defaults=True)
-        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+        text = self.config.model_dump_json(indent=2, exclude_defaults=True)
+        (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
-    def with_card(self, **changes: Any) -> Checkpoint:
-        return replace(self, card=self.card.model_copy(update=changes))
+    def with_config(self, **changes: Any) -> Checkpoint:
+        return replace(self, config=self.config.model_copy(update=changes))
 
     @property
     def ids(self) -> SpecialIds:
@@ -103,45 +116,45 @@ class Checkpoint:
         Banned is every special token but the stop, and every id that names no token.
         """
         tokenizer, text = self.tokenizer, cast("Any", self.model.config.text_config)
-        stop = tokenizer.eos_token_id
+        eos = tokenizer.eos_token_id
         special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
         nameless = range(len(tokenizer), text.vocab_size)
         frame = (END_OF_TEXT, START_OF_TEXT, START_HEADER, END_HEADER)
         return SpecialIds(
             mask=tokenizer.mask_token_id,
-            stop=stop,
-            banned=(*sorted(special - {stop}), *nameless),
-            frame=tuple(tokenizer.vocab[token] for token in frame),
+            eos=eos,
+            banned=(*sorted(special - {eos}), *nameless),
+            official_banned=tuple(tokenizer.vocab[token] for token in frame),
         )
 
     @property
     def word_ids(self) -> list[int]:
         """Every token id that is no special token."""
-        special = {self.ids.stop, *self.ids.banned}
+        special = {self.ids.eos, *self.ids.banned}
         return [i for i in range(len(self.tokenizer)) if i not in special]
 
-    def prompt_ids(self, said: Said | None = None) -> list[int]:
+    def prompt_ids(self, dialogue: Dialogue | None = None) -> list[int]:
         """Token ids of a dialogue up to its next answer, one image token for the picture.
 
-        `said`: None for the card's own request of a caption.
+        `dialogue`: None for the card's own request of a caption.
         """
-        said = said or (self.card.prompt,)
-        text = chat_text(self.tokenizer, said, self.card.system)
-        encode = encode_around_image if self.card.around_image else encode_whole
+        dialogue = dialogue or (self.config.prompt,)
+        text = chat_text(self.tokenizer, dialogue, self.config.system)
+        encode = encode_around_image if self.config.around_image else encode_whole
         return encode(self.tokenizer, text)
 
     def text(self, response: list[int]) -> str:
         """A response's token ids as text, special tokens left out."""
         return str(self.tokenizer.decode(response, skip_special_tokens=True))
 
-    def pictures(self, images: list[Image.Image]) -> Pictures:
-        """Pictures as the tower takes them."""
-        return prepare(images, self.images)
+    def image_batch(self, images: list[Image.Image]) -> ImageBatch:
+        """ImageBatch as the tower takes them."""
+        return prepare_images(images, self.images)
 
 
-def official_card() -> Card:
+def official_config() -> CaptionerConfig:
     """How the authors' checkpoints are prompted and decoded."""
-    return Card(
+    return CaptionerConfig(
         kind="diffusion",
         canvas=llada_v.CANVAS,
         sampler="rediff-official",

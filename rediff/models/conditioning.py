@@ -1,4 +1,4 @@
-"""A bidirectional model behind image and prompt, as a sampler sees it."""
+"""Image and prompt as embeddings, and a bidirectional model conditioned on them."""
 
 from __future__ import annotations
 
@@ -9,53 +9,58 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.models.pictures import Pictures
-from rediff.models.anyres import pack_tiles
+from rediff.models.anyres import ImageBatch, pack_tiles
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
-    """What stands before the canvas, embedded.
+class PromptEmbeddings:
+    """The embedded prompts of a batch, pictures included.
 
-    `embeddings` [B, P, D], shorter rows padded on the left; `lengths` int64 [B], without padding.
+    `embeddings`: [B, P, D], shorter rows padded on the left. `lengths`: int64 [B], without padding.
     """
 
     embeddings: Tensor
     lengths: Tensor
 
-    def rows(self, rows: Tensor) -> Prefix:
-        """Some of the rows, without the padding that none of them needs."""
+    def rows(self, rows: Tensor) -> PromptEmbeddings:
+        """Some of the rows, int64 [b], without the padding that none of them needs."""
         lengths = self.lengths[rows]
         longest = int(lengths.max())
-        return Prefix(self.embeddings[rows, self.embeddings.size(1) - longest :], lengths)
+        return PromptEmbeddings(self.embeddings[rows, self.embeddings.size(1) - longest :], lengths)
 
-    def blank(self, embedding: Tensor) -> Prefix:
-        """A prefix of the same lengths in which every position is `embedding` [D]."""
-        return Prefix(embedding.expand_as(self.embeddings), self.lengths)
+    def filled_with(self, embedding: Tensor) -> PromptEmbeddings:
+        """Prompts of the same lengths in which every position is `embedding` [D]."""
+        return PromptEmbeddings(embedding.expand_as(self.embeddings), self.lengths)
 
 
 def image_features(
-    model: LlavaOnevisionForConditionalGeneration, pictures: Pictures
+    model: LlavaOnevisionForConditionalGeneration, images: ImageBatch
 ) -> list[Tensor]:
     """The image tokens [L, D] of each picture."""
     config, inner = model.config, model.model
-    tiles = pictures.tiles.to(model.device, model.dtype)
+    tiles = images.tiles.to(model.device, model.dtype)
     hidden = inner.vision_tower(tiles, output_hidden_states=True).hidden_states
     features = inner.multi_modal_projector(hidden[config.vision_feature_layer])
     return [
-        pack_tiles(own, inner.image_newline, size, config)
-        for own, size in zip(features.split(list(pictures.counts)), pictures.sizes, strict=True)
+        pack_tiles(tiles, inner.image_newline, size, config)
+        for tiles, size in zip(features.split(list(images.counts)), images.sizes, strict=True)
     ]
 
 
-def splice(
+def embed_prompt(
     model: LlavaOnevisionForConditionalGeneration,
     prompts: Sequence[Sequence[int]],
     features: Sequence[Tensor] = (),
-) -> Prefix:
-    """The prefix of each prompt, each image token of it replaced by the next picture's features.
+) -> PromptEmbeddings:
+    """The embeddings of each prompt, every image token replaced by the next picture's features.
 
-    Raises ValueError if there are not as many pictures as image tokens.
+    Args:
+        model: gives the word embeddings and the id of the image token.
+        prompts: token ids.
+        features: [L, D] of each picture, in the order of the image tokens.
+
+    Raises:
+        ValueError: if there are not as many pictures as image tokens.
     """
     image = model.config.image_token_id
     places = sum(list(ids).count(image) for ids in prompts)
@@ -72,31 +77,29 @@ def splice(
     ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_side="left").to(model.device)
     embeddings = model.get_input_embeddings()(ids)
     if features:
-        seen = (ids == image) & _behind_padding(lengths, ids.size(1))
+        position = torch.arange(ids.size(1), device=lengths.device)
+        inside = position >= ids.size(1) - lengths[:, None]
+        is_image = (ids == image) & inside
         embeddings = embeddings.masked_scatter(
-            seen[..., None].expand_as(embeddings), torch.cat(list(features)).to(embeddings)
+            is_image[..., None].expand_as(embeddings), torch.cat(list(features)).to(embeddings)
         )
-    return Prefix(embeddings, lengths)
+    return PromptEmbeddings(embeddings, lengths)
 
 
-def _behind_padding(lengths: Tensor, total: int) -> Tensor:
-    """Positions that are no padding; bool [B, total]."""
-    return torch.arange(total, device=lengths.device) >= total - lengths[:, None]
+class PromptedDenoiser:
+    """A bidirectional model conditioned on embedded prompts, as a `Denoiser`.
 
-
-class PrefixedDenoiser:
-    """A bidirectional model behind a prefix, as a `Denoiser`.
-
-    Image and prompt are embedded once; each call runs the language model over prefix and canvas,
-    and its head on the canvas alone. Padding is masked out and not counted in positions, so a row
-    does not depend on its neighbours. With `guidance` g the logits are u + (g + 1)(c - u), u from
-    a prefix that is all masks (classifier-free guidance as in LLaDA), at two passes a call.
+    Image and prompt are embedded once. Each call runs the language model over prompt and canvas,
+    and its head on the canvas alone. Padding is masked out and not counted in positions, so that a
+    row does not depend on its neighbours. With `guidance` g the logits are u + (g + 1)(c - u),
+    where c are the conditional logits and u those of a prompt of masks alone (classifier-free
+    guidance as in LLaDA, arXiv 2502.09992, appendix A.2), at two passes a call.
     """
 
     def __init__(
         self,
         model: LlavaOnevisionForConditionalGeneration,
-        prefix: Prefix,
+        prompt: PromptEmbeddings,
         *,
         mask: int,
         guidance: float = 0.0,
@@ -104,26 +107,29 @@ class PrefixedDenoiser:
         self.model = model
         self.guidance = guidance
         self.passes = 2 if guidance else 1
-        self.prefix = prefix
-        self.before = prefix.lengths
-        self.blank = prefix.blank(self._embed(torch.tensor(mask, device=model.device)))
+        self.prompt = prompt
+        self.prompt_lengths = prompt.lengths
+        self.masked_prompt = prompt.filled_with(
+            self._embed(torch.tensor(mask, device=model.device))
+        )
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
-        conditional = self._logits(self.prefix.rows(rows), tokens)
+        """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
+        conditional = self._logits(self.prompt.rows(rows), tokens)
         if not self.guidance:
             return conditional
-        free = self._logits(self.blank.rows(rows), tokens)
+        free = self._logits(self.masked_prompt.rows(rows), tokens)
         return free + (self.guidance + 1) * (conditional - free)
 
     def _embed(self, tokens: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(tokens)
 
-    def _logits(self, prefix: Prefix, tokens: Tensor) -> Tensor:
-        embeddings = torch.cat([prefix.embeddings, self._embed(tokens)], dim=1)
+    def _logits(self, prompt: PromptEmbeddings, tokens: Tensor) -> Tensor:
+        embeddings = torch.cat([prompt.embeddings, self._embed(tokens)], dim=1)
         output = self.model(
             inputs_embeds=embeddings,
             logits_to_keep=tokens.size(1),
-            **padding(prefix.lengths + tokens.size(1), embeddings.size(1)),
+            **padding(prompt.lengths + tokens.size(1), embeddings.size(1)),
         )
         return output.logits.to(tokens.device)
 
@@ -131,7 +137,7 @@ class PrefixedDenoiser:
 def padding(lengths: Tensor, total: int) -> dict[str, Tensor]:
     """Attention mask and positions for rows of `lengths` [B] padded on the left to `total`.
 
-    Nothing where no row is padded.
+    Empty where no row is padded.
     """
     pads = total - lengths
     if not bool(pads.any()):

@@ -1,4 +1,4 @@
-"""The card of a checkpoint folder: what it is and how it decodes, beside its weights."""
+"""The configuration of a checkpoint folder: what it is and how it decodes, beside its weights."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.io.text_files import parse_json, read_text
-from rediff.captioners.base import CAPTION_PROMPT
 
-CARD = "captioner.json"
+CONFIG_FILE = "captioner.json"
 Dtype = Literal["float32", "bfloat16", "float16", "stored"]
 
 
-class Card(BaseModel):
+class CaptionerConfig(BaseModel):
     """What a checkpoint is and how it decodes unless told otherwise; stored as `captioner.json`.
 
     `canvas`: response length in tokens. `image_tokens`: tokens a picture takes in the prompt,
@@ -34,18 +34,18 @@ class Card(BaseModel):
     dtype: Dtype = "float32"
 
 
-def read_card(folder: Path) -> Card:
-    """The card of a checkpoint folder. Raises FileNotFoundError where there is none."""
-    card = folder / CARD
-    if not card.is_file():
-        raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no {CARD}")
-    return Card.model_validate_json(card.read_text(encoding="utf-8"))
+def read_captioner_config(folder: Path) -> CaptionerConfig:
+    """The config of a checkpoint folder. Raises FileNotFoundError where there is none."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not a checkpoint folder: it has no {CONFIG_FILE}")
+    return CaptionerConfig.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def check_adapter(folder: Path) -> None:
     """Raises ValueError for a folder that holds low-rank updates of another model alone."""
     path = folder / "adapter_config.json"
-    if not path.is_file() or (folder / CARD).is_file() or (folder / "config.json").is_file():
+    if not path.is_file() or (folder / CONFIG_FILE).is_file() or (folder / "config.json").is_file():
         return
     adapter = parse_json(read_text(path), str(path))
     base = adapter.get("base_model_name_or_path") if isinstance(adapter, dict) else None

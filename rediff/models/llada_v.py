@@ -24,8 +24,8 @@ from transformers import (
 )
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from rediff.io.text_files import parse_json, read_text
 from rediff.io.hub import fetch
+from rediff.io.text_files import parse_json, read_text
 from rediff.models.anyres import ANYRES, grid_pinpoints
 from rediff.models.chat_format import (
     CHAT_TEMPLATE,

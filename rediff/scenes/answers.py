@@ -10,11 +10,11 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
-from rediff.scenes.templates import LIST, Meaning, Words, expand, literal_words
 from rediff.scenes.grammar import NUMBERS, THING_FORMS, thing_meaning
-from rediff.scenes.text_space import Forms, Outline
 from rediff.scenes.questions import AGAIN, ASKS, FOLLOW_UPS, Question
-from rediff.scenes.sentence_parser import Recogniser, Sentence
+from rediff.scenes.sentence_parser import Sentence, SentenceParser
+from rediff.scenes.templates import LIST, Meaning, Words, expand, literal_words
+from rediff.scenes.text_space import Forms, TextSpace
 from rediff.scenes.world import Scene, Thing, sort_of
 
 PLACE_FORMS = (
@@ -84,7 +84,7 @@ def question_words() -> Words:
     return tuple(sorted({*literal_words(lines), *NUMBERS}))
 
 
-def answer(scene: Scene, question: Question) -> Outline:
+def answer(scene: Scene, question: Question) -> TextSpace:
     """All true answers to a question about a scene.
 
     To a question about a shape that is not there, that it is not there.
@@ -93,7 +93,7 @@ def answer(scene: Scene, question: Question) -> Outline:
     filled = question.filled
     named = list(dict.fromkeys(filled[slot] for slot in ("shape", "other") if slot in filled))
     if missing := [shape for shape in named if shape not in things]:
-        return Outline(tuple(_says("absent", {"shape": shape}) for shape in missing))
+        return TextSpace(tuple(_says("absent", {"shape": shape}) for shape in missing))
     match question.kind:
         case "count":
             return _one("count", {"number": NUMBERS[len(things)]})
@@ -121,7 +121,7 @@ def answer(scene: Scene, question: Question) -> Outline:
     return _each(question.kind, [things[named[0]]])
 
 
-def _about_quality(scene: Scene, kind: str, quality: str) -> Outline:
+def _about_quality(scene: Scene, kind: str, quality: str) -> TextSpace:
     there = [thing for thing in scene.things if quality in thing.qualities]
     if not there:
         return _one("none-is", {"quality": quality})
@@ -133,14 +133,14 @@ def _about_quality(scene: Scene, kind: str, quality: str) -> Outline:
     return _one(kind, {"quality": quality, **several})
 
 
-def _about_having(thing: Thing, filled: Meaning) -> Outline:
+def _about_having(thing: Thing, filled: Meaning) -> TextSpace:
     quality = filled["quality"]
     if quality in thing.qualities:
         return _one("has", filled)
     return _one("has-not", {**filled, "true": getattr(thing, sort_of(quality))})
 
 
-def _about_related(scene: Scene, filled: Meaning) -> Outline:
+def _about_related(scene: Scene, filled: Meaning) -> TextSpace:
     relation, other = filled["relation"], filled["other"]
     true = scene.pairwise()
     there = [t.shape for t in scene.things if (t.shape, relation, other) in true]
@@ -148,12 +148,12 @@ def _about_related(scene: Scene, filled: Meaning) -> Outline:
     return _one(kind, {**filled, "shape": there[0] if there else "", LIST: " ".join(there)})
 
 
-def _one(kind: str, meaning: Meaning) -> Outline:
-    return Outline((_says(kind, meaning),))
+def _one(kind: str, meaning: Meaning) -> TextSpace:
+    return TextSpace((_says(kind, meaning),))
 
 
-def _each(kind: str, things: Sequence[Thing]) -> Outline:
-    return Outline(tuple(_says(kind, thing_meaning(thing)) for thing in things))
+def _each(kind: str, things: Sequence[Thing]) -> TextSpace:
+    return TextSpace(tuple(_says(kind, thing_meaning(thing)) for thing in things))
 
 
 def _says(kind: str, meaning: Meaning) -> Forms:
@@ -166,5 +166,5 @@ def recognise_answer(sentence: str) -> Sentence | None:
 
 
 @functools.cache
-def _answers() -> Recogniser:
-    return Recogniser(ANSWERS)
+def _answers() -> SentenceParser:
+    return SentenceParser(ANSWERS)

@@ -16,7 +16,7 @@ from rediff.scenes.world import (
 )
 
 
-def misremember(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
+def corrupt_scene(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
     """The scene with each shape, colour, size, texture and place wrong with probability `rate`.
 
     It stays a scene: no shape and no cell is taken twice.
@@ -24,11 +24,11 @@ def misremember(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
     things = list(scene.things)
     for number in range(len(things)):
         others = things[:number] + things[number + 1 :]
-        things[number] = _misremember_thing(things[number], others, rate, rng)
+        things[number] = _corrupt_thing(things[number], others, rate, rng)
     return Scene(tuple(things), scene.background)
 
 
-def _misremember_thing(
+def _corrupt_thing(
     thing: Thing, others: list[Thing], rate: float, rng: np.random.Generator
 ) -> Thing:
     def recall(value: str, values: tuple[str, ...]) -> str:

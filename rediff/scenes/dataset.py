@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rediff.io.suggest import unknown
 from rediff.scenes.grammar import write_caption
 from rediff.scenes.render import render
 from rediff.scenes.world import Scene, sample_scene
-from rediff.io.suggest import unknown
 
 if TYPE_CHECKING:
     import datasets

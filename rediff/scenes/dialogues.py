@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from rediff.scenes.answers import answer
-from rediff.scenes.templates import Meaning, Words, pick, write_sentence
 from rediff.scenes.questions import (
     AGAIN,
     ASKS,
@@ -18,6 +17,7 @@ from rediff.scenes.questions import (
     read_question,
     spoken_of,
 )
+from rediff.scenes.templates import Meaning, Words, pick, write_sentence
 from rediff.scenes.world import (
     COLUMNS,
     QUALITIES,

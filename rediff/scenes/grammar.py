@@ -25,7 +25,7 @@ from rediff.scenes.templates import (
     write_first,
     write_sentence,
 )
-from rediff.scenes.text_space import Outline
+from rediff.scenes.text_space import TextSpace
 from rediff.scenes.world import (
     BACKGROUNDS,
     COLOURS,
@@ -115,10 +115,10 @@ def relation_meaning(relation: tuple[str, str, str]) -> dict[str, str]:
     return {"shape": shape, "relation": name, "other": other}
 
 
-def caption_outline(scene: Scene) -> Outline:
+def caption_outline(scene: Scene) -> TextSpace:
     """All captions that `write_caption` can write, and some with other numbers of relations."""
     relations = map(relation_meaning, sorted(scene.pairwise()))
-    return Outline(
+    return TextSpace(
         first=expand(OPENING_FORMS, scene_meaning(scene)),
         each=tuple(expand(THING_FORMS, thing_meaning(thing)) for thing in scene.things),
         some=[form for meaning in relations for form in expand(RELATION_FORMS, meaning)],

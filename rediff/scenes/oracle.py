@@ -16,10 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rediff.scenes.templates import Form, Slot, Words
-from rediff.scenes.text_space import Forms, Outline
-
-END = ""
-"""Stands in a draft for every position after the last word: end-of-turn and padding."""
+from rediff.scenes.text_space import Forms, TextSpace
+from rediff.training.edits import END, Edit, changes
 
 NOTHING: Forms = ((),)
 """The empty sentence, for what an outline does not have."""
@@ -28,16 +26,7 @@ _INFINITE = 1 << 20
 State = tuple[int, int, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A wrong segment: `wrong` stands in the draft from word `start` on; `right` is as long."""
-
-    start: int
-    wrong: Words
-    right: Words
-
-
-def revise(outline: Outline, draft: Sequence[str]) -> list[Edit]:
+def revise(outline: TextSpace, draft: Sequence[str]) -> list[Edit]:
     """The minimal edits that turn `draft` into a text of `outline`.
 
     `draft` has one entry for each position of the canvas, `END` after its last word. Edits are
@@ -47,21 +36,7 @@ def revise(outline: Outline, draft: Sequence[str]) -> list[Edit]:
     return changes(draft, nearest_text(outline, draft))
 
 
-def changes(draft: Sequence[str], right: Sequence[str]) -> list[Edit]:
-    """The maximal runs of positions at which two word sequences of one length differ."""
-    changed = [a != b for a, b in zip(draft, right, strict=True)] + [False]
-    edits: list[Edit] = []
-    start: int | None = None
-    for position, differs in enumerate(changed):
-        if differs and start is None:
-            start = position
-        elif not differs and start is not None:
-            edits.append(Edit(start, tuple(draft[start:position]), tuple(right[start:position])))
-            start = None
-    return edits
-
-
-def nearest_text(outline: Outline, draft: Sequence[str]) -> list[str]:
+def nearest_text(outline: TextSpace, draft: Sequence[str]) -> list[str]:
     """The text of `outline` with the fewest words different from `draft`, padded with `END`.
 
     Of equally near texts the choice is deterministic. Raises ValueError if none fits.
@@ -76,7 +51,7 @@ class _Search:
     costs are whole numbers, so the path is found again from the costs alone, without back pointers.
     """
 
-    def __init__(self, outline: Outline, draft: Sequence[str]) -> None:
+    def __init__(self, outline: TextSpace, draft: Sequence[str]) -> None:
         self.misses = _Misses(draft)
         self.size = len(draft)
         self.first = self._table(outline.first or NOTHING)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from rediff.scenes.templates import SYNONYMS, canonical
 from rediff.scenes.sentence_parser import Sentence, recognise
+from rediff.scenes.templates import SYNONYMS, canonical
 from rediff.scenes.world import (
     AT,
     BACKGROUND,

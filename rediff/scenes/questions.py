@@ -11,9 +11,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rediff.scenes.templates import Meaning, Words
 from rediff.scenes.parser import tokenize
-from rediff.scenes.sentence_parser import Recogniser
+from rediff.scenes.sentence_parser import SentenceParser
+from rediff.scenes.templates import Meaning, Words
 from rediff.scenes.world import SHAPES
 
 ASKS: Mapping[str, Words] = {
@@ -106,15 +106,15 @@ def spoken_of(question: Question, reply: str) -> str | None:
 
 
 @functools.cache
-def _asks() -> Recogniser:
-    return Recogniser(ASKS)
+def _asks() -> SentenceParser:
+    return SentenceParser(ASKS)
 
 
 @functools.cache
-def _follow_ups() -> Recogniser:
-    return Recogniser(FOLLOW_UPS)
+def _follow_ups() -> SentenceParser:
+    return SentenceParser(FOLLOW_UPS)
 
 
 @functools.cache
-def _again() -> Recogniser:
-    return Recogniser({"again": AGAIN})
+def _again() -> SentenceParser:
+    return SentenceParser({"again": AGAIN})

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rediff.scenes.grammar import COUNTS, FORMS, NUMBERS
 from rediff.scenes.templates import (
     LIST,
     PICTURES,
@@ -18,7 +19,6 @@ from rediff.scenes.templates import (
     canonical,
     pieces,
 )
-from rediff.scenes.grammar import COUNTS, FORMS, NUMBERS
 from rediff.scenes.world import (
     BACKGROUNDS,
     COLOURS,
@@ -44,7 +44,7 @@ class Sentence:
     filled: Mapping[str, str]
 
 
-class Recogniser:
+class SentenceParser:
     """Knows the sentences of a table of forms by kind."""
 
     def __init__(self, forms: Mapping[str, Words]) -> None:
@@ -68,8 +68,8 @@ def recognise(sentence: str) -> Sentence | None:
 
 
 @functools.cache
-def _of_captions() -> Recogniser:
-    return Recogniser(FORMS)
+def _of_captions() -> SentenceParser:
+    return SentenceParser(FORMS)
 
 
 def _read_groups(groups: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:

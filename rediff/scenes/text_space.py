@@ -14,7 +14,7 @@ Forms = Sequence[Form]
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class TextSpace:
     """The true texts about one thing: captions of a scene, or answers to a question.
 
     `first` opens the text, where there is one. Of each of `each` a sentence follows, in any order,

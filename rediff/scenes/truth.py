@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from rediff.scenes.answers import answer
 from rediff.scenes.grammar import caption_outline
-from rediff.scenes.text_space import Outline
 from rediff.scenes.questions import read_question
+from rediff.scenes.text_space import TextSpace
 from rediff.scenes.world import Scene
 
 
-def true_texts(scene: Scene, said: Sequence[str]) -> Outline:
+def true_texts(scene: Scene, said: Sequence[str]) -> TextSpace:
     """The true answers to what a dialogue ends with.
 
     `said`: questions and answers in turn, a question first and last. What is no question of ours

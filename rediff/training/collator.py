@@ -10,38 +10,38 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.models.conditioning import image_features, padding, splice
-from rediff.models.pictures import Pictures, stack
-from rediff.training.corruption import Corrupted, Kind
-from rediff.training.objectives import Objective, Trained
-from rediff.training.data_order import Slot
+from rediff.models.anyres import ImageBatch, stack_batches
+from rediff.models.conditioning import embed_prompt, image_features, padding
+from rediff.training.corruption import Corrupted, TokenRole
+from rediff.training.data_order import ScheduledRow
+from rediff.training.objectives import Objective, TrainingRow
 
 Batch = dict[str, Any]
-"""`inputs`, what `CanvasModel` takes; `target`, `kind` int64 [B, R], `certain` bool [B, R], `level`
+"""`inputs`, what `CaptionerForTraining` takes; `target`, `role` int64 [B, R], `certain` bool [B, R], `level`
 float32 [B]."""
 
 
 @dataclass(frozen=True)
-class Collate:
+class Collator:
     """A collate function: each row is drawn from its slot's own seed, whatever its neighbours."""
 
     objective: Objective
 
-    def __call__(self, slots: Sequence[Slot[Any]]) -> Batch:
+    def __call__(self, slots: Sequence[ScheduledRow[Any]]) -> Batch:
         with torch.random.fork_rng(devices=[]):
-            return side_by_side([self._row(slot) for slot in slots])
+            return collate([self._row(slot) for slot in slots])
 
-    def _row(self, slot: Slot[Any]) -> Trained:
+    def _row(self, slot: ScheduledRow[Any]) -> TrainingRow:
         torch.default_generator.manual_seed(slot.seed)
         return self.objective(slot.row, slot.place)
 
 
-def side_by_side(rows: Sequence[Trained]) -> Batch:
+def collate(rows: Sequence[TrainingRow]) -> Batch:
     """A batch of rows; shorter canvases are filled up on the left with `IGNORED` positions.
 
     On the left, since a sequence ends with its canvas.
     """
-    pictures = stack([row.picture for row in rows])
+    pictures = stack_batches([row.picture for row in rows])
     longest = max(row.target.size(1) for row in rows)
     return {
         "tiles": pictures.tiles,
@@ -49,7 +49,7 @@ def side_by_side(rows: Sequence[Trained]) -> Batch:
         "sizes": pictures.sizes,
         "sequences": [[*row.prompt, *row.corrupted.tokens[0].tolist()] for row in rows],
         "target": _fill([row.target for row in rows], longest, 0),
-        "kind": _fill([row.corrupted.kind for row in rows], longest, int(Kind.IGNORED)),
+        "role": _fill([row.corrupted.role for row in rows], longest, int(TokenRole.IGNORED)),
         "level": torch.cat([row.corrupted.level for row in rows]),
         "certain": _fill([_certain(row.corrupted) for row in rows], longest, 0),
     }
@@ -64,7 +64,7 @@ def _fill(rows: Sequence[Tensor], length: int, value: int) -> Tensor:
     return torch.cat([nn.functional.pad(r, (length - r.size(1), 0), value=value) for r in rows])
 
 
-class CanvasModel(nn.Module):
+class CaptionerForTraining(nn.Module):
     """A captioner's network as it is trained: one forward pass from pictures to canvas logits.
 
     Everything that is trained runs within `forward`, which is where sharding gathers weights. So
@@ -90,11 +90,11 @@ class CanvasModel(nn.Module):
         """Logits [B, length, V] at the last `length` positions of each sequence.
 
         `sequences`: token ids of prompts and canvases, one image token each. The rest as in
-        `Pictures`. A causal model predicts each token at the position before it.
+        `ImageBatch`. A causal model predicts each token at the position before it.
         """
-        pictures = Pictures(tiles, tuple(counts), tuple(sizes))
+        pictures = ImageBatch(tiles, tuple(counts), tuple(sizes))
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.rounds):
-            inside = splice(self.model, sequences, image_features(self.model, pictures))
+            inside = embed_prompt(self.model, sequences, image_features(self.model, pictures))
             logits = self.model(
                 inputs_embeds=inside.embeddings,
                 logits_to_keep=length + self.causal,

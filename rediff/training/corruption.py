@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 
-class Kind(IntEnum):
-    """Why a position is trained; the loss is a mean per kind."""
+class TokenRole(IntEnum):
+    """Why a position is trained; the loss is a mean per role."""
 
     IGNORED = 0
     MASK = 1
@@ -25,13 +25,13 @@ class Kind(IntEnum):
 class Corrupted:
     """A batch of corrupted responses.
 
-    `tokens` int64 [B, R]: what the model sees. `kind` int64 [B, R]: a `Kind` for each position.
+    `tokens` int64 [B, R]: what the model sees. `role` int64 [B, R]: a `TokenRole` for each position.
     `level` float32 [B]: the probability with which each row was masked. `certain` bool [B, R]:
     positions that were masked whatever it is, None for none.
     """
 
     tokens: Tensor
-    kind: Tensor
+    role: Tensor
     level: Tensor
     certain: Tensor | None = None
 
@@ -49,7 +49,7 @@ def mask_tokens(
     target: Tensor,
     level: Tensor,
     mask_id: int,
-    stop_id: int,
+    eos_id: int,
     *,
     maskable: Tensor | None = None,
     suffix_share: float = 0.0,
@@ -65,7 +65,7 @@ def mask_tokens(
     A decoder leaves the right end open for long; were a masked right end only ever seen where the
     response is over, the model would learn to stop wherever it sees one.
     """
-    behind = behind_stop(target, stop_id)
+    behind = after_eos(target, eos_id)
     drawn = (torch.rand(target.shape) < level[:, None]) & ~behind
     if maskable is None:
         if suffix_share:
@@ -75,8 +75,8 @@ def mask_tokens(
     else:
         drawn &= maskable
         trained = drawn
-    kind = torch.where(trained, Kind.MASK, Kind.IGNORED)
-    return Corrupted(torch.where(drawn | behind, mask_id, target), kind, level, behind)
+    role = torch.where(trained, TokenRole.MASK, TokenRole.IGNORED)
+    return Corrupted(torch.where(drawn | behind, mask_id, target), role, level, behind)
 
 
 def _suffixes(target: Tensor, share: float) -> Tensor:
@@ -85,15 +85,15 @@ def _suffixes(target: Tensor, share: float) -> Tensor:
     return torch.arange(length) >= start[:, None]
 
 
-def behind_stop(target: Tensor, stop_id: int) -> Tensor:
+def after_eos(target: Tensor, eos_id: int) -> Tensor:
     """Positions behind each row's first stop token; bool [B, R]."""
-    return (target == stop_id).long().cumsum(dim=1) > 1
+    return (target == eos_id).long().cumsum(dim=1) > 1
 
 
 def inject_errors(
     clean: Corrupted,
     target: Tensor,
-    swaps: Tensor,
+    hallucinated_tokens: Tensor,
     *,
     syntax_rate: float,
     hallucination_rate: float,
@@ -103,14 +103,19 @@ def inject_errors(
 
     Of the visible positions, a share `syntax_rate` [0..1] takes a random id of `words`; of
     those left, a share `hallucination_rate` of the positions that state a fact takes a wrong one.
-    `swaps` [B, R] holds that wrong fact for each position, or the target where there is none.
+    `hallucinated_tokens` [B, R] holds that wrong fact for each position, or the target where there is none.
     All other visible positions are trained too, as `CLEAN`: to keep what is right.
     """
-    visible = clean.kind == Kind.IGNORED
+    visible = clean.role == TokenRole.IGNORED
     noise = words[torch.randint(len(words), target.shape)]
     broken = visible & (torch.rand(target.shape) < syntax_rate) & (noise != target)
-    false = visible & ~broken & (torch.rand(target.shape) < hallucination_rate) & (swaps != target)
-    tokens = torch.where(broken, noise, torch.where(false, swaps, clean.tokens))
-    kind = torch.where(visible, Kind.CLEAN, clean.kind)
-    kind = torch.where(broken, Kind.SYNTAX, torch.where(false, Kind.HALLUCINATION, kind))
-    return Corrupted(tokens, kind, clean.level, clean.certain)
+    false = (
+        visible
+        & ~broken
+        & (torch.rand(target.shape) < hallucination_rate)
+        & (hallucinated_tokens != target)
+    )
+    tokens = torch.where(broken, noise, torch.where(false, hallucinated_tokens, clean.tokens))
+    role = torch.where(visible, TokenRole.CLEAN, clean.role)
+    role = torch.where(broken, TokenRole.SYNTAX, torch.where(false, TokenRole.HALLUCINATION, role))
+    return Corrupted(tokens, role, clean.level, clean.certain)

@@ -39,7 +39,7 @@ def name_of_row(rows: Any, number: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BatchPosition:
     """A row's place in its global batch: `position` of `rows`, and its mask level's `stratum`.
 
     The strata of a batch are a permutation of its positions.
@@ -51,15 +51,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot(Generic[Row]):
+class ScheduledRow(Generic[Row]):
     """A row in its place. `seed`: of everything that is drawn for it."""
 
     row: Row
-    place: Place
+    place: BatchPosition
     seed: int
 
 
-class Schedule(torch.utils.data.Dataset[Slot[Any]]):
+class Schedule(torch.utils.data.Dataset[ScheduledRow[Any]]):
     """The slots of a run. Rows are taken in an order shuffled anew for each pass over them.
 
     `lengths`: of the rows, in any unit. Where given, rows of like length come together in a batch,
@@ -85,12 +85,12 @@ class Schedule(torch.utils.data.Dataset[Slot[Any]]):
     def __len__(self) -> int:
         return self.batch * self.steps
 
-    def __getitem__(self, slot: int) -> Slot[Any]:
+    def __getitem__(self, slot: int) -> ScheduledRow[Any]:
         if not 0 <= slot < len(self):
             raise IndexError(slot)
         step, position = divmod(slot, self.batch)
-        place = Place(position, self.batch, self._strata(step)[position])
-        return Slot(self.rows[self.row_of(slot)], place, self._draw("slot", slot))
+        place = BatchPosition(position, self.batch, self._strata(step)[position])
+        return ScheduledRow(self.rows[self.row_of(slot)], place, self._draw("slot", slot))
 
     def name_of(self, slot: int) -> str:
         """What a slot's row is called in messages: its own name, or else its number."""

@@ -16,46 +16,46 @@ PATIENCE = timedelta(days=7)
 """How long processes wait for one that works alone: an expert takes its time."""
 
 
-def join() -> PartialState:
+def process_group() -> PartialState:
     """The group of processes. Each call gives the same one."""
     return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
-def leave() -> None:
+def exit_worker() -> None:
     """Ends this process, its work done, if it is one of several: at once, without Python's ending.
 
     There a thread of gloo's that lets go of the last tensor it carried would abort the process now
     and then (pytorch#190489). To end the group first does not help: FSDP and DeepSpeed keep it.
     """
-    if join().num_processes > 1:
+    if process_group().num_processes > 1:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
 
 
-def alone(work: Callable[[], None]) -> None:
+def on_main_process(work: Callable[[], None]) -> None:
     """Does something in the first process while the others wait.
 
     Raises RuntimeError in the others if it fails there.
     """
-    state = join()
+    state = process_group()
     problem: Exception | None = None
     if state.is_main_process:
         try:
             work()
         except Exception as error:
             problem = error
-    if any(tell_all(problem is not None)):
+    if any(all_gather_flag(problem is not None)):
         raise problem or RuntimeError("the first process failed, see its error")
 
 
-def tell_all(flag: bool) -> list[bool]:
+def all_gather_flag(flag: bool) -> list[bool]:
     """Each process's flag, in all processes: none goes on before all have come here."""
-    join()
+    process_group()
     return list(gather_object([flag]))
 
 
-def is_own(name: str) -> bool:
+def owns(name: str) -> bool:
     """Whether a piece of work is this process's, by a hash of its name that never changes."""
-    state = join()
+    state = process_group()
     return zlib.crc32(name.encode()) % state.num_processes == state.process_index

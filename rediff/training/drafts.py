@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rediff.scenes.oracle import END, Edit
+from rediff.training.edits import END, Edit
 
 Record = TypeVar("Record", bound=BaseModel)
 DRAFTS = "drafts.jsonl"

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from rediff.data.alignment import align
-from rediff.captioners.base import Said
+from rediff.data.dialogue import Dialogue
+from rediff.models.anyres import ImageBatch
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.pictures import Pictures
-from rediff.scenes.oracle import END
 from rediff.training.drafts import Correction
-from rediff.training.items import Dialogue, Item, before_answer
+from rediff.training.edits import END
+from rediff.training.items import AnsweredDialogue, Item, before_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Example:
     its correction, for Stage II.
     """
 
-    picture: Pictures
+    picture: ImageBatch
     answers: tuple[Answer, ...]
     pair: Revision | None = None
     draft: Revision | None = None
@@ -90,14 +90,14 @@ class ExampleMaker:
         self.checkpoint = checkpoint
         self.length = length
         self.longest = longest
-        self._prompts: dict[Said, tuple[int, ...]] = {}
-        self._vocabulary = checkpoint.tokenizer.get_vocab() | {END: checkpoint.ids.stop}
-        self._stop = checkpoint.ids.stop
+        self._prompts: dict[Dialogue, tuple[int, ...]] = {}
+        self._vocabulary = checkpoint.tokenizer.get_vocab() | {END: checkpoint.ids.eos}
+        self._eos = checkpoint.ids.eos
 
     def __call__(self, item: Item) -> Example:
         """Raises ValueError naming the item if an answer is too long, and as `open_image` and
         `align`."""
-        picture = self.checkpoint.pictures([item.open()])
+        picture = self.checkpoint.image_batch([item.open()])
         if not item.edits:
             return Example(picture, tuple(self.answer(d, item.id) for d in item.dialogues))
         (dialogue,) = item.dialogues
@@ -125,11 +125,11 @@ class ExampleMaker:
         unsure = torch.tensor(correction.unsure())
         return replace(self(item), draft=Revision(prompt, wrong, right, unsure))
 
-    def answer(self, dialogue: Dialogue, place: str) -> Answer:
+    def answer(self, dialogue: AnsweredDialogue, place: str) -> Answer:
         ids = self.checkpoint.tokenizer(dialogue[-1].answer, add_special_tokens=False)["input_ids"]
         return Answer(self.prompt(dialogue), self.fill(ids, place))
 
-    def prompt(self, dialogue: Dialogue) -> tuple[int, ...]:
+    def prompt(self, dialogue: AnsweredDialogue) -> tuple[int, ...]:
         """Token ids of everything before the last answer."""
         said = before_answer(dialogue)
         if len(said) > 1:
@@ -143,7 +143,7 @@ class ExampleMaker:
         """Tokens of the longest canvas."""
         return self.longest or self.length
 
-    def fits(self, dialogues: Sequence[Dialogue]) -> bool:
+    def fits(self, dialogues: Sequence[AnsweredDialogue]) -> bool:
         """Whether each answer and a stop token fit in a canvas."""
         tokenizer = self.checkpoint.tokenizer
         answers = [dialogue[-1].answer for dialogue in dialogues]
@@ -163,4 +163,4 @@ class ExampleMaker:
                 f"{place}: a response of {len(ids)} tokens leaves no room to stop within"
                 f" {self.most}"
             )
-        return torch.tensor(ids + [self._stop] * (length - len(ids)))
+        return torch.tensor(ids + [self._eos] * (length - len(ids)))

@@ -1,55 +1,32 @@
-"""False facts: words of the embedded world that could stand in each other's place."""
+"""False facts: tokens that state a fact, and those that would state a wrong one in their place."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from rediff.models.checkpoint import Checkpoint
-from rediff.scenes.answers import question_words
-from rediff.scenes.templates import SYNONYMS
-from rediff.scenes.grammar import NUMBERS
-from rediff.scenes.grammar import vocabulary as words_of_scenes
-from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 
-FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
-"""The categories of words that state a fact; a false fact is another word of its category."""
-FACTS_OF_ANSWERS = (NUMBERS, ("yes", "no"))
-"""The same of answers to questions, for models that know their words; wherever a word stands, so
-that "one can see" may become "two can see"."""
-
-
-class FactTable:
+class FactVocabulary:
     """Which token ids state facts, and which false ones could stand in their place.
 
-    Raises ValueError if the tokenizer has not one token for each word of the scenes.
+    `false`: the false ids for each id that states a fact. `size`: ids of the vocabulary.
+
+    >>> facts = FactVocabulary({3: [4]}, size=5)
+    >>> facts.hallucinated_tokens(torch.tensor([2, 3])).tolist()
+    [2, 4]
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        vocabulary = checkpoint.tokenizer.get_vocab()
-        missing = sorted(set(words_of_scenes()) - vocabulary.keys())
-        if missing:
-            raise ValueError(
-                f"the tokenizer has no single token for {len(missing)} words of the scenes, e.g."
-                f" {', '.join(missing[:5])}"
-            )
-        asked = FACTS_OF_ANSWERS if set(question_words()) <= vocabulary.keys() else ()
-        rows: dict[int, list[int]] = {}
-        for category in (*FACTS, *asked):
-            aliases = {word: SYNONYMS.get(word, (word,)) for word in category}
-            for word in category:
-                others = [vocabulary[a] for w in category if w != word for a in aliases[w]]
-                rows |= {vocabulary[alias]: others for alias in aliases[word]}
-        self.is_fact = torch.zeros(len(checkpoint.tokenizer), dtype=torch.bool)
-        self.is_fact[list(rows)] = True
-        self._false = torch.arange(len(checkpoint.tokenizer))[:, None].repeat(
-            1, max(map(len, rows.values()))
-        )
-        for token, others in rows.items():
-            width = self._false.size(1)
-            self._false[token] = torch.tensor((others * width)[:width])
+    def __init__(self, false: Mapping[int, Sequence[int]], *, size: int) -> None:
+        self.is_fact = torch.zeros(size, dtype=torch.bool)
+        self.is_fact[list(false)] = True
+        width = max(map(len, false.values()))
+        self._false = torch.arange(size)[:, None].repeat(1, width)
+        for token, others in false.items():
+            self._false[token] = torch.tensor((list(others) * width)[:width])
 
-    def swaps(self, target: Tensor) -> Tensor:
-        """A false fact for each token of `target` (any shape) that states one, else the token."""
+    def hallucinated_tokens(self, target: Tensor) -> Tensor:
+        """A random false fact for each id of `target` that states one, else the id itself."""
         column = torch.randint(self._false.size(1), target.shape)
         return self._false[target, column]

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-import datasets
-import numpy as np
 from PIL import Image
 
 from rediff.data.alignment import amend
+from rediff.data.dialogue import Dialogue
 from rediff.data.images import open_image
 from rediff.data.records import TextEdit, Turn
 from rediff.data.store import RecordStore, Stored
-from rediff.captioners.base import Said
-from rediff.scenes.dialogues import FAMILIES, write_dialogue
-from rediff.scenes.templates import write_sentence
-from rediff.scenes.grammar import THING_FORMS, thing_meaning, write_plainly
-from rediff.scenes.world import Scene
 
-Dialogue = tuple[Turn, ...]
+AnsweredDialogue = tuple[Turn, ...]
 """Questions with their answers; the last answer is the one that is learnt."""
 
 
-def before_answer(dialogue: Dialogue) -> Said:
-    """What is said before the last answer."""
+def before_answer(dialogue: AnsweredDialogue) -> Dialogue:
+    """The texts in front of the last answer."""
     return tuple(text for turn in dialogue for text in (turn.question, turn.answer))[:-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture with dialogues, of which any one is learnt at a time.
+    """A picture with dialogues, of which one is learnt at a time.
 
-    `asked`: the number of the dialogue that drafts answer. `edits`: the last answer of the only
-    dialogue is wrong, and these make it right; `first`: see `align`. `scene`: the truth about the
-    picture, where it is known.
+    `asked`: number of the dialogue that drafts answer. `edits`: where given, the last answer of
+    the only dialogue is wrong, and these edits make it right; `first`: see `align`. `known`: what
+    a data source knows about the picture, for its own experts and stages (a scene, for example).
     """
 
     id: str
     image: Image.Image | Path
-    dialogues: tuple[Dialogue, ...]
+    dialogues: tuple[AnsweredDialogue, ...]
     asked: int = 0
     edits: tuple[TextEdit, ...] = ()
     first: bool = False
-    scene: Scene | None = None
+    known: object | None = None
 
     def open(self) -> Image.Image:
         """The picture. Raises as `open_image`."""
@@ -54,49 +48,6 @@ class Item:
     def truth(self, number: int) -> str:
         """The right answer of a dialogue. Raises AlignmentError as `amend`."""
         return amend(self.dialogues[number][-1].answer, self.edits, first=self.first)
-
-
-def caption_items(data: datasets.Dataset, prompt: str) -> list[Item]:
-    """Scenes with all their captions, as answers to `prompt`."""
-    return [
-        Item(row_id, image, _answers(prompt, captions), scene=Scene.from_json(text))
-        for row_id, image, captions, text in _rows(data)
-    ]
-
-
-def sentence_items(data: datasets.Dataset, prompt: str, *, plain: bool, seed: int) -> list[Item]:
-    """Single sentences about each thing of a scene, as many wordings as there are captions.
-
-    `plain`: all of one form and one wording.
-    """
-    rng = np.random.default_rng(seed)
-    items = []
-    for row_id, image, captions, text in _rows(data):
-        meanings = [thing_meaning(thing) for thing in Scene.from_json(text).things]
-        sentences = [
-            write_plainly(meaning) if plain else " ".join(write_sentence(THING_FORMS, meaning, rng))
-            for meaning in meanings * (1 if plain else len(captions))
-        ]
-        items.append(Item(row_id, image, _answers(prompt, sentences)))
-    return items
-
-
-def question_items(data: datasets.Dataset, count: int, *, seed: int) -> list[Item]:
-    """Scenes with `count` questions, instructions and two-turn dialogues about each.
-
-    Their families take turns; drafts answer the first, so that they are of all families.
-    """
-    families = list(FAMILIES)
-    items = []
-    for number, (row_id, image, _, text) in enumerate(_rows(data)):
-        scene, rng = Scene.from_json(text), np.random.default_rng([seed, number])
-        dialogues = [
-            write_dialogue(scene, families[(number + turn) % len(families)], rng)
-            for turn in range(count)
-        ]
-        turns = tuple(tuple(map(Turn, said[::2], said[1::2])) for said in dialogues)
-        items.append(Item(f"{row_id}-asked", image, turns, scene=scene))
-    return items
 
 
 class RecordItems(Sequence[Item]):
@@ -132,12 +83,3 @@ def _item(stored: Stored) -> Item:
         record.place, record.image, tuple(dialogues), asked=len(dialogues) - 1,
         edits=record.edits, first=stored.first,
     )  # fmt: skip
-
-
-def _answers(prompt: str, texts: Sequence[str]) -> tuple[Dialogue, ...]:
-    return tuple((Turn(prompt, text),) for text in texts)
-
-
-def _rows(data: datasets.Dataset) -> Iterator[tuple[str, Image.Image, list[str], str]]:
-    columns = (data[name] for name in ("id", "image", "captions", "scene"))
-    return zip(*columns, strict=True)

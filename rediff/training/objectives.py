@@ -9,28 +9,28 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import SpecialIds
-from rediff.models.pictures import Pictures
+from rediff.models.anyres import ImageBatch
 from rediff.training.corruption import (
     Corrupted,
-    Kind,
-    behind_stop,
+    TokenRole,
+    after_eos,
     inject_errors,
     mask_tokens,
     stratified_level,
 )
+from rediff.training.data_order import BatchPosition
 from rediff.training.examples import Answer, Example, Revision
-from rediff.training.facts import FactTable
-from rediff.training.data_order import Place
+from rediff.training.facts import FactVocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingRow:
     """A row as it is trained: what the model sees, what it should say, and why.
 
     `target` int64 [1, R]; `corrupted` of one row.
     """
 
-    picture: Pictures
+    picture: ImageBatch
     prompt: tuple[int, ...]
     target: Tensor
     corrupted: Corrupted
@@ -39,43 +39,43 @@ class Trained:
 class Objective(Protocol):
     """Draws from torch's global generator, which is seeded for each row."""
 
-    def __call__(self, example: Example, place: Place) -> Trained: ...
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow: ...
 
 
 @dataclass(frozen=True)
-class Levels:
+class MaskRatio:
     """Mask levels of a batch: lowest + (highest - lowest) * u ** power, u stratified in (0, 1]."""
 
     lowest: float = 0.0
     highest: float = 1.0
     power: float = 1.0
 
-    def __call__(self, place: Place) -> Tensor:
+    def __call__(self, place: BatchPosition) -> Tensor:
         u = stratified_level(place.stratum, place.rows, power=self.power)
         return self.lowest + (self.highest - self.lowest) * u
 
 
 @dataclass(frozen=True)
-class Predict:
+class MaskedPrediction:
     """Mask-prediction; with `facts`, only words that state facts are masked."""
 
     ids: SpecialIds
-    levels: Levels
-    facts: FactTable | None = None
+    levels: MaskRatio
+    facts: FactVocabulary | None = None
     suffix_share: float = 0.0
 
-    def __call__(self, example: Example, place: Place) -> Trained:
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         answer = pick_answer(example)
         target = answer.response[None]
         corrupted = mask_tokens(
             target,
             self.levels(place),
             self.ids.mask,
-            self.ids.stop,
+            self.ids.eos,
             maskable=None if self.facts is None else self.facts.is_fact[target],
             suffix_share=self.suffix_share,
         )
-        return Trained(example.picture, answer.prompt, target, corrupted)
+        return TrainingRow(example.picture, answer.prompt, target, corrupted)
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,22 @@ class NextToken:
     """Next-token prediction of the response and its stop token, for a causal model."""
 
     ids: SpecialIds
-    facts: FactTable | None = None
+    facts: FactVocabulary | None = None
 
-    def __call__(self, example: Example, place: Place) -> Trained:
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         answer = pick_answer(example)
         target = answer.response[None]
-        trained = ~behind_stop(target, self.ids.stop)
+        trained = ~after_eos(target, self.ids.eos)
         if self.facts is not None:
             trained &= self.facts.is_fact[target]
-        kind = torch.where(trained, Kind.MASK, Kind.IGNORED)
-        return Trained(
-            example.picture, answer.prompt, target, Corrupted(target, kind, torch.ones(1))
+        role = torch.where(trained, TokenRole.MASK, TokenRole.IGNORED)
+        return TrainingRow(
+            example.picture, answer.prompt, target, Corrupted(target, role, torch.ones(1))
         )
 
 
 @dataclass(frozen=True)
-class Revise:
+class FoundationalRevision:
     """Stage I: masks, random tokens, false facts, and what is right.
 
     The false facts of an example's pair stand in every visible place of it; in other examples
@@ -110,40 +110,40 @@ class Revise:
 
     ids: SpecialIds
     words: Tensor
-    facts: FactTable | None
-    levels: Levels
+    facts: FactVocabulary | None
+    levels: MaskRatio
     syntax_rate: float
     hallucination_rate: float
     suffix_share: float = 0.0
     tied: bool = False
 
-    def __call__(self, example: Example, place: Place) -> Trained:
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         ids, pair = self.ids, example.pair
         answer = pick_answer(example) if pair is None else Answer(pair.prompt, pair.right)
         target = answer.response[None]
         level = self.levels(place)
-        clean = mask_tokens(target, level, ids.mask, ids.stop, suffix_share=self.suffix_share)
+        clean = mask_tokens(target, level, ids.mask, ids.eos, suffix_share=self.suffix_share)
         scale = level.item() if self.tied else 1.0
         corrupted = inject_errors(
             clean,
             target,
-            self._swaps(target, pair),
+            self._hallucinated_tokens(target, pair),
             syntax_rate=self.syntax_rate * scale,
             hallucination_rate=(self.hallucination_rate if pair is None else 1.0) * scale,
             words=self.words,
         )
-        return Trained(example.picture, answer.prompt, target, corrupted)
+        return TrainingRow(example.picture, answer.prompt, target, corrupted)
 
-    def _swaps(self, target: Tensor, pair: Revision | None) -> Tensor:
+    def _hallucinated_tokens(self, target: Tensor, pair: Revision | None) -> Tensor:
         if not self.hallucination_rate:
             return target
         if pair is not None:
             return pair.wrong[None]
-        return target if self.facts is None else self.facts.swaps(target)
+        return target if self.facts is None else self.facts.hallucinated_tokens(target)
 
 
 @dataclass(frozen=True)
-class Correct:
+class SelfCorrection:
     """Stage II: the model's own drafts towards an expert's corrections, among Stage I data.
 
     The first `stage1_share` of a global batch is Stage I data made from the same pictures, as is
@@ -152,40 +152,42 @@ class Correct:
     """
 
     ids: SpecialIds
-    stage1: Revise
+    stage1: FoundationalRevision
     stage1_share: float
     masked_share: float
 
-    def __call__(self, example: Example, place: Place) -> Trained:
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         if example.draft is None or place.position < round(place.rows * self.stage1_share):
             return self.stage1(example, place)
         ids, draft = self.ids, example.draft
         target = draft.right[None]
-        clean = show_draft(draft.wrong[None], target, ids.mask, ids.stop)
+        clean = draft_as_input(draft.wrong[None], target, ids.mask, ids.eos)
         if draft.unsure is not None:
-            clean = replace(clean, kind=clean.kind.masked_fill(draft.unsure[None], Kind.IGNORED))
+            clean = replace(
+                clean, role=clean.role.masked_fill(draft.unsure[None], TokenRole.IGNORED)
+            )
         level = self.stage1.levels(place) * (torch.rand(1) < self.masked_share)
-        hide = (torch.rand(target.shape) < level) & (clean.kind != Kind.IGNORED)
+        hide = (torch.rand(target.shape) < level) & (clean.role != TokenRole.IGNORED)
         corrupted = Corrupted(
             torch.where(hide, ids.mask, clean.tokens),
-            torch.where(hide, Kind.MASK, clean.kind),
+            torch.where(hide, TokenRole.MASK, clean.role),
             clean.level,
         )
-        return Trained(example.picture, draft.prompt, target, corrupted)
+        return TrainingRow(example.picture, draft.prompt, target, corrupted)
 
 
-def show_draft(draft: Tensor, target: Tensor, mask_id: int, stop_id: int) -> Corrupted:
-    """A draft as a decoder sees it, with the kinds of its positions by its correction.
+def draft_as_input(draft: Tensor, target: Tensor, mask_id: int, eos_id: int) -> Corrupted:
+    """A draft as a decoder sees it, with the roles of its positions by its correction.
 
     Visible up to its first stop, masked behind it. `EDIT` where the correction differs, `KEEP`
     where it agrees, `MASK` behind the draft's stop; what lies behind the correction's stop is
     `IGNORED` where the draft still has words, since it is cut away.
     """
-    hidden = behind_stop(draft, stop_id)
-    kind = torch.where(draft == target, Kind.KEEP, Kind.EDIT)
-    kind = torch.where(hidden, Kind.MASK, kind)
-    kind = torch.where(behind_stop(target, stop_id) & ~hidden, Kind.IGNORED, kind)
-    return Corrupted(torch.where(hidden, mask_id, draft), kind, torch.ones(len(draft)))
+    hidden = after_eos(draft, eos_id)
+    role = torch.where(draft == target, TokenRole.KEEP, TokenRole.EDIT)
+    role = torch.where(hidden, TokenRole.MASK, role)
+    role = torch.where(after_eos(target, eos_id) & ~hidden, TokenRole.IGNORED, role)
+    return Corrupted(torch.where(hidden, mask_id, draft), role, torch.ones(len(draft)))
 
 
 def pick_answer(example: Example) -> Answer:

@@ -19,23 +19,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from transformers import set_seed
 
-from rediff.llm_client.cache import ReplyCache
-from rediff.llm_client.probe import probe
 from rediff.io.files import lock
 from rediff.io.files import replace as write
-from rediff.models.checkpoint import Checkpoint
 from rediff.io.quiet import quiet_libraries
-from rediff.scenes.dataset import WORLD_VERSION
 from rediff.io.suggest import unknown
-from rediff.training.expert.server import RUNTIME_ONLY
+from rediff.llm_client.cache import ReplyCache
+from rediff.llm_client.probe import probe
+from rediff.models.checkpoint import Checkpoint
+from rediff.plugins import load_plugins
+from rediff.training.distributed import all_gather_flag, on_main_process, process_group
 from rediff.training.logs import LOG, read_count, read_log
-from rediff.training.distributed import alone, join, tell_all
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, StageReport
-from rediff.training.settings import Stage, needs
-from rediff.training.stages import run_stage
-from rediff.training.stages.run import MODEL, Run
+from rediff.training.stages.base import MODEL, Run, Stage, needs
+from rediff.training.stages.experts.settings import RUNTIME_ONLY
 from rediff.training.trainer import STATE
 
 DONE = "stage.json"
@@ -48,9 +47,8 @@ def fingerprint(name: str, recipe: Recipe) -> str:
     """Hash of all that a stage's output depends on: its settings and those of all it needs."""
     stage = recipe.stages[name]
     parts = {
-        "world": WORLD_VERSION,
         "canvas": recipe.canvas,
-        "scenes": recipe.scenes.model_dump(mode="json"),
+        **{k: v for section in recipe.sections.values() for k, v in section.identity().items()},
         "model": recipe.model.model_dump(mode="json"),
         "stage": stage.model_dump(
             mode="json", exclude={"server": _left_out(stage), "folder": True}
@@ -107,7 +105,7 @@ def train(
         else:
             _train_side_by_side(todo, recipe, root, jobs, report)
         if only is None:
-            alone(lambda: export(recipe, root))
+            on_main_process(lambda: export(recipe, root))
     return todo
 
 
@@ -129,9 +127,9 @@ def _hold(root: Path) -> Iterator[None]:
 
 
 def _train_together(todo: Sequence[str], recipe: Recipe, root: Path, report: Report) -> None:
-    tell_all(True)  # all have looked what is to be done before anything is
+    all_gather_flag(True)  # all have looked what is to be done before anything is
     for name in todo:
-        with _watching(name, root, report) if join().is_main_process else nullcontext():
+        with _watching(name, root, report) if process_group().is_main_process else nullcontext():
             _run(name, recipe, root)
 
 
@@ -207,6 +205,7 @@ def _run_apart(name: str, recipe: Recipe, root: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     quiet_libraries()
+    load_plugins()
     _run(name, recipe, root)
 
 
@@ -222,12 +221,17 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
     """One stage, in one process or in several together."""
     own = fingerprint(name, recipe)
     run = Run(recipe, root, root / name)
-    alone(lambda: _prepare(run.folder, own))
+    on_main_process(lambda: _prepare(run.folder, own))
     if is_done(name, recipe, root):
         return  # made by these settings before others took its place
     started = time.perf_counter()
-    run_stage(name, run)
-    alone(lambda: _finish(name, run, own, time.perf_counter() - started))
+    stage = recipe.stages[name]
+    set_seed(stage.seed)
+    if stage.alone:
+        on_main_process(lambda: stage.run(run))
+    else:
+        stage.run(run)
+    on_main_process(lambda: _finish(name, run, own, time.perf_counter() - started))
 
 
 def _prepare(folder: Path, own: str) -> None:
@@ -257,7 +261,7 @@ def _finish(name: str, run: Run, own: str, seconds: float) -> None:
         "fingerprint": own,
         "settings": run.recipe.stages[name].model_dump(mode="json"),
         "seconds": round(seconds, 1),
-        "processes": join().num_processes,
+        "processes": process_group().num_processes,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": version("transformers"),
@@ -285,6 +289,6 @@ def export(recipe: Recipe, root: Path) -> None:
     """Copies the recipe's exports to `root/checkpoints`, weights in float16, names as shipped."""
     for name, choice in recipe.export.items():
         checkpoint = Checkpoint.load(root / choice.stage / MODEL)
-        checkpoint.with_card(sampler=choice.sampler).save(
+        checkpoint.with_config(sampler=choice.sampler).save(
             root / CHECKPOINTS / name, dtype=torch.float16
         )

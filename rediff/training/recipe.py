@@ -2,70 +2,97 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rediff.data.mixture import Mixture
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
 from rediff.decoding.registry import find_sampler
-from rediff.models.tiny import TinyConfig
-from rediff.models.weights import weights_hash
-from rediff.io.strict_yaml import check_form, read_yaml
+from rediff.io.strict_yaml import check_form, form_keys, read_yaml
 from rediff.io.suggest import unknown
-from rediff.training.settings import (
-    EMBEDDED,
-    MAKERS,
-    CheckpointStage,
-    ExpertStage,
-    Export,
-    RecordsStage,
-    Scenes,
-    Stage,
-    needs,
-    references,
-)
+from rediff.models.tiny import TinyConfig
+from rediff.training.data import DATA, SECTIONS, Section
+from rediff.training.stages.base import REFERENCES, STAGES, Stage, needs, references
 from rediff.training.strict import Strict
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
+class Export(Strict):
+    """A stage's checkpoint under the name that it is shipped by, with its default sampler."""
+
+    stage: str
+    sampler: str = "mask-predict"
+
+
+def _stage(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return STAGES[str(value.get("kind"))].model_validate(value)
+
+
 class Recipe(Strict):
-    """Stages by name, in an order in which each comes after those it needs."""
+    """Stages by name, each after those that it needs, and the checkpoints to export.
+
+    `canvas`: response length in tokens. `model`: sizes of a model trained from scratch. `sections`:
+    settings of data sources by name; in a file they stand beside the other keys, as `scenes:`.
+    """
 
     canvas: int = 80
-    scenes: Scenes = Scenes()
     model: TinyConfig = TinyConfig()
-    stages: dict[str, Stage]
+    sections: dict[str, SerializeAsAny[Section]] = Field(default_factory=dict)
+    stages: dict[str, Annotated[SerializeAsAny[Stage], BeforeValidator(_stage)]]
     export: dict[str, Export]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_sections(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        given = {**raw.get("sections", {}), **{k: v for k, v in raw.items() if k in SECTIONS}}
+        sections = {
+            name: found if isinstance(found := given.get(name, {}), Section) else kind(**found)
+            for name, kind in SECTIONS.items()
+        }
+        rest = {key: value for key, value in raw.items() if key not in SECTIONS}
+        return {**rest, "sections": sections}
 
     @classmethod
     def load(cls, path: Path) -> Recipe:
         """Reads and checks a recipe file.
 
         With `extends`, a shipped recipe's name or a file's path from this one's folder, it has all
-        stages of that one, and its settings unless it says otherwise; but not its exports. Raises
-        ValueError as `load_yaml`, or for a stage that needs one which does not come before it.
+        stages of that one, and its settings unless it says otherwise; but not its exports.
+
+        Raises:
+            ValueError: naming the file: as `load_yaml`, or for a stage that depends on one that is
+                not defined above it.
         """
-        recipe = check_form(path, _extended(path, ()), cls)
+        raw = _extended(path, ())
+        recipe = check_form(path, _with_checked_parts(path, raw), cls, keys=list(SECTIONS))
         recipe.check(path)
         return recipe
+
+    def section(self, name: str) -> Section:
+        """The settings of a data source. Raises ValueError if no source has that name."""
+        if name not in self.sections:
+            raise unknown("section of a recipe", name, self.sections)
+        return self.sections[name]
 
     def check(self, path: Path) -> None:
         """Raises ValueError naming `path` for stages or exports that do not fit each other."""
         known: set[str] = set()
         for name, stage in self.stages.items():
-            if name in EMBEDDED:
-                raise ValueError(f"{path}: {name!r} names embedded data, and can be no stage")
-            if "questions" in getattr(stage, "data", ()) and not self.scenes.questions:
-                raise ValueError(
-                    f"{path}: stage {name!r} learns from 'questions': say how many there are of"
-                    " each scene, as 'questions' of 'scenes'"
-                )
+            if name in DATA:
+                raise ValueError(f"{path}: {name!r} is the name of built-in data, not of a stage")
+            for data in getattr(stage, "data", ()):
+                if data in DATA and (lack := DATA[data].check(self)):
+                    raise ValueError(f"{path}: stage {name!r} learns from {data!r}: {lack}")
             for need in needs(stage):
                 if need not in known:
                     raise ValueError(
-                        f"{path}: stage {name!r} needs {need!r}, which is not before it"
+                        f"{path}: stage {name!r} depends on {need!r}, which is not defined above it"
                     )
             self._check_parts(path, name, stage)
             known.add(name)
@@ -75,13 +102,13 @@ class Recipe(Strict):
             self._check_parts(path, name, export)
 
     def _check_parts(self, path: Path, name: str, part: Stage | Export) -> None:
-        """That what a stage or an export reads is of the kind it is read as, and its sampler is."""
+        """That each stage that a stage or an export reads makes what is read, and its sampler."""
         for field, need in references(part):
-            kind = self.stages[need].kind
-            if kind not in MAKERS[field]:
+            if self.stages[need].makes != REFERENCES[field]:
+                kinds = [kind for kind, own in STAGES.items() if own.makes == REFERENCES[field]]
                 raise ValueError(
-                    f"{path}: {field!r} of {name!r} takes a stage of kind"
-                    f" {' or '.join(MAKERS[field])}; {need!r} is of kind {kind}"
+                    f"{path}: {field!r} of {name!r} takes a stage of kind {' or '.join(kinds)};"
+                    f" {need!r} is of kind {self.stages[need].kind}"
                 )
         if sampler := getattr(part, "sampler", None):
             try:
@@ -107,6 +134,28 @@ class Recipe(Strict):
         return self.model_copy(update={"stages": stages, "export": export})
 
 
+def _with_checked_parts(path: Path, raw: Any) -> Any:
+    """The values of a file with its stages and sections in their own forms, each checked alone."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("stages"), dict):
+        return raw
+    keys = sorted({key for kind in STAGES.values() for key in form_keys(kind)})
+    stages = {}
+    for name, body in raw["stages"].items():
+        if not isinstance(body, dict):
+            raise ValueError(f"{path}: stages.{name}: expected the settings of a stage")
+        try:
+            kind = STAGES[str(body.get("kind"))]
+        except ValueError as error:
+            raise ValueError(f"{path}: stages.{name}: {error}") from error
+        stages[name] = check_form(path, body, kind, at=f"stages.{name}", keys=keys)
+    sections = {
+        name: check_form(path, raw[name], kind, at=name)
+        for name, kind in SECTIONS.items()
+        if name in raw
+    }
+    return {**raw, **sections, "stages": stages}
+
+
 def _extended(path: Path, below: tuple[Path, ...]) -> Any:
     """The plain values of a recipe file with those of what it extends."""
     raw = read_yaml(path)
@@ -122,94 +171,9 @@ def _extended(path: Path, below: tuple[Path, ...]) -> Any:
     return {**under, "export": {}, **own, "stages": stages}
 
 
-def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe with `seed` added to that of each stage that draws anything: the same training
-    once more, on the same scenes or data."""
-    return recipe.with_stages(
-        {
-            name: stage.model_copy(update={"seed": stage.seed + seed})
-            for name, stage in recipe.stages.items()
-            if not isinstance(stage, CheckpointStage | RecordsStage)
-        }
-    )
-
-
-def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
-    """The recipe, its `checkpoint` stages reading `folder`.
-
-    Raises ValueError if the recipe wants a checkpoint and there is none, or the other way round.
-    """
-    wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, CheckpointStage)}
-    if not wanting and folder is not None:
-        raise ValueError("this recipe starts from nothing: it takes no `checkpoint`")
-    if folder is None:
-        missing = [name for name, stage in wanting.items() if stage.folder is None]
-        if missing:
-            raise ValueError(f"stage {missing[0]!r} of this recipe needs a `checkpoint` FOLDER")
-        return recipe
-    own = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
-    changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
-    return recipe.with_stages(changed)
-
-
-def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
-    """The recipe, its `records` stages reading what the file `mixture` names.
-
-    Raises ValueError if the recipe wants data and there are none, or the other way round, and as
-    `Mixture.load`.
-    """
-    wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, RecordsStage)}
-    if not wanting:
-        if mixture is not None:
-            raise ValueError("this recipe makes its own data: it takes no `data`")
-        return recipe
-    if mixture is None:
-        raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a `data` FILE")
-    own = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
-    changed = {name: stage.model_copy(update=own) for name, stage in wanting.items()}
-    return recipe.with_stages(changed)
-
-
-def with_expert(
-    recipe: Recipe, model: str | None, base_url: str | None, *, thinks: bool = False,
-    max_tokens: int | None = None, key_env: str | None = None,
-) -> Recipe:  # fmt: skip
-    """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
-
-    `thinks`: of the model given; `max_tokens`, `key_env`: see `ServerSpec`. Raises
-    ValueError if the recipe asks no server, or for `thinks` without a model.
-    """
-    if thinks and model is None:
-        raise ValueError("`expert_thinks` is said of a model: name it by `expert`")
-    given = {
-        "model": model, "base_url": base_url, "max_tokens": max_tokens, "key_env": key_env,
-    }  # fmt: skip
-    if all(value is None for value in given.values()):
-        return recipe
-    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if model is not None:
-        own["thinks"] = thinks
-    changed = {
-        name: stage.model_copy(update={"server": stage.server.model_copy(update=own)})
-        for name, stage in recipe.stages.items()
-        if isinstance(stage, ExpertStage) and stage.server is not None
-    }
-    if not changed:
-        raise ValueError(
-            "this recipe asks no server: it takes no `expert` of another name, address or key"
-        )
-    return recipe.with_stages(changed)
-
-
-def _digest(mixture: Path) -> str:
-    """A hash of a mixture's file and of all data files that it names; pictures are not read."""
-    digest = hashlib.sha256()
-    for path in (mixture, *(s.path for s in Mixture.load(mixture).sources.values())):
-        if not path.is_file():
-            raise ValueError(f"{mixture}: no data file {path}")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def shipped_recipes() -> Iterator[Path]:
+    """The files of the shipped recipes."""
+    return iter(sorted(RECIPES.glob("*.yaml")))
 
 
 def find_recipe(name: str) -> Path:
@@ -219,7 +183,7 @@ def find_recipe(name: str) -> Path:
     """
     if Path(name).is_file():
         return Path(name)
-    shipped = {path.stem: path for path in RECIPES.glob("*.yaml")}
+    shipped = {path.stem: path for path in shipped_recipes()}
     if name not in shipped:
-        raise unknown("recipe", name, sorted(shipped))
+        raise unknown("recipe", name, shipped)
     return shipped[name]

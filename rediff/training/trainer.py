@@ -17,15 +17,15 @@ from transformers import (
 
 from rediff.io.files import replace
 from rediff.training.collator import Batch, canvas_logits
-from rediff.training.corruption import Kind
+from rediff.training.corruption import TokenRole
+from rediff.training.data_order import Rows, Schedule
+from rediff.training.distributed import on_main_process, process_group
 from rediff.training.finite import FiniteGradients, all_finite, not_finite
 from rediff.training.logs import LOG, JsonLog
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
-from rediff.training.distributed import alone, join
-from rediff.training.data_order import Rows, Schedule
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 
@@ -68,28 +68,28 @@ class OwnOptimizerTrainer(Trainer):
 
 
 class RevisionTrainer(OwnOptimizerTrainer):
-    """Takes the loss of batches that `Collate` makes: a sum of means per kind of position.
+    """Takes the loss of batches that `Collator` makes: a sum of means per role of position.
 
     The means are over the global batch: over all processes and all micro-batches of a step. So
     neither their number nor how rows fall among them changes the loss.
     """
 
     def __init__(
-        self, model: nn.Module, *, weights: Mapping[Kind, float], weighting: Weighting,
+        self, model: nn.Module, *, weights: Mapping[TokenRole, float], weighting: Weighting,
         **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(model, **kwargs)
         self.model_accepts_loss_kwargs = True  # the loss is already that of the global batch
         self.weights = weights_of(weights)
         self.weighting = weighting
-        self.seen = torch.zeros(2, len(Kind))
+        self.seen = torch.zeros(2, len(TokenRole))
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], Tensor]:
         """The micro-batches of a step, with the `loss_counts` of its global batch."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        own = [loss_counts(batch["kind"], weighting=self.weighting) for batch in batches]
+        own = [loss_counts(batch["role"], weighting=self.weighting) for batch in batches]
         counts = self.accelerator.reduce(torch.stack(own).sum(dim=0).to(device), "sum")
         self.seen = self.seen.to(device)
         self.seen[1] += counts > 0
@@ -108,7 +108,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         """
         assert isinstance(num_items_in_batch, Tensor)
         sums = loss_sums(
-            canvas_logits(model, inputs).float(), inputs["target"], inputs["kind"], inputs["level"],
+            canvas_logits(model, inputs).float(), inputs["target"], inputs["role"], inputs["level"],
             weighting=self.weighting, certain=inputs["certain"],
         )  # fmt: skip
         parts = loss_parts(sums, num_items_in_batch)
@@ -121,9 +121,9 @@ class RevisionTrainer(OwnOptimizerTrainer):
         sums = self.accelerator.reduce(self.seen[0].to(self.args.device), "sum").tolist()
         self.seen.zero_()
         means = {
-            f"loss_{kind.name.lower()}": sums[kind] / steps[kind]
-            for kind in Kind
-            if steps[kind] and kind is not Kind.IGNORED
+            f"loss_{role.name.lower()}": sums[role] / steps[role]
+            for role in TokenRole
+            if steps[role] and role is not TokenRole.IGNORED
         }
         super().log({**logs, **means}, start_time)
 
@@ -145,12 +145,12 @@ def fit(
     A run that was broken off and goes on ends with the very weights of an unbroken one (one
     process, CPU), and neither the number of processes nor that of micro-batches changes the losses
     of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`. Writes
-    `log.jsonl` (a line every ten steps, each loss part by its kind) to `folder`. `lengths`: see
+    `log.jsonl` (a line every ten steps, each loss part by its role) to `folder`. `lengths`: see
     `Schedule`. `kwargs` go to the trainer. Raises ValueError if the batch cannot be split as asked
     for, or a state cannot be read by so many processes, NotFiniteError where the loss, a gradient
     or the result is no number.
     """
-    several = join().num_processes > 1
+    several = process_group().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
     arguments = training_arguments(settings, folder, seed, **shard)
     choose_trained(model, settings)
@@ -256,7 +256,7 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
     Raises ValueError, before anything is loaded, if a state to go on from was shared out otherwise:
     such a state is read by just as many processes.
     """
-    note, count = folder / PROCESSES, join().num_processes
+    note, count = folder / PROCESSES, process_group().num_processes
     if resumed and note.is_file():
         saved = json.loads(note.read_text(encoding="utf-8"))
         if (saved["shard"] or shard) and saved != {"processes": count, "shard": shard}:
@@ -271,7 +271,7 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         replace(note, json.dumps({"processes": count, "shard": shard}))
 
-    alone(write)
+    on_main_process(write)
 
 
 def last_state(folder: Path) -> str | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rediff.io.text_files import parse_json, read_text
-from rediff_eval.benchmarks.sample import Rival, Sample, broken_sample
 from rediff_eval.benchmarks.pictures import of_file
 from rediff_eval.benchmarks.reading import find_pictures
+from rediff_eval.benchmarks.sample import Rival, Sample, broken_sample
 
 LISTING = "caparena_auto_600.json"
 PICTURES = ("images", "all_images")

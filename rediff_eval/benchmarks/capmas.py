@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rediff.io.text_files import Row, parse_json, read_rows, read_text
-from rediff_eval.benchmarks.sample import Question, Sample, broken_sample
 from rediff_eval.benchmarks.pictures import of_file
 from rediff_eval.benchmarks.reading import find_pictures
+from rediff_eval.benchmarks.sample import Question, Sample, broken_sample
 
 LISTING = Path("data/data.jsonl")
 QUESTIONS = Path("data/COVERAGE_TEST_VQA")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rediff.io.names import find_file, id_text, is_file
-from rediff_eval.benchmarks.sample import Sample, broken_sample
 from rediff_eval.benchmarks.pictures import of_file
 from rediff_eval.benchmarks.reading import reference_texts
+from rediff_eval.benchmarks.sample import Sample, broken_sample
 
 
 def is_coco(value: object) -> bool:
@@ -25,7 +25,7 @@ def coco_samples(
 ) -> Iterator[tuple[str, Sample]]:
     """The samples of COCO's annotations at `path`, each with its place.
 
-    A sample is called by its picture's file and known by its number, too. Pictures lie beside the
+    A sample is called by its picture's file and known by its number, too. ImageBatch lie beside the
     file, or in a folder `images` or of the split's name (`val2014` of `captions_val2014.json`)
     beside it or one level up. An entry that cannot be used is a broken sample; a picture without
     captions has no references.

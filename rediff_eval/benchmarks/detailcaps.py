@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rediff_eval.benchmarks.sample import Sample, broken_sample
 from rediff_eval.benchmarks.pictures import of_bytes
 from rediff_eval.benchmarks.reading import read_table
+from rediff_eval.benchmarks.sample import Sample, broken_sample
 
 HUB_ID = "foundation-multimodal-models/DetailCaps-4870"
 REFERENCES = ("GT_Caption_GPT4O", "GT_Caption_GPT4V", "GT_Caption_Gemini15Pro")

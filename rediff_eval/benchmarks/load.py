@@ -1,43 +1,51 @@
-"""The samples of a run."""
+"""Which samples a run is about, and how they are loaded."""
 
 from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rediff.io.names import first_twice
-from rediff_eval.benchmarks.sample import DataKind, SampleSet
 from rediff_eval.benchmarks.caparena import load_caparena
 from rediff_eval.benchmarks.capmas import load_capmas
 from rediff_eval.benchmarks.detailcaps import load_detailcaps
 from rediff_eval.benchmarks.local import own_name, own_samples
+from rediff_eval.benchmarks.sample import DataKind, SampleSet
 from rediff_eval.benchmarks.scenes import scene_samples, scenes_name
 from rediff_eval.benchmarks.task import Task
-
-if TYPE_CHECKING:
-    from rediff_eval.spec import RunSpec
 
 DATA = "REDIFF_EVAL_DATA"
 """Environment variable: a folder with a folder for each task that has official data."""
 LOADERS = {"detailcaps": load_detailcaps, "capmas": load_capmas, "caparena": load_caparena}
 
 
-def load_samples(
-    task: Task, limit: int | None, data: Path | None, data_dir: Path | None = None,
-    *, allowed: float = 0.0,
-) -> SampleSet:  # fmt: skip
-    """The first `limit` samples: of the user's own data, the task's official data, or the scenes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Which samples of which data.
 
-    `data`: the user's own. `data_dir`: the folder of the official data; where it is None, that of
-    the environment, if it is there. Raises ValueError or OSError, with what to get and where to
-    put it, if what was asked for is missing, or more than the share `allowed` of it is broken.
+    `limit`: the first so many, None for the task's number. `data`: the user's own. `data_dir`: the
+    folder of the task's official data; where it is None, that of the environment, if it exists.
     """
+
+    task: Task
+    limit: int | None = None
+    data: Path | None = None
+    data_dir: Path | None = None
+
+
+def load_samples(config: DataConfig, *, allowed: float = 0.0) -> SampleSet:
+    """The samples: of the user's own data, of the task's own or official data, or of the scenes.
+
+    Raises ValueError or OSError, with what to get and where to put it, if what was asked for is
+    missing, or if more than the share `allowed` of it is broken.
+    """
+    task, limit, data = config.task, config.limit, config.data or config.task.data
     if data is not None:
         found = load_kind("own", task, limit, data)
     else:
-        folder = data_dir or official_folder(task)
+        folder = config.data_dir or official_folder(task)
         found = load_kind("scenes" if folder is None else "official", task, limit, folder)
     broken = [sample for sample in found.samples if sample.broken]
     if len(broken) > allowed * len(found.samples):
@@ -46,11 +54,6 @@ def load_samples(
             f" ({allowed:.0%} are allowed); the first, {broken[0].id}: {broken[0].broken}"
         )
     return found
-
-
-def samples_of(spec: RunSpec) -> SampleSet:
-    """The samples of a run. Raises as `load_samples`."""
-    return load_samples(spec.task, spec.limit, spec.data, spec.data_dir, allowed=spec.max_failures)
 
 
 def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None) -> SampleSet:

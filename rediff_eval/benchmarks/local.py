@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rediff.data.images import SUFFIXES, is_picture
+from rediff.io.hub import first_line, is_hub_id
 from rediff.io.names import find_file, id_text, is_file, same_name
 from rediff.io.text_files import Row, read_rows
-from rediff.io.hub import first_line, is_hub_id
-from rediff_eval.benchmarks.sample import Sample, broken_sample
 from rediff_eval.benchmarks.coco import coco_samples, is_coco
 from rediff_eval.benchmarks.pictures import of_bytes, of_file
 from rediff_eval.benchmarks.reading import read_table, reference_texts
+from rediff_eval.benchmarks.sample import Sample, broken_sample
 
 Placed = tuple[str, Sample]
 """A sample, and the file and line, entry or row that it comes from."""

@@ -10,8 +10,8 @@ from typing import Literal
 
 from PIL import Image
 
+from rediff.data.dialogue import Dialogue
 from rediff.data.images import data_url
-from rediff.captioners.base import Said
 from rediff.scenes.world import Scene
 
 DataKind = Literal["scenes", "own", "official"]
@@ -38,7 +38,7 @@ class Sample:
     """One picture. `open` reads it and may raise ValueError; `scene` is its truth where known.
 
     `digest` tells the picture from every other: a hash of its bytes, or of what it is drawn from,
-    and of what is asked. `said`: what is asked of this picture instead of the task's prompt.
+    and of what is asked. `dialogue`: what is asked of this picture instead of the task's prompt.
     `read`: the picture's own bytes, where it has any. `aliases`: other names that captions may know
     it by. `broken`: why its entry cannot be used; then `open` raises a ValueError that says so.
     """
@@ -50,14 +50,14 @@ class Sample:
     scene: Scene | None = None
     questions: tuple[Question, ...] = ()
     rival: Rival | None = None
-    said: Said = ()
+    dialogue: Dialogue = ()
     read: Callable[[], bytes] | None = None
     aliases: tuple[str, ...] = ()
     broken: str | None = None
 
-    def asked(self, prompt: str) -> Said:
+    def asked(self, prompt: str) -> Dialogue:
         """What is asked of this picture by a task with a prompt."""
-        return self.said or (prompt,)
+        return self.dialogue or (prompt,)
 
     def data_url(self) -> str:
         """The picture for a server: its own bytes where these will do. Raises as `open` does."""

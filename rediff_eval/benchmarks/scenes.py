@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from rediff.scenes.corrupt import corrupt_scene
 from rediff.scenes.dataset import WORLD_VERSION, scene_rows
 from rediff.scenes.dialogues import FAMILIES, write_dialogue
 from rediff.scenes.grammar import write_caption
-from rediff.scenes.corrupt import misremember
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
-from rediff_eval.benchmarks.sample import Rival, Sample, digest_of
 from rediff_eval.benchmarks.questions import ask_about
+from rediff_eval.benchmarks.sample import Rival, Sample, digest_of
 from rediff_eval.benchmarks.task import SceneData
 
 RIVALS = {"scenes-careful": 0.02, "scenes-casual": 0.1, "scenes-careless": 0.3}
@@ -55,15 +55,15 @@ def _sample(data: SceneData, row: Mapping[str, Any]) -> Sample:
 def _asked_sample(row: Mapping[str, Any], family: str) -> Sample:
     """A sample with a dialogue, and as many true answers as the scene has captions."""
     scene, rng = Scene.from_json(row["scene"]), _generator("dialogue", row["id"])
-    *said, reply = write_dialogue(scene, family, rng)
-    outline = true_texts(scene, said)
+    *dialogue, reply = write_dialogue(scene, family, rng)
+    texts = true_texts(scene, dialogue)
     return Sample(
         f"{row['id']}-asked",
         _holding(row["image"]),
-        _digest("\0".join([row["scene"], *said])),
-        (reply, *(outline.write(rng) for _ in row["captions"][1:])),
+        _digest("\0".join([row["scene"], *dialogue])),
+        (reply, *(texts.write(rng) for _ in row["captions"][1:])),
         scene,
-        said=tuple(said),
+        dialogue=tuple(dialogue),
     )
 
 
@@ -74,7 +74,7 @@ def _digest(text: str) -> str:
 def write_as_rival(scene: Scene, rng: np.random.Generator) -> Rival:
     """A caption by one of `RIVALS`: a grammatical one of a scene that was misremembered."""
     model = list(RIVALS)[rng.integers(len(RIVALS))]
-    return Rival(model, write_caption(misremember(scene, RIVALS[model], rng), rng))
+    return Rival(model, write_caption(corrupt_scene(scene, RIVALS[model], rng), rng))
 
 
 def _generator(purpose: str, sample_id: str) -> np.random.Generator:

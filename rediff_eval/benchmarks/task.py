@@ -1,4 +1,4 @@
-"""Tasks: benchmark definitions, read from `tasks/<name>/task.yaml`."""
+"""Tasks: benchmark definitions, read from `tasks/NAME/task.yaml` or from any YAML file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import rediff_eval
+from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.io.strict_yaml import load_yaml
 from rediff.io.suggest import unknown
 from rediff_eval.benchmarks.sample import DataKind
@@ -51,22 +52,23 @@ class OfficialData(BaseModel):
 class Task(BaseModel):
     """What is measured on what.
 
-    `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own.
+    `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own data.
+    `data`: pictures that come with the task, as `--data` takes them; relative to the task's file.
     `limit`: scenes by default. `prompt`: what is asked where a sample asks nothing of its own.
-    `tokens_per_step`: the budgets. `metrics`: names of
-    `rediff_eval.metrics.METRICS`, on scenes and on the user's own data; `main_metric` is what
-    tables rank by.
+    `tokens_per_step`: the budgets. `metrics`: names of registered metrics (see
+    `register_metric`), on scenes and on the user's own data; `main_metric` is what tables rank by.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    summary: str
+    summary: str = ""
     scenes: SceneData | None = None
     official: OfficialData | None = None
+    data: Path | None = None
     limit: int = Field(default=32, gt=0)
-    prompt: str
-    tokens_per_step: tuple[int, ...]
+    prompt: str = CAPTION_PROMPT
+    tokens_per_step: tuple[int, ...] = (1, 2, 4, 8)
     metrics: tuple[str, ...]
     main_metric: str
 
@@ -100,10 +102,16 @@ def list_tasks() -> list[str]:
 
 
 def load_task(name: str) -> Task:
-    """The task of that name.
+    """The task of that name, or of the YAML file (or its folder) at that path.
 
     Raises ValueError for an unknown name (the nearest is suggested) or a broken definition.
     """
+    path = Path(name)
+    path = path / "task.yaml" if path.is_dir() and (path / "task.yaml").is_file() else path
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        task = load_yaml(path, Task)
+        data = None if task.data is None else (path.parent / task.data).resolve()
+        return task.model_copy(update={"data": data})
     if name not in list_tasks():
         raise unknown("task", name, list_tasks())
     return load_yaml(tasks_folder() / name / "task.yaml", Task)

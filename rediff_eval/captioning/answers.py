@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from rediff.captioners.base import Caption, Failure
+from rediff.data.dialogue import Dialogue
 from rediff.io.names import whole_text
-from rediff.captioners.base import Caption, Failure, Said
 from rediff.llm_client.reasoning import split_reasoning
-from rediff.scenes.oracle import END, nearest_text
+from rediff.scenes.oracle import nearest_text
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
+from rediff.training.edits import END
 
 if TYPE_CHECKING:
     from rediff.decoding.trace import Trace
@@ -56,27 +58,27 @@ class Answer:
     @classmethod
     def of_text(cls, text: str) -> Answer:
         """A caption made elsewhere, of which nothing else is known."""
-        said = split_reasoning(whole_text(text))
-        if said.reasoning and not said.answer:
-            return cls(error=ONLY_REASONING, reasoning=said.reasoning)
-        return cls(text=said.answer, seconds=None, truncated=None, reasoning=said.reasoning)
+        split = split_reasoning(whole_text(text))
+        if split.reasoning and not split.answer:
+            return cls(error=ONLY_REASONING, reasoning=split.reasoning)
+        return cls(text=split.answer, seconds=None, truncated=None, reasoning=split.reasoning)
 
     @classmethod
     def of(
-        cls, reply: Caption | Failure, scene: Scene | None, said: Said, *, keep_trace: bool
+        cls, reply: Caption | Failure, scene: Scene | None, dialogue: Dialogue, *, keep_trace: bool
     ) -> Answer:
-        """What is kept of a captioner's reply to what was said. `scene`: the picture's truth."""
+        """What is kept of a captioner's reply to a dialogue. `scene`: the picture's truth."""
         if isinstance(reply, Failure):
             return cls(error=reply.error)
-        said_aloud = split_reasoning(whole_text(reply.text))
-        if said_aloud.reasoning and not said_aloud.answer:
-            return cls(error=ONLY_REASONING, reasoning=said_aloud.reasoning)
+        split = split_reasoning(whole_text(reply.text))
+        if split.reasoning and not split.answer:
+            return cls(error=ONLY_REASONING, reasoning=split.reasoning)
         trace, truth = reply.trace, None
         if trace is not None and scene is not None:
-            truth = true_words(trace.words[-1], scene, said)
+            truth = true_words(trace.words[-1], scene, dialogue)
         return cls(
-            text=said_aloud.answer,
-            reasoning=said_aloud.reasoning or reply.reasoning,
+            text=split.answer,
+            reasoning=split.reasoning or reply.reasoning,
             tokens=reply.tokens,
             nfe=reply.nfe,
             seconds=reply.seconds,
@@ -97,18 +99,20 @@ class Answer:
         """What `to_record` made; other entries of a line are ignored."""
         own = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
         if "error" not in own and "reasoning" not in own:  # of a run before reasoning was cut off
-            said = split_reasoning(own.get("text", ""))
-            own |= {"text": said.answer, "reasoning": said.reasoning}
+            split = split_reasoning(own.get("text", ""))
+            own |= {"text": split.answer, "reasoning": split.reasoning}
         if "revisions" in own:
             own["revisions"] = Revisions(**own["revisions"])
         return cls(**own)
 
 
-def true_words(words: Sequence[str], scene: Scene, said: Said) -> list[str] | None:
+def true_words(words: Sequence[str], scene: Scene, dialogue: Dialogue) -> list[str] | None:
     """The oracle's words for a finished canvas; None if no true text fits it."""
     end = next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
     try:
-        return nearest_text(true_texts(scene, said), [*words[:end], *[END] * (len(words) - end)])
+        return nearest_text(
+            true_texts(scene, dialogue), [*words[:end], *[END] * (len(words) - end)]
+        )
     except ValueError:
         return None
 
@@ -116,7 +120,7 @@ def true_words(words: Sequence[str], scene: Scene, said: Said) -> list[str] | No
 def count_revisions(trace: Trace, truth: Sequence[str] | None) -> Revisions:
     """Counts over a trace. A word is right if it is `truth`'s at its place."""
     seen: dict[int, set[str]] = {}
-    for step, place in trace.committed.nonzero().tolist():
+    for step, place in trace.unmasked.nonzero().tolist():
         seen.setdefault(place, set()).add(trace.words[step][place])
     revisions = flips = fixed = broken = 0
     for step, place in trace.revised.nonzero().tolist():
@@ -142,7 +146,7 @@ def history(trace: Trace, truth: Sequence[str] | None) -> dict[str, Any]:
     steps = []
     before = [True] * trace.masked.size(1)
     for step, masked in enumerate(trace.masked.tolist()):
-        changed = (trace.committed[step] | trace.revised[step]).tolist()
+        changed = (trace.unmasked[step] | trace.revised[step]).tolist()
         steps.append(
             [
                 [

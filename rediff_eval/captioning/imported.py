@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rediff.captioners.precomputed import GIVEN, NO_CAPTION, bare_id, strip_ends
 from rediff.data.caption_files import read_caption_file
 from rediff.io.names import id_text, same_name
 from rediff.io.text_files import Row, read_rows
-from rediff.captioners.precomputed import GIVEN, NO_CAPTION, bare_id, strip_ends
-from rediff_eval.captioning.answers import Answer
-from rediff_eval.captioning.conditions import Cell
-from rediff_eval.results.files import CAPTIONS
 from rediff_eval.benchmarks.sample import Sample
-from rediff_eval.metrics.scoring import Outcome
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.captioning.config import Condition
+from rediff_eval.captioning.outcome import Outcome
 
-CELL = ("model", "sampler", "steps", "tokens_per_step")
+CAPTIONS = "captions.jsonl"
+"""File of all captions in a run folder."""
+CONDITION = ("model", "sampler", "steps", "tokens_per_step")
 LISTED = 10
 """Ids that a message names at most."""
 
@@ -26,7 +27,7 @@ LISTED = 10
 class CaptionSet:
     """Captions of one origin by sample id; an error stands for a caption that was not made."""
 
-    cell: Cell
+    condition: Condition
     answers: Mapping[str, Answer]
 
 
@@ -53,11 +54,11 @@ def read_caption_sets(path: Path, name: str | None = None) -> list[CaptionSet]:
     if rows and _is_of_run(rows[0]):
         if name is not None:
             raise ValueError(f"{file} is of a run, which names its models: it takes no --name")
-        return list(_cells_of_run(rows))
+        return list(_conditions_of_run(rows))
     read = read_caption_file(file)
     answers = {i: Answer.of_text(strip_ends(text)) for i, text in read.captions.items()}
     answers |= {i: Answer(error=reason) for i, reason in read.broken.items()}
-    return [CaptionSet(Cell(name or path.stem, GIVEN, None, None), answers)]
+    return [CaptionSet(Condition(name or path.stem, GIVEN, None, None), answers)]
 
 
 def captions_file(path: Path) -> Path:
@@ -69,22 +70,22 @@ def captions_file(path: Path) -> Path:
 
 
 def _is_of_run(row: Row) -> bool:
-    return isinstance(row.value, dict) and row.value.keys() >= {"id", *CELL}
+    return isinstance(row.value, dict) and row.value.keys() >= {"id", *CONDITION}
 
 
-def _cells_of_run(rows: Iterable[Row]) -> Iterator[CaptionSet]:
-    cells: dict[tuple[Any, ...], dict[str, Answer]] = {}
+def _conditions_of_run(rows: Iterable[Row]) -> Iterator[CaptionSet]:
+    found: dict[tuple[Any, ...], dict[str, Answer]] = {}
     for row in rows:
         if not _is_of_run(row):
             raise ValueError(f"{row.place}: {row.broken or 'no line of a run'}, as those before it")
         record = row.value
-        cell = cells.setdefault(tuple(record[name] for name in CELL), {})
+        answers = found.setdefault(tuple(record[name] for name in CONDITION), {})
         sample_id = id_text(record["id"], row.place)
-        if sample_id in cell:
+        if sample_id in answers:
             raise ValueError(f"{row.place}: id {sample_id!r} stands twice")
-        cell[sample_id] = Answer.from_record(record)
-    for place, answers in cells.items():
-        yield CaptionSet(Cell(*place), answers)
+        answers[sample_id] = Answer.from_record(record)
+    for condition, answers in found.items():
+        yield CaptionSet(Condition(*condition), answers)
 
 
 def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> Joined:
@@ -111,15 +112,10 @@ def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> 
     missing = [i for i, answer in found.items() if answer.error is not None]
     if len(missing) > allowed * len(samples):
         raise ValueError(
-            f"{captions.cell.title}: {len(missing)} of {len(samples)} samples have no caption"
+            f"{captions.condition.title}: {len(missing)} of {len(samples)} samples have no caption"
             f" ({allowed:.0%} are allowed): {name_some(missing)}{_reason(found, missing[0])}"
         )
-    outcome = Outcome(
-        cell=captions.cell,
-        samples=tuple(s for s in samples if found[s.id].error is None),
-        answers=tuple(a for a in found.values() if a.error is None),
-        failures={i: a.error for i, a in found.items() if a.error is not None},
-    )
+    outcome = Outcome.of(captions.condition, samples, found)
     return Joined(outcome, sorted(set(captions.answers) - used), missing)
 
 

@@ -1,200 +1,158 @@
-"""A run: every model with every sampler at every budget on one task's samples."""
+"""Captions every sample in every condition, and stores each caption before it counts."""
 
 from __future__ import annotations
 
-import functools
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
 
+from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
+from rediff.captioners.sources import ModelSource
 from rediff.decoding.registry import find_sampler
-from rediff.captioners.base import Caption, Captioner, Decoding, Failure, SendsPictures
-from rediff.captioners.precomputed import PrecomputedCaptioner
-from rediff_eval.captioning.answers import Answer
-from rediff_eval.captioning.conditions import Cell, plan_cells
-from rediff_eval.captioning.cache_key import cell_key, model_identity
-from rediff_eval.evaluate import check, finish
-from rediff_eval.captioning.opening import open_captioner
-from rediff_eval.preflight import probe_servers
-from rediff_eval.progress import Progress
+from rediff.io.part_store import PartStore, work_through
 from rediff.io.rank import Rank
-from rediff_eval.captioning.models import ModelChoice
-from rediff_eval.results.numbers import Results
-from rediff_eval.results.run_folder import check_folder, mark_folder
-from rediff_eval.benchmarks.sample import Sample, SampleSet
-from rediff_eval.metrics.scoring import Outcome, check_failures
-from rediff_eval.benchmarks.load import samples_of
-from rediff_eval.spec import RunSpec
-from rediff_eval.captioning.caption_store import Key, Store
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.captioning.caption_store import CaptionKey
+from rediff_eval.captioning.config import (
+    CaptionConfig,
+    CaptioningConfig,
+    Condition,
+    conditions_of,
+)
+from rediff_eval.captioning.outcome import Outcome
+from rediff_eval.progress import Progress
 
 
-def run(
-    spec: RunSpec, progress: Progress, rank: Rank | None = None, *, again: bool = False
-) -> Results | None:
-    """Captions every sample of this rank in every cell; the leading rank scores.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionRunner:
+    """Captions samples with the models of a configuration, as one of several ranks.
 
-    What an earlier start of the same run has done is not done again; failed samples are tried once
-    more. `again`: results in the folder may be of other settings, as those of an earlier training.
-    Returns None for ranks that do not lead. Raises ValueError for unknown names, bad data, or a run
-    folder that is busy or holds other results before anything is loaded, and TooManyFailuresError,
-    after everything was written, if more than `max_failures` of the samples of a cell failed, or
-    all.
+    `prompt`, `tokens_per_step`: the task's. `ready`: checks once, before the first caption is
+    made, that all servers can be asked; raises if not.
     """
-    rank = rank or Rank()
-    for name in (*spec.samplers, *(m.sampler for m in spec.models if m.sampler)):
-        find_sampler(name)
-    samples = samples_of(spec)
-    check(spec, samples, progress)
-    if not again:
-        check_folder(spec, samples)
-    spec.out.mkdir(parents=True, exist_ok=True)
-    if rank.leads:
-        mark_folder(spec)
-    started = time.perf_counter()
-    ready = functools.cache(lambda: probe_servers(spec, samples))
-    identities: dict[str, Mapping[str, str]] = {}
-    with Store(spec.out, rank) as store:
-        if not (spec.out / "results.json").is_file():
-            ready()
-        cells = dict.fromkeys(
-            cell
-            for model in spec.models
-            for cell in _run_model(spec, model, samples, store, rank, progress, ready, identities)
+
+    config: CaptioningConfig
+    prompt: str
+    tokens_per_step: tuple[int, ...]
+    samples: Sequence[Sample]
+    store: PartStore
+    rank: Rank
+    progress: Progress
+    ready: Callable[[], None]
+
+    def caption_all(self) -> list[Condition]:
+        """Captions this rank's samples in all conditions; what is stored already is not redone,
+        and failed samples are tried once more. Raises what opening a model raises."""
+        conditions = dict.fromkeys(
+            condition for source in self.config.models for condition in self._run_model(source)
         )
-        if not rank.leads:
-            return None
-        store.wait_for(
-            (_key(cell, sample) for cell in cells for sample in samples.samples), grace=spec.grace
-        )
-        outcomes = [_collect(cell, samples, store) for cell in cells]
-        keys = {cell.title: cell.key for cell in cells}
-        results = finish(
-            spec, samples, outcomes, progress, keys=keys, rank=rank, started=started,
-            identities=identities,
-        )  # fmt: skip
-    check_failures(results.cells, spec.max_failures)
-    return results
+        return list(conditions)
 
+    def wait(self, conditions: Sequence[Condition]) -> None:
+        """Waits for the other ranks. Raises RuntimeError if none of them is at work any more."""
+        keys = (_key(condition, s) for condition in conditions for s in self.samples)
+        self.store.wait_for(keys, timeout=self.config.worker_timeout)
 
-def _run_model(
-    spec: RunSpec, model: ModelChoice, samples: SampleSet, store: Store, rank: Rank,
-    progress: Progress, ready: Callable[[], None], identities: dict[str, Mapping[str, str]],
-) -> list[Cell]:  # fmt: skip
-    """Captions every sample in a model's cells; the model's identity is added to `identities`."""
-    identity = model_identity(model, code=spec.loading.trust_remote_code, base_url=spec.base_url)
-    identities[model.name] = identity
-    loading = spec.loading
-    if loading.device is None and rank.world > 1 and loading.place == "cuda":
-        loading = replace(loading, device=f"cuda:{rank.local % torch.cuda.device_count()}")
-    with closing(open_captioner(model, loading, spec.base_url, spec.key_env)) as captioner:
-        traits = captioner.traits
-        cells = [
-            replace(cell, key=cell_key(spec, identity, traits, cell.sampler, cell.steps))
-            for cell in plan_cells(spec, model, traits)
-        ]
-        for cell in cells:
-            _run_cell(spec, cell, captioner, samples, store, rank, progress, ready)
-    return cells
+    def collect(self, condition: Condition) -> Outcome:
+        """The answers of all samples, by all ranks."""
+        lines = {sample.id: self.store.get(_key(condition, sample)) for sample in self.samples}
+        answers = {i: Answer.from_record(line) for i, line in lines.items() if line is not None}
+        assert len(answers) == len(self.samples)
+        return Outcome.of(condition, self.samples, answers)
 
-
-def _key(cell: Cell, sample: Sample) -> Key:
-    return Key(cell.key, sample.id, sample.digest)
-
-
-def _is_done(store: Store, key: Key, *, traced: bool) -> bool:
-    line = store.get(key)
-    return line is not None and "error" not in line and ("trace" in line or not traced)
-
-
-def _run_cell(
-    spec: RunSpec, cell: Cell, captioner: Captioner, samples: SampleSet, store: Store, rank: Rank,
-    progress: Progress, ready: Callable[[], None],
-) -> None:  # fmt: skip
-    """Captions what this rank has left to do, each sample on disk as soon as its batch is done.
-
-    `ready`: looks once whether all servers can be asked, and raises if not.
-    """
-    traced = {sample.id for sample in samples.samples[: spec.traces]}
-    own = [sample for sample in samples.samples if rank.owns(sample.id)]
-    sampled = captioner.traits.takes_samplers
-    todo = [
-        sample for sample in own
-        if not _is_done(store, _key(cell, sample), traced=sampled and sample.id in traced)
-    ]  # fmt: skip
-    if todo:
-        ready()
-    decoding = Decoding(
-        sampler=find_sampler(cell.sampler) if sampled else None,
-        steps=cell.steps,
-        trace=sampled,
-        guidance=spec.guidance,
-    )
-    with progress.task(cell.title, len(own), done=len(own) - len(todo)) as advance:
-        for start in range(0, len(todo), spec.batch_size):
-            batch = todo[start : start + spec.batch_size]
-            for sample, reply in _caption(spec, captioner, batch, decoding):
-                said = sample.asked(spec.task.prompt)
-                answer = Answer.of(reply, sample.scene, said, keep_trace=sample.id in traced)
-                store.append(_key(cell, sample), answer.to_record())
-            advance(len(batch))
-
-
-def _caption(
-    spec: RunSpec, captioner: Captioner, batch: Sequence[Sample], decoding: Decoding
-) -> Iterator[tuple[Sample, Caption | Failure]]:
-    readable: list[Sample] = []
-    images: list[Image.Image] = []
-    for sample in batch:
-        try:
-            images.append(sample.open())
-        except (ValueError, OSError) as error:
-            yield sample, Failure(str(error))
+    def _run_model(self, source: ModelSource) -> list[Condition]:
+        loading = source.loading
+        if loading.device is None and self.rank.world > 1 and loading.place == "cuda":
+            device = f"cuda:{self.rank.local % torch.cuda.device_count()}"
+            placed = replace(source, loading=replace(loading, device=device))
         else:
-            readable.append(sample)
-    if images:
-        replies = _ask(spec, captioner, images, readable, decoding)
-        yield from zip(readable, replies, strict=True)
+            placed = source
+        assert source.identity  # computed before the model takes memory
+        with closing(placed.open()) as captioner:
+            capabilities = captioner.capabilities
+            found = conditions_of(self.config, source, capabilities, self.tokens_per_step)
+            conditions = [
+                replace(condition, key=CaptionConfig.of(
+                    self.config, source, capabilities, self.prompt, condition
+                ).key())
+                for condition in found
+            ]  # fmt: skip
+            for condition in conditions:
+                self._run_condition(condition, captioner)
+        return conditions
+
+    def _run_condition(self, condition: Condition, captioner: Captioner) -> None:
+        traced = {sample.id for sample in self.samples[: self.config.keep_traces]}
+        mine = [sample for sample in self.samples if self.rank.owns(sample.id)]
+        sampled = captioner.capabilities.takes_samplers
+        todo = [
+            sample
+            for sample in mine
+            if not self._is_done(condition, sample, traced=sampled and sample.id in traced)
+        ]
+        if todo:
+            self.ready()
+        decoding = Decoding(
+            sampler=find_sampler(condition.sampler) if sampled else None,
+            steps=condition.steps,
+            trace=sampled,
+            guidance=self.config.guidance,
+        )
+
+        def work(batch: Sequence[Sample]) -> None:
+            for sample, reply in self._caption(captioner, batch, decoding):
+                answer = Answer.of(
+                    reply, sample.scene, sample.asked(self.prompt), keep_trace=sample.id in traced
+                )
+                self.store.append(_key(condition, sample), answer.to_record())
+
+        done = len(mine) - len(todo)
+        with self.progress.task(condition.title, len(mine), done=done) as advance:
+            work_through(todo, self.config.batch_size, work, advance)
+
+    def _is_done(self, condition: Condition, sample: Sample, *, traced: bool) -> bool:
+        line = self.store.get(_key(condition, sample))
+        return line is not None and "error" not in line and ("trace" in line or not traced)
+
+    def _caption(
+        self, captioner: Captioner, batch: Sequence[Sample], decoding: Decoding
+    ) -> Iterator[tuple[Sample, Caption | Failure]]:
+        readable: list[Sample] = []
+        requests: list[CaptionRequest] = []
+        for sample in batch:
+            try:
+                requests.append(request_of(sample, sample.open(), self.prompt))
+            except (ValueError, OSError) as error:
+                yield sample, Failure(str(error))
+            else:
+                readable.append(sample)
+        if requests:
+            yield from zip(readable, ask(captioner, requests, decoding), strict=True)
 
 
-def _ask(
-    spec: RunSpec, captioner: Captioner, images: list[Image.Image], samples: list[Sample],
-    decoding: Decoding,
-) -> list[Caption | Failure]:  # fmt: skip
-    """The captioner's replies; a picture that it refuses fails alone, not with its batch."""
-    said = [sample.asked(spec.task.prompt) for sample in samples]
-    ids = [_called(captioner, sample) for sample in samples]
+def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionRequest:
+    """What a captioner is asked about a sample. `prompt`: the task's."""
+    return CaptionRequest(
+        image=image, dialogue=sample.asked(prompt), id=sample.id, aliases=sample.aliases,
+        original=sample.read,
+    )  # fmt: skip
+
+
+def ask(
+    captioner: Captioner, requests: Sequence[CaptionRequest], decoding: Decoding
+) -> list[Caption | Failure]:
+    """The captioner's replies; a picture that it refuses fails alone, and not with its batch."""
     try:
-        if isinstance(captioner, SendsPictures):
-            return captioner.caption_urls([s.data_url() for s in samples], said=said)
-        return captioner.caption(images, decoding, said=said, ids=ids)
+        return captioner.caption(requests, decoding)
     except ValueError as error:
-        if len(images) == 1:
+        if len(requests) == 1:
             return [Failure(str(error))]
-    return [
-        reply
-        for image, own in zip(images, samples, strict=True)
-        for reply in _ask(spec, captioner, [image], [own], decoding)
-    ]
+    return [reply for request in requests for reply in ask(captioner, [request], decoding)]
 
 
-def _called(captioner: Captioner, sample: Sample) -> str:
-    """The name by which a captioner knows a sample: a file of captions may use another."""
-    if not isinstance(captioner, PrecomputedCaptioner):
-        return sample.id
-    return next((n for n in (sample.id, *sample.aliases) if captioner.knows(n)), sample.id)
-
-
-def _collect(cell: Cell, samples: SampleSet, store: Store) -> Outcome:
-    lines = {sample.id: store.get(_key(cell, sample)) for sample in samples.samples}
-    answers = {i: Answer.from_record(line) for i, line in lines.items() if line is not None}
-    assert len(answers) == len(samples.samples)
-    return Outcome(
-        cell=cell,
-        samples=tuple(s for s in samples.samples if answers[s.id].error is None),
-        answers=tuple(a for a in answers.values() if a.error is None),
-        failures={i: a.error for i, a in answers.items() if a.error is not None},
-    )
+def _key(condition: Condition, sample: Sample) -> CaptionKey:
+    return CaptionKey(condition.key, sample.id, sample.digest)

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ from rediff_eval.cli.judge_server import judge_server
 from rediff_eval.cli.leaderboard import leaderboard
 from rediff_eval.cli.listing import list_
 from rediff_eval.cli.paper_table import paper_table
+from rediff_eval.cli.renamed import with_current_names
 from rediff_eval.cli.report import report
 from rediff_eval.cli.run import run
 from rediff_eval.cli.score import score
@@ -31,7 +33,14 @@ INTERRUPTED = 130
 
 
 class SuggestingGroup(click.Group):
-    """A group that names the nearest command for one it does not know."""
+    """A group that names the nearest command for one it does not know, and takes the former names
+    of options."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:  # fmt: skip
+        return super().make_context(info_name, with_current_names(args), parent, **extra)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -72,7 +81,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("Interrupted. The same command again goes on.", err=True)
+        click.echo("Interrupted. Start the same command again to resume.", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(plain(as_options(f"Error: {error}")), err=True)

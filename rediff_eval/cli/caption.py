@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rediff_eval.cli.options import loading_options, tell, to_loading
+from rediff_eval.cli.options import loading_options, plugin_option, tell, to_loading
 
 if TYPE_CHECKING:
     import PIL.Image
 
+    from rediff.captioners.base import Caption
     from rediff.scenes.world import Scene
 
 
@@ -28,12 +29,12 @@ LAST_SCENE = 9_999
 @click.option(
     "--steps", type=click.IntRange(min=1), help="Denoising steps; default: 4 tokens a step."
 )
-@click.option("--given", help="A first part of the answer, for the model to go on from or revise.")
+@click.option("--prefill", help="The beginning of an answer, which the model continues or revises.")
 @click.option(
     "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
 @click.option(
-    "--ask", "said", multiple=True,
+    "--ask", "dialogue", multiple=True,
     help="What to ask instead of a caption; in a dialogue once for each question and answer.",
 )  # fmt: skip
 @click.option("--trace", is_flag=True, help="Play the denoising steps.")
@@ -42,68 +43,76 @@ LAST_SCENE = 9_999
     help="Seconds between played steps on a terminal.",
 )  # fmt: skip
 @loading_options
+@plugin_option
 def caption(
     image: Path,
     model: str,
     sampler: str | None,
     steps: int | None,
-    given: str | None,
-    said: tuple[str, ...],
+    prefill: str | None,
+    dialogue: tuple[str, ...],
     guidance: float,
     trace: bool,
     delay: float,
     **loading: Any,
 ) -> None:
     """Describe IMAGE, a picture file, or `scene:N` for the N-th embedded test scene."""
-    from rich.console import Console
-
+    from rediff.captioners.base import CaptionRequest, Decoding, Failure
+    from rediff.captioners.sources import SCENES_ONLY, find_model, knows_scenes_only
     from rediff.decoding.registry import find_sampler
-    from rediff.captioners.base import CAPTION_PROMPT, Decoding, Failure
     from rediff.io.quiet import quiet_libraries
-    from rediff.scenes.questions import read_question
-    from rediff_eval.captioning.answers import history, true_words
-    from rediff_eval.captioning.opening import open_captioner
-    from rediff_eval.views.trace_player import play
-    from rediff_eval.captioning.models import SCENES_ONLY, find_model, knows_scenes_only
     from rediff_eval.sanitize import plain
 
-    if said and not len(said) % 2:
+    if dialogue and not len(dialogue) % 2:
         raise ValueError("--ask: questions and answers in turn, a question first and last")
     quiet_libraries()
-    choice = find_model(model)
+    source = find_model(model, to_loading(loading))
     picture, scene = load_picture(str(image))
-    if scene is None and knows_scenes_only(choice):
-        tell(f"{choice.name} {SCENES_ONLY}")
-    options, base_url, key_env = to_loading(loading)
-    with closing(open_captioner(choice, options, base_url, key_env)) as captioner:
-        traits = captioner.traits
-        own = sampler or choice.sampler
-        if not traits.takes_samplers and (trace or given or own):
-            raise ValueError(f"{choice.name} ({traits.kind}) takes no sampler, trace or answer")
-        if not traits.takes_steps and steps:
-            raise ValueError(f"{choice.name} ({traits.kind}) has no denoising steps")
+    if scene is None and knows_scenes_only(source):
+        tell(f"{source.name} {SCENES_ONLY}")
+    with closing(source.open()) as captioner:
+        able = captioner.capabilities
+        chosen = sampler or source.sampler
+        if not able.takes_samplers and (trace or prefill or chosen):
+            raise ValueError(f"{source.name} ({able.kind}) takes no sampler, trace or prefill")
+        if not able.takes_steps and steps:
+            raise ValueError(f"{source.name} ({able.kind}) has no denoising steps")
         decoding = Decoding(
-            sampler=find_sampler(own or traits.sampler) if traits.takes_samplers else None,
-            steps=steps or traits.steps or max(1, (traits.length or 4) // 4),
+            sampler=find_sampler(chosen or able.sampler) if able.takes_samplers else None,
+            steps=steps or able.steps or max(1, (able.length or 4) // 4),
             trace=trace,
-            given=given,
+            prefill=prefill,
             guidance=guidance,
         )
-        asked = [said] if said else None
-        (result,) = captioner.caption([picture], decoding, said=asked, ids=[image.name])
+        request = CaptionRequest(image=picture, dialogue=dialogue or None, id=image.name)
+        (result,) = captioner.caption([request], decoding)
     if isinstance(result, Failure):
         raise RuntimeError(f"no caption: {result.error}")
     if result.trace is not None:
-        understood = not said or read_question(said) is not None
-        truth = None
-        if scene is not None and understood:
-            truth = true_words(result.trace.words[-1], scene, said or (CAPTION_PROMPT,))
-        play(history(result.trace, truth), Console(), delay=delay)
+        play_trace(result, scene, dialogue, delay)
     click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]
     if result.tokens is None or result.nfe is None:
         counts = []
     click.echo(f"({', '.join([*counts, f'{result.seconds:.2f} s'])})", err=True)
+
+
+def play_trace(
+    result: Caption, scene: Scene | None, dialogue: tuple[str, ...], delay: float
+) -> None:
+    """Plays the denoising steps, wrong words marked where the truth is known."""
+    from rich.console import Console
+
+    from rediff.data.dialogue import CAPTION_PROMPT
+    from rediff.scenes.questions import read_question
+    from rediff_eval.captioning.answers import history, true_words
+    from rediff_eval.views.trace_player import play
+
+    assert result.trace is not None
+    truth = None
+    if scene is not None and (not dialogue or read_question(dialogue) is not None):
+        truth = true_words(result.trace.words[-1], scene, dialogue or (CAPTION_PROMPT,))
+    play(history(result.trace, truth), Console(), delay=delay)
 
 
 def load_picture(name: str) -> tuple[PIL.Image.Image, Scene | None]:
@@ -117,7 +126,7 @@ def load_picture(name: str) -> tuple[PIL.Image.Image, Scene | None]:
         return open_image(Path(name)), None
     number = name.removeprefix("scene:")
     if not number.isdecimal():
-        raise ValueError(f"{name!r}: expected a number behind 'scene:'")
+        raise ValueError(f"{name!r}: expected a number after 'scene:'")
     from rediff.scenes.dataset import iterate_scenes
     from rediff.scenes.render import render
 

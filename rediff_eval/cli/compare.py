@@ -21,10 +21,10 @@ def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from rediff_eval.results.finished import finished
+    from rediff_eval.sanitize import plain
     from rediff_eval.views.compare import compare as compare_cells
     from rediff_eval.views.compare import load_values
-    from rediff_eval.results.run_folder import finished
-    from rediff_eval.sanitize import plain
     from rediff_eval.views.tables import print_wide
 
     table = Table(title=f"{metric}, a - b, paired by sample")

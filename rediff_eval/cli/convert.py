@@ -24,17 +24,16 @@ def convert(source: str, out: Path, dtype: str) -> None:
     """
     from typing import cast
 
-    from rediff.models.config import Dtype
-    from rediff.models.checkpoint import Checkpoint
+    from rediff.captioners.sources import FOLDER, HUB, find_model
     from rediff.io.quiet import quiet_libraries
-    from rediff_eval.captioning.opening import locate
-    from rediff_eval.captioning.models import find_model
+    from rediff.models.checkpoint import Checkpoint
+    from rediff.models.config import Dtype
 
     quiet_libraries()
     choice = find_model(source)
-    place = locate(choice)
-    if choice.kind not in ("folder", "hub") or place is None:
-        raise ValueError(f"{source} is no folder and no hub id")
+    place = choice.path() if choice.scheme in (FOLDER, HUB) else None
+    if place is None:
+        raise ValueError(f"{source} is neither a folder nor a hub id")
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty")
     checkpoint = Checkpoint.load(place, dtype=cast("Dtype", dtype))

@@ -39,9 +39,9 @@ def leaderboard(
     """
     import json
 
-    from rediff_eval.views.leaderboard import as_records, load, long_rows, rankings
-    from rediff_eval.results.run_folder import finished
     from rediff_eval.benchmarks.task import paper_numbers
+    from rediff_eval.results.finished import finished
+    from rediff_eval.views.leaderboard import as_records, load, long_rows, rankings
 
     frame = load(finished(runs, tell), paper=paper_numbers() if paper else None)
     if form == "csv":

@@ -1,7 +1,8 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and what they say."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rediff.llm_client.server import ServerSpec
-    from rediff.captioners.loading import Loading
-    from rediff_eval.metrics.spec import ScoringSpec
+    from rediff.captioners.sources import Loading
+    from rediff_eval.benchmarks.load import DataConfig
+    from rediff_eval.metrics.config import ScoringConfig
 
-OPTIONS = (
+LOADING = (
     click.option("--device", help="Device, e.g. cuda:1; default: the first GPU, else the CPU."),
     click.option(
         "--dtype",
@@ -23,13 +24,10 @@ OPTIONS = (
     click.option("--device-map", help="Spread the model over devices, e.g. auto."),
     click.option(
         "--max-tokens",
-        "length",
         type=click.IntRange(min=1),
         help="Tokens of a caption at most, a diffusion model's canvas; default: the model's own.",
     ),
-    click.option(
-        "--model-seed", "seed", default=0, show_default=True, help="Seed of models that draw."
-    ),
+    click.option("--model-seed", default=0, show_default=True, help="Seed of models that draw."),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model."),
     click.option("--base-url", help="Address of the server of openai: models."),
     click.option(
@@ -39,10 +37,11 @@ OPTIONS = (
         help="Environment variable of that server's key.",
     ),
 )
-
-
 MEASURED = (
-    click.option("--task", "task_name", required=True, help="Benchmark, e.g. capture."),
+    click.option(
+        "--task", "task_name", required=True,
+        help="Benchmark, e.g. capture, or the YAML file of a task of your own.",
+    ),
     click.option(
         "--limit", type=click.IntRange(min=1), help="Number of samples; default: the task's."
     ),
@@ -54,16 +53,9 @@ MEASURED = (
     ),
     click.option(
         "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Folder of the benchmark's own data; default: $REDIFF_EVAL_DATA/TASK if it is there.",
+        help="Folder of the benchmark's own data; default: $REDIFF_EVAL_DATA/TASK if it exists.",
     ),
 )  # fmt: skip
-
-
-def measured_options(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say what is measured, on what."""
-    return _with(verb, MEASURED)
-
-
 SCORING = (
     click.option("--judge", help="Judge model; oracle or oracle:ERROR-RATE on scenes."),
     click.option(
@@ -87,7 +79,7 @@ SCORING = (
     ),
     click.option(
         "--judge-batch", is_flag=True, default=None,
-        help="Ask by the batch API, at half the price.",
+        help="Ask through the batch API, at half the price.",
     ),
     click.option(
         "--judge-max-tokens", type=click.IntRange(min=1),
@@ -101,8 +93,9 @@ SCORING = (
         help="Folder of paid replies; default: ~/.cache/rediff-eval/judge.",
     ),
     click.option(
-        "--preset", default="sound", show_default=True, type=click.Choice(["sound", "official"]),
-        help="Read replies and match graphs soundly, or exactly as the official programs do.",
+        "--preset", default="corrected", show_default=True,
+        type=click.Choice(["corrected", "official"]),
+        help="Score as the official programs were meant to, or exactly as they do.",
     ),
     click.option(
         "--capmas-prompts", type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -115,6 +108,23 @@ SCORING = (
     click.option("--factual", help="FACTUAL's parser for CAPTURE: a folder or hub id."),
     click.option("--encoder", help="CAPTURE's sentence encoder: a folder or hub id."),
 )  # fmt: skip
+FLAGS = {
+    "base_url": "url", "per_minute": "rate", "max_tokens": "max-tokens", "key_env": "key-env",
+}  # fmt: skip
+"""Fields of a judge's configuration whose options have another name."""
+
+
+def measured_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what is measured, on what."""
+    return _with(verb, MEASURED)
+
+
+def to_data(task: str, limit: int | None, data: Path | None, data_dir: Path | None) -> DataConfig:
+    """What the options of `measured_options` say. Raises as `load_task`."""
+    from rediff_eval.benchmarks.load import DataConfig
+    from rediff_eval.benchmarks.task import load_task
+
+    return DataConfig(task=load_task(task), limit=limit, data=data, data_dir=data_dir)
 
 
 def scoring_options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,13 +132,13 @@ def scoring_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     return _with(verb, SCORING)
 
 
-def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, ServerSpec | None]:
+def to_scoring(options: dict[str, Any], *, seed: int, device: str | None = None) -> ScoringConfig:
     """What the options of `scoring_options` say; they are taken out of `options`.
 
     Raises ValueError for options of a judge that was not named.
     """
     from rediff.llm_client.server import ServerSpec
-    from rediff_eval.metrics.spec import ScoringSpec
+    from rediff_eval.metrics.config import ScoringConfig
 
     asked = {
         name.removeprefix("judge_"): value
@@ -136,34 +146,48 @@ def to_scoring(options: dict[str, Any]) -> tuple[ScoringSpec, ServerSpec | None]
         if name.startswith("judge_") and (value := options.pop(name)) is not None
     }
     names = ("preset", "capmas_prompts", "caparena_prompts", "factual", "encoder")
-    scoring = ScoringSpec(**{name: options.pop(name) for name in names})
+    settings = {name: options.pop(name) for name in names}
     model = options.pop("judge")
-    if model is not None:
-        return scoring, ServerSpec(model=model, **asked)
-    if asked:
-        name = FLAGS.get(next(iter(asked)), next(iter(asked)))
-        raise ValueError(f"--judge-{name} needs --judge, the model that judges")
-    return scoring, None
-
-
-FLAGS = {
-    "base_url": "url", "per_minute": "rate", "max_tokens": "max-tokens", "key_env": "key-env",
-}  # fmt: skip
-"""Fields of a judge's spec whose options are called otherwise."""
+    judge = None if model is None else ServerSpec(model=model, **asked)
+    if asked and judge is None:
+        name = next(iter(asked))
+        raise ValueError(f"--judge-{FLAGS.get(name, name)} needs --judge, the model that judges")
+    return ScoringConfig(**settings, judge=judge, seed=seed, device=device)
 
 
 def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say how a model is loaded."""
-    return _with(verb, OPTIONS)
+    return _with(verb, LOADING)
 
 
-def to_loading(options: dict[str, Any]) -> tuple[Loading, str | None, str]:
-    """What the options of `loading_options` say, the server's address, and the variable of its
-    key."""
-    from rediff.captioners.loading import Loading
+def to_loading(options: dict[str, Any]) -> Loading:
+    """What the options of `loading_options` say; they are all of `options`."""
+    from rediff.captioners.sources import Loading
 
-    base_url, key_env = options.pop("base_url"), options.pop("key_env")
-    return Loading(**options), base_url, key_env
+    seed = options.pop("model_seed")
+    return Loading(**options, seed=seed)
+
+
+def plugin_option(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--plugin`, and loads the plug-ins that are named, installed, or in the environment.
+
+    Processes that the verb starts find the named ones in the environment.
+    """
+    return click.option(
+        "--plugin", multiple=True, metavar="FILE_OR_MODULE", expose_value=False,
+        callback=_load_plugins,
+        help="Code that registers samplers, captioners or metrics, repeatable. It is run.",
+    )(verb)  # fmt: skip
+
+
+def _load_plugins(context: click.Context, option: click.Parameter, names: Sequence[str]) -> None:
+    from rediff.plugins import PLUGINS, load_plugins
+
+    named = [str(Path(name).resolve()) if name.endswith(".py") else name for name in names]
+    before = [name for name in os.environ.get(PLUGINS, "").split(os.pathsep) if name]
+    if missing := [name for name in named if name not in before]:
+        os.environ[PLUGINS] = os.pathsep.join([*before, *missing])
+    load_plugins()
 
 
 def tell(note: str) -> None:

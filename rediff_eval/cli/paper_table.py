@@ -21,8 +21,8 @@ def paper_table(number: str, runs: tuple[Path, ...], markdown: bool) -> None:
     Table 1: models by benchmark; 3: step budgets; 4: training stages; 5: what Stage I corrupts; 6:
     rounds of refinement. A number on other data than the benchmark's own says so.
     """
+    from rediff_eval.results.finished import finished
     from rediff_eval.views.paper import lay_out, to_markdown, to_table
-    from rediff_eval.results.run_folder import finished
     from rediff_eval.views.tables import print_wide
 
     table = lay_out(number, finished(runs, tell) if runs else ())

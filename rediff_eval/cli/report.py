@@ -27,9 +27,9 @@ def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str,
     samples whose traces were kept.
     """
     from rediff.io.files import replace
+    from rediff_eval.results.finished import finished
     from rediff_eval.views.report.collect import load_run
     from rediff_eval.views.report.page import render
-    from rediff_eval.results.run_folder import finished
 
     done = finished(runs, tell)
     path = out or done[0] / "report.html"

@@ -11,15 +11,16 @@ import click
 from rediff_eval.cli.options import (
     loading_options,
     measured_options,
+    plugin_option,
     scoring_options,
+    to_data,
     to_loading,
     to_scoring,
 )
 
 if TYPE_CHECKING:
-    from rediff_eval.progress import Progress
     from rediff_eval.benchmarks.sample import SampleSet
-    from rediff_eval.spec import RunSpec
+    from rediff_eval.evaluate import Evaluation
 
 
 @click.command()
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     help="Model, repeatable (see `list models`); default: every shipped model.",
 )  # fmt: skip
 @click.option(
-    "--sampler", "samplers", multiple=True, help="Sampler, repeatable; default: each model's own."
-)
+    "--sampler", "samplers", multiple=True, metavar="NAME[,OPTION=VALUE...]",
+    help="Sampler, repeatable (see `list samplers`); several values, as in OPTION=1|2, are a grid."
+    " Default: each model's own.",
+)  # fmt: skip
 @click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option(
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
-    help="Share of unreadable samples that is still no failure.",
+    help="Fail the run if more than this share of the samples fails.",
 )  # fmt: skip
 @click.option("--plan", is_flag=True, help="Say what the run would take, and run nothing.")
 @click.option(
@@ -50,15 +53,16 @@ if TYPE_CHECKING:
     "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
 @click.option(
-    "--traces", default=8, show_default=True, type=click.IntRange(min=0),
+    "--keep-traces", default=8, show_default=True, type=click.IntRange(min=0),
     help="Samples whose denoising steps are kept for the report.",
 )  # fmt: skip
 @click.option(
-    "--grace", default=60.0, show_default=True, type=click.FloatRange(min=0),
+    "--worker-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0),
     help="Seconds that the leading process waits once no other is at work.",
 )  # fmt: skip
 @scoring_options
 @loading_options
+@plugin_option
 def run(
     task_name: str,
     models: tuple[str, ...],
@@ -74,77 +78,69 @@ def run(
     plan: bool,
     prices: Path | None,
     guidance: float,
-    traces: int,
-    grace: float,
+    keep_traces: int,
+    worker_timeout: float,
     **options: Any,
 ) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
+    from rediff.captioners.sources import distinct, find_model, shipped_models
+    from rediff.decoding.registry import expand_grid, find_sampler
     from rediff.io.quiet import quiet_libraries
-    from rediff_eval.progress import Progress
     from rediff.io.rank import Rank
-    from rediff_eval.captioning.models import distinct, find_model, shipped_models
-    from rediff_eval.results.run_folder import choose_folder
-    from rediff_eval.captioning.runner import run as run_spec
-    from rediff_eval.benchmarks.load import samples_of
-    from rediff_eval.spec import RunSpec
     from rediff_eval.captioning.caption_store import PARTS
+    from rediff_eval.captioning.config import CaptioningConfig
+    from rediff_eval.evaluate import Evaluation, check, evaluate
+    from rediff_eval.preflight import probe_servers
+    from rediff_eval.progress import Progress
+    from rediff_eval.results.resume import choose_folder
     from rediff_eval.views.tables import print_table
-    from rediff_eval.benchmarks.task import load_task
 
     quiet_libraries()
-    task = load_task(task_name)
     rank = Rank.from_environment()
     if rank.world > 1 and out is None:
         raise ValueError("several processes need a common --out")
-    scoring, judge = to_scoring(options)
-    loading, base_url, key_env = to_loading(options)
-    spec = RunSpec(
-        task=task,
-        models=distinct([find_model(name) for name in models or shipped_models()]),
-        samplers=tuple(dict.fromkeys(samplers)),
-        steps=parse_steps(steps),
-        limit=limit,
-        seed=seed,
-        batch_size=batch_size,
-        data=data,
-        data_dir=data_dir,
+    scoring = to_scoring(options, seed=seed, device=options["device"])
+    loading = to_loading(options)
+    sources = [
+        replace(source, sampler=sampler)
+        for name in models or shipped_models()
+        for source in [find_model(name, loading)]
+        for sampler in (expand_grid(source.sampler) if source.sampler else [None])
+    ]
+    chosen = [name for text in samplers for name in expand_grid(text)]
+    for name in (*chosen, *(source.sampler for source in sources if source.sampler)):
+        find_sampler(name)
+    evaluation = Evaluation(
+        data=to_data(task_name, limit, data, data_dir),
+        captioning=CaptioningConfig(
+            models=distinct(sources), samplers=tuple(dict.fromkeys(chosen)),
+            steps=parse_steps(steps), guidance=guidance, batch_size=batch_size,
+            keep_traces=keep_traces, worker_timeout=worker_timeout,
+        ),
         scoring=scoring,
-        judge=judge,
-        out=out or Path(),
+        folder=out or Path(),
         max_failures=max_failures,
-        loading=loading,
-        base_url=base_url,
-        key_env=key_env,
-        guidance=guidance,
-        traces=traces,
-        grace=grace,
-    )
+    )  # fmt: skip
     if out is None:
-        spec = replace(spec, out=choose_folder(spec))
+        folder = choose_folder(evaluation.task.name, evaluation.settings)
+        evaluation = replace(evaluation, folder=folder)
     if plan:
-        samples = samples_of(spec)
-        print_plan(spec, samples, prices)
-        check_plan(spec, samples, Progress())
+        samples = evaluation.load_samples()
+        print_plan(evaluation, samples, prices)
+        check(evaluation, samples, Progress())
+        judge, groups = evaluation.judge(samples), evaluation.groups(samples)
+        probe_servers(evaluation.captioning.models, judge, groups)
         return
-    if (spec.out / PARTS).is_dir() and out is None:
-        click.echo(f"Goes on in {spec.out}.", err=True)
-    results = run_spec(spec, Progress(), rank)
+    if (evaluation.folder / PARTS).is_dir() and out is None:
+        click.echo(f"Resumes {evaluation.folder}.", err=True)
+    results = evaluate(evaluation, Progress(), rank)
     if results is not None:
         print_table(results)
-        click.echo(f"Results in {spec.out}")
+        click.echo(f"Results in {evaluation.folder}")
 
 
-def check_plan(spec: RunSpec, samples: SampleSet, progress: Progress) -> None:
-    """Looks for all that the run would look for before it starts. Raises as `run` does."""
-    from rediff_eval.evaluate import check
-    from rediff_eval.preflight import probe_servers
-
-    check(spec, samples, progress)
-    probe_servers(spec, samples)
-
-
-def print_plan(spec: RunSpec, samples: SampleSet, prices: Path | None) -> None:
-    """Prints what each cell takes, and the sum."""
+def print_plan(evaluation: Evaluation, samples: SampleSet, prices: Path | None) -> None:
+    """Prints what each condition takes, and the sum."""
     from rich.table import Table
     from rich.text import Text
 
@@ -152,17 +148,17 @@ def print_plan(spec: RunSpec, samples: SampleSet, prices: Path | None) -> None:
     from rediff_eval.sanitize import plain
     from rediff_eval.views.tables import amount, print_wide
 
-    table = Table(title=f"plan, times by a probe of {PROBE} samples")
-    head = ("cell", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
+    table = Table(title=f"plan, times from a probe of {PROBE} samples")
+    head = ("condition", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
     for name in head:
-        table.add_column(name, justify="left" if name == "cell" else "right")
-    cells = plan(spec, samples, prices)
-    rows = [(c.samples, c.passes, c.tokens, c.judge_calls, c.dollars, c.seconds) for c in cells]
-    for cell, numbers in zip(cells, rows, strict=True):
-        table.add_row(Text(plain(cell.cell.title)), *(amount(n, "not known") for n in numbers))
+        table.add_column(name, justify="left" if name == head[0] else "right")
+    planned = plan(evaluation, samples, prices)
+    rows = [(p.samples, p.passes, p.tokens, p.judge_calls, p.dollars, p.seconds) for p in planned]
+    for one, numbers in zip(planned, rows, strict=True):
+        table.add_row(Text(plain(one.condition.title)), *(amount(n, "not known") for n in numbers))
     table.add_section()
     sums = [None if None in column else sum(column) for column in zip(*rows, strict=True)]
-    table.add_row(f"{len(rows)} cells", *(amount(total, "not known") for total in sums))
+    table.add_row(f"{len(rows)} conditions", *(amount(total, "not known") for total in sums))
     print_wide(table)
 
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from rediff_eval.cli.options import measured_options, scoring_options, to_scoring
+from rediff_eval.cli.options import (
+    measured_options,
+    plugin_option,
+    scoring_options,
+    to_data,
+    to_scoring,
+)
 
 
 @click.command()
@@ -24,6 +30,7 @@ from rediff_eval.cli.options import measured_options, scoring_options, to_scorin
 )  # fmt: skip
 @click.option("--name", help="What to call the model in results; default: the file's name.")
 @scoring_options
+@plugin_option
 def score(
     file: Path,
     task_name: str,
@@ -41,31 +48,17 @@ def score(
     They are joined with the task's samples by id; ids on one side only are listed.
     """
     from rediff.io.quiet import quiet_libraries
-    from rediff_eval.captioning.imported import captions_file, name_some
-    from rediff_eval.captioning.models import ModelChoice
-    from rediff_eval.score_file import score_file
+    from rediff_eval.captioning.imported import name_some
+    from rediff_eval.evaluate import score_file
+    from rediff_eval.results.scoring import check_failures
     from rediff_eval.sanitize import plain
-    from rediff_eval.metrics.scoring import check_failures
-    from rediff_eval.spec import RunSpec
     from rediff_eval.views.tables import print_table
-    from rediff_eval.benchmarks.task import load_task
 
     quiet_libraries()
-    task = load_task(task_name)
-    scoring, judge = to_scoring(options)
-    spec = RunSpec(
-        task=task,
-        models=(ModelChoice(name or file.stem, "captions", str(captions_file(file))),),
-        limit=limit,
-        seed=seed,
-        data=data,
-        data_dir=data_dir,
-        scoring=scoring,
-        judge=judge,
-        out=out or Path("runs") / f"{file.stem}-{task.name}-{datetime.now():%Y%m%d-%H%M%S}",
-        max_failures=max_missing,
-    )
-    results, joined = score_file(spec, file, name)
+    config, scoring = to_data(task_name, limit, data, data_dir), to_scoring(options, seed=seed)
+    name_of_run = f"{file.stem}-{config.task.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = out or Path("runs") / name_of_run
+    results, joined = score_file(config, scoring, file, folder, name=name, max_missing=max_missing)
     print_table(results)
     for one in joined:
         for what, ids in (
@@ -73,7 +66,7 @@ def score(
             ("missing", one.missing),
         ):
             if ids:
-                title = one.outcome.cell.title
+                title = one.outcome.condition.title
                 click.echo(plain(f"{title}: {len(ids)} ids {what}: {name_some(ids)}"))
-    click.echo(f"Results in {spec.out}")
-    check_failures(results.cells, max_missing)
+    click.echo(f"Results in {folder}")
+    check_failures(results.conditions, max_missing)

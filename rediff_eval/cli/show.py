@@ -28,9 +28,9 @@ def show(
     """Play the denoising steps of one caption of RUN, and print the caption."""
     from rich.console import Console
 
-    from rediff_eval.results.files import read_captions
-    from rediff_eval.views.trace_player import play
+    from rediff_eval.results.finished import read_captions
     from rediff_eval.sanitize import plain
+    from rediff_eval.views.trace_player import play
 
     wanted = {"id": sample_id, "model": model, "sampler": sampler, "steps": steps}
     for line in read_captions(run):
@@ -41,4 +41,4 @@ def show(
             play(line["trace"], console, delay=delay)
             click.echo(plain(line["text"]))
             return
-    raise ValueError(f"{run} kept the steps of no such caption; see --traces of `run`")
+    raise ValueError(f"{run} kept the steps of no such caption; see --keep-traces of `run`")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rediff_eval.cli.options import plugin_option
 from rediff_eval.cli.training_plan import print_training_plan
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Where a recipe that starts from a checkpoint finds it.",
+    help="The checkpoint of a recipe that starts from one.",
 )
 @click.option(
     "--export", "exports", multiple=True,
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
 @click.option(
     "--expert-key-env", help="Environment variable of its server's key; default: OPENAI_API_KEY."
 )
-@click.option("--expert-thinks", is_flag=True, help="It reasons first, and takes no temperature.")
+@click.option(
+    "--expert-reasoning", is_flag=True, help="It reasons first, and takes no temperature."
+)
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0),
     help="Added to each stage's: another training, for which take another --out.",
@@ -64,24 +67,19 @@ if TYPE_CHECKING:
     help="For --plan: what one device does, in 10^12 operations a second.",
 )
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
+@plugin_option
 def train(
     recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
     expert: str | None, expert_url: str | None, expert_max_tokens: int | None,
-    expert_key_env: str | None, expert_thinks: bool, seed: int,
+    expert_key_env: str | None, expert_reasoning: bool, seed: int,
     stages: tuple[str, ...], jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
 ) -> None:  # fmt: skip
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.io.quiet import quiet_libraries
+    from rediff.training.distributed import exit_worker, process_group
+    from rediff.training.overrides import with_checkpoint, with_data, with_expert, with_seed
     from rediff.training.pipeline import train as train_recipe
-    from rediff.training.distributed import join, leave
-    from rediff.training.recipe import (
-        Recipe,
-        find_recipe,
-        with_checkpoint,
-        with_data,
-        with_expert,
-        with_seed,
-    )
+    from rediff.training.recipe import Recipe, find_recipe
     from rediff_eval.progress import StageProgress
 
     quiet_libraries()
@@ -90,7 +88,7 @@ def train(
     loaded = loaded.only(wanted) if wanted else loaded
     loaded = with_seed(loaded, seed)
     loaded = with_expert(
-        loaded, expert, expert_url, thinks=expert_thinks, max_tokens=expert_max_tokens,
+        loaded, expert, expert_url, reasoning=expert_reasoning, max_tokens=expert_max_tokens,
         key_env=expert_key_env,
     )  # fmt: skip
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
@@ -100,23 +98,25 @@ def train(
         return
     with StageProgress() as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
-    if join().is_main_process:
-        tell(loaded, out, ran, stages, limit)
-    leave()
+    if process_group().is_main_process:
+        report(loaded, out, ran, stages, limit)
+    exit_worker()
 
 
-def tell(recipe: Recipe, out: Path, ran: Sequence[str], stages: Sequence[str], limit: int) -> None:
+def report(
+    recipe: Recipe, out: Path, ran: Sequence[str], stages: Sequence[str], limit: int
+) -> None:
     """What was trained, what it cost, its losses; and, of whole recipes, how good it is."""
     from rediff.training.pipeline import CHECKPOINTS
 
-    click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
+    click.echo(f"TrainingRow: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
     for line in costs_of(out, ran):
         click.echo(line)
     plot_losses_of(out, tuple(stages or recipe.stages))
     if not stages:
         made = [out / CHECKPOINTS / name for name in recipe.export]
         evaluate("capture", made, out / "leaderboard", limit)
-        if recipe.scenes.questions:
+        if getattr(recipe.section("scenes"), "questions"):  # noqa: B009
             evaluate("scenes-qa", made, out / "leaderboard-qa", limit)
 
 
@@ -145,15 +145,21 @@ def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
 
 def evaluate(task: str, checkpoints: list[Path], out: Path, limit: int) -> None:
     """Runs a task on the new checkpoints and prints its table."""
-    from rediff_eval.progress import Progress
-    from rediff_eval.captioning.models import distinct, find_model
-    from rediff_eval.captioning.runner import run
-    from rediff_eval.spec import RunSpec
-    from rediff_eval.views.tables import print_table
+    from rediff.captioners.sources import distinct, find_model
+    from rediff_eval.benchmarks.load import DataConfig
     from rediff_eval.benchmarks.task import load_task
+    from rediff_eval.captioning.config import CaptioningConfig
+    from rediff_eval.evaluate import Evaluation
+    from rediff_eval.evaluate import evaluate as run
+    from rediff_eval.progress import Progress
+    from rediff_eval.views.tables import print_table
 
     models = distinct([find_model(str(path)) for path in checkpoints])
-    spec = RunSpec(task=load_task(task), models=models, limit=limit, out=out)
-    results = run(spec, Progress(), again=True)
+    evaluation = Evaluation(
+        data=DataConfig(task=load_task(task), limit=limit),
+        captioning=CaptioningConfig(models=models),
+        folder=out,
+    )
+    results = run(evaluation, Progress(), again=True)
     assert results is not None
     print_table(results)

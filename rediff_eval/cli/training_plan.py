@@ -27,7 +27,7 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
     import torch
     from rich.table import Table
 
-    from rediff.training.plan import plan
+    from rediff.training.estimate import plan
     from rediff_eval.views.tables import amount, print_wide
 
     big = is_big(recipe)
@@ -54,7 +54,7 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
 def is_big(recipe: Recipe) -> bool:
     """Whether the recipe starts from a checkpoint that is no tiny one of ours; one that was not
     named is taken for LLaDA-V."""
-    from rediff.training.settings import CheckpointStage
+    from rediff.training.stages.checkpoint import CheckpointStage
 
     starts = [s for s in recipe.stages.values() if isinstance(s, CheckpointStage)]
     return any(start.folder is None or not _is_tiny(Path(start.folder)) for start in starts)
@@ -69,7 +69,7 @@ def assumptions(recipe: Recipe, *, big: bool, given: bool) -> Iterator[str]:
     """What the plan takes for granted and nobody said."""
     import torch
 
-    from rediff.training.settings import CheckpointStage
+    from rediff.training.stages.checkpoint import CheckpointStage
 
     starts = [s for s in recipe.stages.values() if isinstance(s, CheckpointStage)]
     if any(start.folder is None for start in starts):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
-from rediff.llm_client.client import open_client
 from rediff.llm_client.cache import ReplyCache
 from rediff.llm_client.chat_model import ChatModel
+from rediff.llm_client.client import open_client
 from rediff.llm_client.server import ServerSpec
 from rediff_eval.judging.oracle import ORACLE, VERSION, error_rate
 from rediff_eval.judging.oracle_server import serving_oracle

@@ -12,10 +12,9 @@ import numpy as np
 
 from rediff.scenes.scoring import score_caption
 from rediff.scenes.statements import holds, scene_of, statements
-from rediff_eval.metrics.judged.parsing.coverage import UNKNOWN
-from rediff_eval.metrics.judged.parsing.factuality import NONE
-from rediff_eval.metrics.judged.prompts import Prompts, own_prompts
 from rediff_eval.benchmarks.questions import LETTERS, answer_from
+from rediff_eval.metrics.judged import caparena, clair, coverage, factuality
+from rediff_eval.metrics.judged.prompts import own_prompt
 
 ORACLE = "oracle"
 VERSION = 2
@@ -46,14 +45,15 @@ class Oracle:
     """
 
     def __init__(self) -> None:
-        self.prompts: Prompts = own_prompts()
-        self.answers: Sequence[tuple[str, str, Callable[[Values, _Noise], str]]] = (
-            ("", self.prompts.clair.template, _clair),
-            (self.prompts.coverage.system, self.prompts.coverage.template, _coverage),
-            (self.prompts.decompose.system, "{caption}", _decompose),
-            (self.prompts.judge.system, self.prompts.judge.template, _judge),
-            (self.prompts.arena.system, self.prompts.arena.template, _arena),
-        )
+        sources = (
+            (clair.PROMPT, _clair), (coverage.PROMPT, _coverage),
+            (factuality.DECOMPOSE, _decompose), (factuality.JUDGE, _judge),
+            (caparena.PROMPT, _arena),
+        )  # fmt: skip
+        prompts = [(own_prompt(source), answer) for source, answer in sources]
+        self.answers: Sequence[tuple[str, str, Callable[[Values, _Noise], str]]] = [
+            (prompt.system, prompt.template or "{caption}", answer) for prompt, answer in prompts
+        ]
 
     def reply(self, body: Mapping[str, Any]) -> str:
         """The text of the reply to a chat request. Raises ValueError for one it does not know."""
@@ -126,13 +126,13 @@ def _coverage(values: Values, noise: _Noise) -> str:
         right = answer_from(values["caption"], question)
         letters = [letter for letter in LETTERS if f"\n{letter})" in question and letter != right]
         given = noise.change(right, letters)
-        lines.append(f"{number}. {given or UNKNOWN}")
+        lines.append(f"{number}. {given or coverage.UNKNOWN}")
     return "\n".join(lines)
 
 
 def _decompose(values: Values, noise: _Noise) -> str:
     found = statements(values["caption"])
-    return "\n".join(f"{i}. {line}" for i, line in enumerate(found, 1)) or NONE
+    return "\n".join(f"{i}. {line}" for i, line in enumerate(found, 1)) or factuality.NONE
 
 
 def _judge(values: Values, noise: _Noise) -> str:

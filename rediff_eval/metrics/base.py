@@ -1,4 +1,4 @@
-"""What a metric is: per-sample values first, aggregates second."""
+"""What a metric is: values of samples first, aggregates second; and how one is registered."""
 
 from __future__ import annotations
 
@@ -8,15 +8,51 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from rediff.plugins import Registry
+
 if TYPE_CHECKING:
-    from rediff_eval.captioning.answers import Answer
     from rediff_eval.benchmarks.sample import Sample
+    from rediff_eval.captioning.answers import Answer
+    from rediff_eval.metrics.judged.prompts import PromptSource
+    from rediff_eval.metrics.resources import Resources
 
 
 WORST = "_worst"
 """Ends the name of a metric in which failures count as the worst verdict."""
 Aggregate = Callable[[np.ndarray], np.ndarray]
 """From per-sample statistics [..., n, k] to values [...], for any leading resample axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """How tables, plots and pages show a metric.
+
+    `label`: what an axis or a column says, the name unless given. `digits`: after the point.
+    `part`: one of several numbers behind a metric that is shown; `results.csv` alone has it.
+    `instead`: a better metric, in whose presence this one is not shown.
+    """
+
+    name: str
+    label: str = ""
+    digits: int = 3
+    lower_is_better: bool = False
+    part: bool = False
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeLoad:
+    """What a judge is asked about one caption: calls at least, tokens about (for estimates).
+
+    The tokens are for captions of 200 tokens, 36 questions and 25 propositions. `sees_picture`:
+    whether the judge is shown the picture. `both_orders`: asked twice with the corrected preset.
+    """
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    sees_picture: bool = False
+    both_orders: bool = False
 
 
 def mean(statistics: np.ndarray) -> np.ndarray:
@@ -26,7 +62,7 @@ def mean(statistics: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One metric on one cell.
+    """One metric on the captions of one condition.
 
     `statistics` float64 [n, k]: what `aggregate` needs of each sample that has a value; for most
     metrics k is 1, the sample's value itself. `values` float64 [N]: the metric of each sample
@@ -46,7 +82,12 @@ class Scores:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Scores:
-        """Scores whose aggregate is the mean of the values."""
+        """Scores whose aggregate is the mean of the values.
+
+        >>> scores = Scores.of([1.0, 0.0])
+        >>> float(scores.aggregate(scores.statistics))
+        0.5
+        """
         array = np.asarray(values, dtype=np.float64)
         return cls(array[:, None], array)
 
@@ -75,16 +116,121 @@ class Metric(Protocol):
     def scorer(self) -> str: ...
 
     def unavailable(self) -> str | None:
-        """None, or one clause that says what the metric needs and this machine or run has not."""
+        """None, or a clause that says what the metric needs and this machine or run lacks."""
         ...
 
     def lacks(self, sample: Sample) -> str | None:
-        """None, or one clause that says what a sample lacks; it is left out, the others scored."""
+        """None, or a clause that says what a sample lacks; it is left out, the others scored."""
         ...
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         """Scores by metric name, for answers in the order of the samples."""
         ...
+
+
+class AlwaysAvailable:
+    """A metric that needs nothing of the machine, and by default nothing of a sample."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricGroup:
+    """A registered group of metrics: how it is made, and how its metrics are shown.
+
+    `judge`: what a judge is asked, None for a metric without a judge. `prompts`: what it is told.
+    """
+
+    make: Callable[[Resources], Metric]
+    infos: Sequence[MetricInfo] = ()
+    judge: JudgeLoad | None = None
+    prompts: Sequence[PromptSource] = ()
+
+
+PACKAGES = (
+    "rediff_eval.metrics", "rediff_eval.metrics.capture", "rediff_eval.metrics.ngram",
+    "rediff_eval.metrics.judged",
+)  # fmt: skip
+METRICS = Registry[MetricGroup]("metric", PACKAGES)
+
+
+def register_metric(
+    name: str, *, infos: Sequence[MetricInfo] = (), judge: JudgeLoad | None = None,
+    prompts: Sequence[PromptSource] = (),
+) -> Callable[[Any], Any]:  # fmt: skip
+    """Registers a group of metrics under the name that tasks call it by.
+
+    Args:
+        name: of the group.
+        infos: how its metrics are shown, one for each name among its scores; a metric without one
+            is shown with three digits.
+        judge: what a judge is asked about a caption, for judged metrics.
+        prompts: what the judge is told.
+
+    What is decorated is called with `Resources` and gives a `Metric`.
+    """
+
+    def decorate(make: Any) -> Any:
+        group = MetricGroup(make=make, infos=infos, judge=judge, prompts=prompts)
+        METRICS.add(name, group, module=make.__module__)
+        return make
+
+    return decorate
+
+
+Value = Callable[["Sample", "Answer"], "float | None"]
+
+
+def register_sample_metric(
+    name: str, *, digits: int = 3, lower_is_better: bool = False
+) -> Callable[[Value], Value]:
+    """Registers a metric that is one number for each caption; its aggregate is their mean.
+
+    It decorates a function of a sample and its answer, which returns None where the sample lacks
+    what it needs.
+
+    >>> @register_sample_metric("exclamations", digits=1)
+    ... def exclamations(sample, answer):
+    ...     return float(answer.text.count("!"))
+    """
+
+    def decorate(value: Value) -> Value:
+        info = MetricInfo(name, digits=digits, lower_is_better=lower_is_better)
+        group = MetricGroup(make=lambda resources: _SampleMetric(name, value), infos=[info])
+        METRICS.add(name, group, module=value.__module__)
+        return value
+
+    return decorate
+
+
+class _SampleMetric:
+    """A metric made of a function of one sample and its answer."""
+
+    def __init__(self, name: str, value: Value) -> None:
+        self.name, self.value = name, value
+        self.scorer = f"{value.__module__}.{name}"
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def lacks(self, sample: Sample) -> str | None:
+        return None
+
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        found = [self.value(s, a) for s, a in zip(samples, answers, strict=True)]
+        known = [float(value) for value in found if value is not None]
+        if not known:
+            return Scored({})
+        scores = Scores.of(known)
+        places = [i for i, value in enumerate(found) if value is not None]
+        return Scored({self.name: scores.among(places, len(found))})
 
 
 def needs_references(sample: Sample) -> str | None:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rediff_eval.captioning.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores, ratio
-from rediff_eval.metrics.resources import Resources
 from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.base import (
+    AlwaysAvailable,
+    MetricInfo,
+    Scored,
+    Scores,
+    ratio,
+    register_metric,
+)
 
 
-class CostMetric:
+@register_metric(
+    "cost",
+    infos=[
+        MetricInfo("tokens_per_pass", label="tokens per forward pass", digits=2),
+        MetricInfo("nfe", label="forward passes", digits=1, lower_is_better=True),
+        MetricInfo("seconds", label="seconds a caption", lower_is_better=True),
+        MetricInfo("tokens", part=True),
+        MetricInfo("truncated", lower_is_better=True, part=True),
+    ],
+)
+class CostMetric(AlwaysAvailable):
     """`tokens_per_pass` (written a forward pass, which a sampler that ends early raises above its
     budget's tokens per step), `nfe` (forward passes), `seconds` (wall time, the batch's shared
     evenly), `tokens` (written, the stop left out), `truncated` (share without a stop). What a
     captioner does not say is left out."""
 
     scorer = "cost"
-
-    def __init__(self, resources: Resources) -> None:
-        pass
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def lacks(self, sample: Sample) -> str | None:
-        return None
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         known = {

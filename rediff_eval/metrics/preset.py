@@ -1,17 +1,31 @@
-"""What the two presets of a metric mean, and where the official programs end."""
+"""The two presets of every metric, and where the official programs end."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from rediff.llm_client.conversation import TalkError
+from rediff.llm_client.conversation import ConversationError
 
-Preset = Literal["sound", "official"]
-"""`official`: the official program's number, its quirks included. `sound`: what it was meant to
-be; each metric says where that differs."""
+Preset = Literal["corrected", "official"]
+"""`official`: the number of the official program, its quirks included. `corrected`: the number
+that it was meant to give; each metric says where that differs."""
+FORMER = "corrected"
+"""What `corrected` was called before version 0.1."""
 
 
-class OfficialCrashError(TalkError):
+def current_name(text: str) -> str:
+    """A text of an older result with today's name of the preset.
+
+    >>> current_name("clair sound, oracle at loopback")
+    'clair corrected, oracle at loopback'
+    """
+    return " ".join(
+        word.replace(FORMER, "corrected") if word.rstrip(",") == FORMER else word
+        for word in text.split(" ")
+    )
+
+
+class OfficialCrashError(ConversationError):
     """The official program dies on this input, with the exception whose name is given."""
 
     def __init__(self, name: str) -> None:

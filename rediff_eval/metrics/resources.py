@@ -1,4 +1,4 @@
-"""What metrics work with: a judge and its prompts, CAPTURE's models, how strictly to read."""
+"""What metrics share in a run: a judge and its prompts, CAPTURE's models, and the settings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from rediff.captioners.sources import pick_device
+from rediff.io.hub import fetch
 from rediff.llm_client.chat_model import ChatModel
-from rediff.llm_client.conversation import Failed, Talk
-from rediff_eval.metrics.judged.official_prompts import with_caparena, with_capmas
-from rediff_eval.metrics.judged.prompts import Prompt, Prompts, own_prompts
+from rediff.llm_client.conversation import Conversation, Failed
+from rediff.llm_client.prompt import Prompt
 from rediff_eval.metrics.capture.graph import CaptionGraph
 from rediff_eval.metrics.capture.matching import Encoder
 from rediff_eval.metrics.capture.parsing import Parser
 from rediff_eval.metrics.capture.score import Capture, CaptureConfig
-from rediff_eval.metrics.spec import ScoringSpec
+from rediff_eval.metrics.config import ScoringConfig
+from rediff_eval.metrics.judged.prompts import PromptSource, official_prompt, own_prompt
 from rediff_eval.metrics.preset import Preset
 from rediff_eval.progress import Progress
 from rediff_eval.sanitize import without_secrets
@@ -26,30 +28,32 @@ Verdict = TypeVar("Verdict")
 
 @dataclass(kw_only=True)
 class Resources:
-    """Everything that metrics share, made once for a run."""
+    """Everything that metrics share, made once for a run. `cache`: a folder for all runs."""
 
-    spec: ScoringSpec = field(default_factory=ScoringSpec)
+    config: ScoringConfig = field(default_factory=ScoringConfig)
     judge: ChatModel | None = None
     progress: Progress = field(default_factory=Progress)
     cache: Path | None = None
-    device: str = "cpu"
     graphs: dict[tuple[str, str], CaptionGraph] = field(default_factory=dict)
 
     @property
     def preset(self) -> Preset:
-        return self.spec.preset
+        return self.config.preset
 
     @property
     def seed(self) -> int:
-        return self.spec.seed
+        return self.config.seed
 
-    @cached_property
-    def prompts(self) -> Prompts:
-        """See `load_prompts`."""
-        return load_prompts(self.spec)
+    def prompt(self, source: PromptSource) -> Prompt:
+        """Our prompt, or that of the user's checkout. Raises as `official_prompt` does."""
+        if source.repository is not None:
+            folder = getattr(self.config, source.repository.setting)
+            if folder is not None:
+                return official_prompt(source, folder)
+        return own_prompt(source)
 
     def no_judge(self) -> str | None:
-        """One clause where no judge was named."""
+        """A clause where no judge was named."""
         return None if self.judge else "needs a judge: --judge MODEL"
 
     def judged_by(self, metric: str, *prompts: Prompt) -> str:
@@ -59,11 +63,13 @@ class Resources:
             judge = f"{self.judge.name} at {without_secrets(self.judge.spec.place)}"
         return f"{metric} {self.preset}, {judge}, {' '.join(prompt.id for prompt in prompts)}"
 
-    def hold(self, title: str, talks: Sequence[Talk[Verdict]]) -> list[Verdict | Failed]:
-        """The judge's verdicts, with a progress bar."""
+    def judge_all(
+        self, title: str, conversations: Sequence[Conversation[Verdict]]
+    ) -> list[Verdict | Failed]:
+        """The outcome of each conversation with the judge, with a progress bar."""
         assert self.judge is not None
-        with self.progress.task(f"judging {title}", len(talks)) as advance:
-            return self.judge.hold(talks, advance)
+        with self.progress.task(f"judging {title}", len(conversations)) as advance:
+            return self.judge.converse(conversations, advance)
 
     def read(self, parser: Parser, captions: Sequence[str]) -> list[CaptionGraph]:
         """The parser's graphs; a text that was read before is not read again."""
@@ -73,24 +79,28 @@ class Resources:
         return [self.graphs[parser.name, text] for text in captions]
 
     @cached_property
+    def device(self) -> str:
+        """Where models that score run."""
+        return self.config.device or pick_device()
+
+    @cached_property
     def parser(self) -> Parser | None:
         """FACTUAL's parser, where its checkpoint was named."""
         from rediff_eval.metrics.capture.factual import FactualParser
 
-        if self.spec.factual is None:
+        if self.config.factual is None:
             return None
-        return FactualParser(
-            checkpoint(self.spec.factual), cache=self.cache and self.cache / "factual",
-            device=self.device,
-        )  # fmt: skip
+        cache = self.cache and self.cache / "factual"
+        return FactualParser(checkpoint(self.config.factual), cache=cache, device=self.device)
 
     @cached_property
     def sentence_encoder(self) -> Encoder | None:
+        """CAPTURE's sentence encoder, where its checkpoint was named."""
         from rediff_eval.metrics.capture.encoder import SentenceEncoder
 
-        if self.spec.encoder is None:
+        if self.config.encoder is None:
             return None
-        return SentenceEncoder(checkpoint(self.spec.encoder), device=self.device)
+        return SentenceEncoder(checkpoint(self.config.encoder), device=self.device)
 
     @cached_property
     def capture(self) -> Capture:
@@ -103,24 +113,14 @@ class Resources:
         return Capture(CaptureConfig(preset=self.preset, soft_matching=False), None)
 
 
-def load_prompts(spec: ScoringSpec) -> Prompts:
-    """Our prompts, or those of the user's checkouts. Raises as `with_capmas` does."""
-    prompts = own_prompts()
-    if spec.capmas_prompts is not None:
-        prompts = with_capmas(prompts, spec.capmas_prompts)
-    if spec.caparena_prompts is not None:
-        prompts = with_caparena(prompts, spec.caparena_prompts)
-    return prompts
-
-
 def checkpoint(text: str) -> Path:
     """A folder, or a hub model's folder on this machine."""
-    from rediff.io.hub import fetch
-
     return Path(text) if Path(text).is_dir() else fetch(text)
 
 
-def with_picture(picture: Callable[[], str], make: Callable[[str], Talk[Verdict]]) -> Talk[Verdict]:
+def with_picture(
+    picture: Callable[[], str], make: Callable[[str], Conversation[Verdict]]
+) -> Conversation[Verdict]:
     """A conversation about a picture, opened when it begins.
 
     `picture`: gives its data URL. One that cannot be opened is a failure.

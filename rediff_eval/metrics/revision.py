@@ -6,30 +6,36 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rediff_eval.captioning.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores, ratio
-from rediff_eval.metrics.resources import Resources
 from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.base import (
+    AlwaysAvailable,
+    MetricInfo,
+    Scored,
+    Scores,
+    ratio,
+    register_metric,
+)
 
 RATES = {"fix_rate": "fixed", "break_rate": "broken"}
 
 
-class RevisionMetric:
+@register_metric(
+    "revision",
+    infos=[
+        MetricInfo("revisions", digits=1),
+        MetricInfo("flips", digits=1, lower_is_better=True),
+        MetricInfo("fix_rate"),
+        MetricInfo("break_rate", lower_is_better=True),
+    ],
+)
+class RevisionMetric(AlwaysAvailable):
     """`revisions` and `flips` a caption; `fix_rate`, `break_rate`: shares of the revisions.
 
     See `Revisions`. Left out for models whose denoising steps are not seen.
     """
 
     scorer = "revision"
-
-    def __init__(self, resources: Resources) -> None:
-        pass
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def lacks(self, sample: Sample) -> str | None:
-        return None
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         if any(answer.revisions is None for answer in answers):

@@ -5,14 +5,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rediff_eval.captioning.answers import Answer
 from rediff.scenes.scoring import score_caption
-from rediff_eval.metrics.base import Scored, Scores
-from rediff_eval.metrics.resources import Resources
 from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.base import (
+    AlwaysAvailable,
+    MetricInfo,
+    Scored,
+    Scores,
+    register_metric,
+)
 
 
-class SceneGraphMetric:
+@register_metric(
+    "scene-graph",
+    infos=[
+        MetricInfo("capture", label="CAPTURE"),
+        MetricInfo("object_f1"),
+        MetricInfo("attribute_f1"),
+        MetricInfo("relation_f1"),
+        MetricInfo("hallucination", lower_is_better=True),
+        MetricInfo("coverage"),
+        MetricInfo("repetition", lower_is_better=True),
+        MetricInfo("fluency"),
+    ],
+)
+class SceneGraphMetric(AlwaysAvailable):
     """Scores captions of embedded scenes.
 
     `capture`: (5 object F1 + 5 attribute F1 + 2 relation F1) / 12, in [0, 1]. `hallucination`:
@@ -22,12 +40,6 @@ class SceneGraphMetric:
     """
 
     scorer = "scene-graph"
-
-    def __init__(self, resources: Resources) -> None:
-        pass
-
-    def unavailable(self) -> str | None:
-        return None
 
     def lacks(self, sample: Sample) -> str | None:
         return None if sample.scene else "needs scene graphs"

@@ -6,20 +6,35 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rediff.captioners.base import Said
+from rediff.data.dialogue import Dialogue
 from rediff.scenes.answers import recognise_answer
 from rediff.scenes.dialogues import FAMILIES, MAX_ANSWER, family_of
-from rediff.scenes.oracle import END, nearest_text
+from rediff.scenes.oracle import nearest_text
 from rediff.scenes.parser import fluency, tokenize
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
-from rediff_eval.captioning.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores
-from rediff_eval.metrics.resources import Resources
+from rediff.training.edits import END
 from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.base import (
+    AlwaysAvailable,
+    MetricInfo,
+    Scored,
+    Scores,
+    register_metric,
+)
 
 
-class TrueAnswersMetric:
+@register_metric(
+    "true-answers",
+    infos=[
+        MetricInfo("accuracy"),
+        *(MetricInfo(f"accuracy_{family}") for family in FAMILIES),
+        MetricInfo("word_accuracy"),
+        MetricInfo("fluency"),
+    ],
+)
+class TrueAnswersMetric(AlwaysAvailable):
     """Scores answers to questions about embedded scenes.
 
     `accuracy`: share of the answers that are true, whole and grammatical: the oracle would change
@@ -30,20 +45,14 @@ class TrueAnswersMetric:
 
     scorer = "true-answers"
 
-    def __init__(self, resources: Resources) -> None:
-        pass
-
-    def unavailable(self) -> str | None:
-        return None
-
     def lacks(self, sample: Sample) -> str | None:
-        return None if sample.scene and sample.said else "needs a question about a scene"
+        return None if sample.scene and sample.dialogue else "needs a question about a scene"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         near = np.array(list(_nearness(samples, answers)))
         right = (near == 1).astype(float)
-        families = np.array([family_of(sample.said) for sample in samples])
-        said_well = [fluency(answer.text, recognise_answer) for answer in answers]
+        families = np.array([family_of(sample.dialogue) for sample in samples])
+        fluent = [fluency(answer.text, recognise_answer) for answer in answers]
         return Scored(
             {
                 "accuracy": Scores.of(right.tolist()),
@@ -53,7 +62,7 @@ class TrueAnswersMetric:
                     if name in families
                 },
                 "word_accuracy": Scores.of(near.tolist()),
-                "fluency": Scores.of(said_well),
+                "fluency": Scores.of(fluent),
             }
         )
 
@@ -61,10 +70,10 @@ class TrueAnswersMetric:
 def _nearness(samples: Sequence[Sample], answers: Sequence[Answer]) -> Iterator[float]:
     for sample, answer in zip(samples, answers, strict=True):
         assert sample.scene is not None
-        yield word_accuracy(answer.text, sample.scene, sample.said)
+        yield word_accuracy(answer.text, sample.scene, sample.dialogue)
 
 
-def word_accuracy(text: str, scene: Scene, said: Said) -> float:
+def word_accuracy(text: str, scene: Scene, dialogue: Dialogue) -> float:
     """Share of the words that the nearest true answer has at the same places, in [0, 1].
 
     Words that are missing or too many count as wrong; 1 is a true answer.
@@ -72,7 +81,7 @@ def word_accuracy(text: str, scene: Scene, said: Said) -> float:
     words = tokenize(text)
     size = max(len(words), MAX_ANSWER)
     draft = words + [END] * (size - len(words))
-    right = nearest_text(true_texts(scene, said), draft)
+    right = nearest_text(true_texts(scene, dialogue), draft)
     misses = sum(a != b for a, b in zip(draft, right, strict=True))
     return 1 - misses / max(len(words), size - right.count(END))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,38 +14,40 @@ from typing import Any
 
 import torch
 
-from rediff.llm_client.chat_model import ChatModel
-from rediff.llm_client.prices import load_prices
-from rediff.models.weights import files_hash, weights_hash
-from rediff_eval.captioning.cache_key import versions
-from rediff_eval.captioning.opening import locate
-from rediff_eval.prices import judge_dollars
+from rediff.captioners.sources import ModelSource, weights_digest
 from rediff.io.rank import Rank
-from rediff_eval.captioning.models import ModelChoice
-from rediff_eval.results.numbers import CellResult
-from rediff_eval.results.run_folder import asked
-from rediff_eval.sanitize import without_secrets
+from rediff.llm_client.chat_model import ChatModel
+from rediff.llm_client.prices import dollars, load_prices
+from rediff.models.weights import files_hash
 from rediff_eval.benchmarks.sample import SampleSet
-from rediff_eval.spec import RunSpec
+from rediff_eval.benchmarks.task import Task
+from rediff_eval.captioning.config import CaptioningConfig, Condition, versions
+from rediff_eval.judging.opening import is_oracle
+from rediff_eval.metrics.config import ScoringConfig
+from rediff_eval.results.numbers import ConditionResult
+from rediff_eval.results.resume import asked
+from rediff_eval.sanitize import without_secrets
 
 
 def describe_run(
-    spec: RunSpec,
+    task: Task,
     samples: SampleSet,
-    keys: Mapping[str, str],
-    scored: Sequence[CellResult],
+    captioning: CaptioningConfig,
+    scoring: ScoringConfig,
     judge: ChatModel | None,
+    conditions: Sequence[Condition],
+    scored: Sequence[ConditionResult],
+    *,
     rank: Rank,
     seconds: float,
-    identities: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-    `keys`: of the cells, by their titles; `identities`: of models, by their names. What may differ
-    between two runs of the same results stands under `timing`.
+    `conditions`: with their keys; none for captions made elsewhere. What may differ between two
+    runs of the same results stands under `timing`.
     """
     return {
-        "task": spec.task.model_dump(mode="json"),
+        "task": task.model_dump(mode="json"),
         "data": {
             "name": samples.name,
             "samples": len(samples.samples),
@@ -54,57 +55,31 @@ def describe_run(
             "path": None if samples.place is None else str(samples.place),
             "sha256": samples.digest,
         },
-        "models": {
-            model.name: {
-                "from": f"{model.kind}:{model.where}",
-                **_hashes(model, identities.get(model.name)),
-            }
-            for model in spec.models
-        },
-        "cells": dict(keys),
-        "scorers": {name: made for cell in scored for name, made in cell.scorers.items()},
-        "scoring": {name: _plain(value) for name, value in asdict(spec.scoring).items()},
-        "judge": None if judge is None else describe_judge(judge),
-        "asked": asked(spec),
-        "samplers": list(spec.samplers),
-        "steps": list(spec.steps),
-        "guidance": spec.guidance,
-        "seed": spec.seed,
+        "models": {m.name: _describe_model(m, imported=not conditions) for m in captioning.models},
+        "cells": {condition.title: condition.key for condition in conditions},
+        "scorers": {name: made for one in scored for name, made in one.scorers.items()},
+        "scoring": _describe_scoring(scoring),
+        "judge": None if judge is None else _describe_judge(judge),
+        "asked": asked(captioning.models),
+        "samplers": list(captioning.samplers),
+        "steps": list(captioning.steps),
+        "guidance": captioning.guidance,
+        "seed": scoring.seed,
         "command": without_secrets(shlex.join(sys.argv[1:])),
-        "versions": {"python": platform.python_version(), **versions(), **_scorers()},
+        "versions": {"python": platform.python_version(), **versions(), **_scorer_versions()},
         "hardware": {
             "machine": platform.machine(),
             "cores": os.cpu_count(),
-            "device": describe_device(spec.loading.place),
+            "device": describe_device(captioning.models[0].loading.place),
         },
         "timing": {
             "seconds": round(seconds, 1),
             "processes": rank.world,
             "threads": torch.get_num_threads(),
-            "batch_size": spec.batch_size,
-            "judge": None if judge is None else describe_bill(spec, judge),
+            "batch_size": captioning.batch_size,
+            "judge": None if judge is None else _describe_usage(judge),
         },
     }
-
-
-def describe_judge(judge: ChatModel) -> dict[str, Any]:
-    """The judge, where it is, and the tokens of the replies that verdicts were read from."""
-    return {
-        "model": judge.spec.model,
-        "endpoint": without_secrets(judge.spec.endpoint),
-        "tokens_in": judge.bill.used_in,
-        "tokens_out": judge.bill.used_out,
-    }
-
-
-def describe_bill(spec: RunSpec, judge: ChatModel) -> dict[str, Any]:
-    """What was asked and paid now, and what had been answered before."""
-    paid = None if spec.judge is None else judge_dollars(judge.bill, spec.judge, load_prices())
-    return {**judge.bill.to_record(), "dollars": 0.0 if spec.judge is None else paid}
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
 
 
 def describe_device(place: str) -> str:
@@ -113,23 +88,43 @@ def describe_device(place: str) -> str:
     return f"{place} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else place
 
 
-def _scorers() -> dict[str, str]:
+def _describe_model(source: ModelSource, *, imported: bool) -> dict[str, str]:
+    """Where a model is from, and a hash of its weights, or of the file that stands for it.
+
+    `imported`: its captions were made elsewhere, and `where` is their file.
+    """
+    described = {"from": f"{source.scheme}:{source.where}"}
+    path = Path(source.where)
+    if path.is_file():
+        return {**described, "file_sha256": files_hash([path])}
+    digest = None if imported else weights_digest(source.identity)
+    return described if digest is None else {**described, "weights_sha256": digest}
+
+
+def _describe_scoring(config: ScoringConfig) -> dict[str, Any]:
+    plain = {name: value for name, value in asdict(config).items() if name != "judge"}
+    return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items() if k != "device"}
+
+
+def _describe_judge(judge: ChatModel) -> dict[str, Any]:
+    """The judge, where it is, and the tokens of the replies that verdicts were read from."""
+    return {
+        "model": judge.spec.model,
+        "endpoint": without_secrets(judge.spec.endpoint),
+        "tokens_in": judge.usage.used_in,
+        "tokens_out": judge.usage.used_out,
+    }
+
+
+def _describe_usage(judge: ChatModel) -> dict[str, Any]:
+    """What was asked and paid now, and what had been answered before."""
+    usage, spec = judge.usage, judge.spec
+    free = spec.address is not None or is_oracle(spec)  # the oracle's server has an address
+    price = load_prices().get(spec.model)
+    paid = 0.0 if free else dollars(price, usage.tokens_in, usage.tokens_out, batch=spec.batch)
+    return {**usage.to_record(), "dollars": paid}
+
+
+def _scorer_versions() -> dict[str, str]:
     """Versions of what changes a score, but no caption."""
     return {name: version(name) for name in ("scipy", "pycocoevalcap")}
-
-
-def _hashes(model: ModelChoice, identity: Mapping[str, str] | None) -> dict[str, str]:
-    """What tells a model's files from others; nothing is known of a server's model.
-
-    `identity`: what the keys of its captions were made of, so that no weights are read twice.
-    """
-    place = locate(model)
-    if place is None:
-        return {}
-    if place.is_file():
-        return {"file_sha256": files_hash([place])}
-    if identity is None:
-        return {"weights_sha256": weights_hash(place)}
-    weights = [made for name, made in sorted(identity.items()) if name.endswith(".safetensors")]
-    joined = hashlib.sha256("".join(weights).encode()).hexdigest()
-    return {"weights_sha256": weights[0] if len(weights) == 1 else joined}

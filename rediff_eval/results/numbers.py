@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rediff_eval.metrics.base import MetricInfo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +25,11 @@ COLUMNS = (
 
 TEXTS = frozenset({"task", "data", "model", "sampler", "metric", "id", "table"})
 """Columns of our CSV files that hold text."""
-CELL_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_step")
+CONDITION_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_step")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellResult:
+class ConditionResult:
     """The metrics of one model with one sampler at one budget.
 
     `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
@@ -59,11 +61,25 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A finished run."""
+    """A finished run. `metrics`: how each metric is shown, in the order of tables."""
 
     manifest: Mapping[str, Any]
-    cells: list[CellResult]
+    conditions: list[ConditionResult]
     main_metric: str
+    metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """As plain JSON values, without the values of samples.
+
+        Conditions are called `cells`, as in results of older versions.
+        """
+        without: dict[str, Any] = {"ids": (), "values": {}, "judgements": {}}
+        return {
+            "manifest": self.manifest,
+            "cells": [asdict(replace(condition, **without)) for condition in self.conditions],
+            "main_metric": self.main_metric,
+            "metrics": [asdict(info) for info in self.metrics.values()],
+        }
 
 
 def to_csv(results: Results) -> str:
@@ -75,29 +91,29 @@ def to_csv(results: Results) -> str:
 
 def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     """The rows of `results.csv`, in the order of `COLUMNS`."""
-    for cell in results.cells:
-        for name, estimate in cell.metrics.items():
+    for condition in results.conditions:
+        for name, estimate in condition.metrics.items():
             yield (
-                cell.task, cell.model, cell.sampler, cell.steps,
-                _number(cell.tokens_per_step), cell.seed, name, f"{estimate.value:.6g}",
-                _number(estimate.low), _number(estimate.high), estimate.n, len(cell.failures),
-                cell.captions - estimate.n, cell.truncated,
+                condition.task, condition.model, condition.sampler, condition.steps,
+                _number(condition.tokens_per_step), condition.seed, name, f"{estimate.value:.6g}",
+                _number(estimate.low), _number(estimate.high), estimate.n, len(condition.failures),
+                condition.captions - estimate.n, condition.truncated,
             )  # fmt: skip
 
 
 def to_samples_csv(results: Results) -> str:
     """Wide form, one row a sample of a cell, one column a metric; empty where it has no value."""
-    metrics = sorted({name for cell in results.cells for name in cell.values})
+    metrics = sorted({name for condition in results.conditions for name in condition.values})
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CELL_COLUMNS, "id", *metrics])
-    for cell in results.cells:
-        columns = [cell.values.get(name) for name in metrics]
-        for row, sample_id in enumerate(cell.ids):
+    writer.writerow([*CONDITION_COLUMNS, "id", *metrics])
+    for condition in results.conditions:
+        columns = [condition.values.get(name) for name in metrics]
+        for row, sample_id in enumerate(condition.ids):
             numbers = (None if column is None else column[row] for column in columns)
             writer.writerow([
-                cell.task, cell.data, cell.model, cell.sampler,
-                cell.steps, _number(cell.tokens_per_step), sample_id,
+                condition.task, condition.data, condition.model, condition.sampler,
+                condition.steps, _number(condition.tokens_per_step), sample_id,
                 *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
             ])  # fmt: skip
     return text.getvalue()

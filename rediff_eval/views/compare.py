@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rediff.io.files import check_finished
 from rediff.io.suggest import unknown
-from rediff_eval.results.numbers import CELL_COLUMNS, read_csv
+from rediff_eval.metrics.preset import current_name
+from rediff_eval.results.finished import check_finished, read_results
+from rediff_eval.results.numbers import CONDITION_COLUMNS, read_csv
 
 RESAMPLES = 9999
 LEVEL, POWER = 0.05, 0.8
@@ -50,16 +50,18 @@ def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
     frames = []
     for run in runs:
         check_finished(run, "samples.csv", "results.json")
-        manifest = json.loads((run / "results.json").read_text(encoding="utf-8"))["manifest"]
-        scorer = manifest.get("scorers", {}).get(metric, "")
+        manifest = read_results(run)["manifest"]
+        scorer = current_name(manifest.get("scorers", {}).get(metric, ""))
         frame = read_csv(run / "samples.csv")
         frames.append(frame.assign(run=str(run), scorer=scorer))
     frame = pd.concat(frames, ignore_index=True)
-    metrics = [name for name in frame.columns if name not in {*CELL_COLUMNS, "id", "run", "scorer"}]
+    metrics = [
+        name for name in frame.columns if name not in {*CONDITION_COLUMNS, "id", "run", "scorer"}
+    ]
     if metric not in metrics:
         raise unknown("metric", metric, metrics)
     frame = frame.rename(columns={metric: "value"}).dropna(subset=["value"])
-    return frame[[*CELL_COLUMNS, "run", "scorer", "id", "value"]]
+    return frame[[*CONDITION_COLUMNS, "run", "scorer", "id", "value"]]
 
 
 def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from rediff.io.files import check_finished
 from rediff.io.suggest import unknown
-from rediff_eval.views.columns import LOWER_IS_BETTER
+from rediff_eval.metrics.preset import current_name
+from rediff_eval.results.finished import check_finished, metric_infos, read_results
 from rediff_eval.results.numbers import read_csv
 
 BY = ("model", "sampler", "tokens_per_step")
@@ -46,7 +46,8 @@ def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFra
 def _load_one(folder: Path) -> pd.DataFrame:
     table, results = folder / "results.csv", folder / "results.json"
     check_finished(folder, table.name, results.name)
-    manifest = json.loads(results.read_text(encoding="utf-8"))["manifest"]
+    content = read_results(folder)
+    manifest, infos = content["manifest"], metric_infos(content)
     data, scorers = manifest["data"], manifest.get("scorers", {})
     frame = read_csv(table)
     models = manifest.get("models", {})
@@ -54,8 +55,9 @@ def _load_one(folder: Path) -> pd.DataFrame:
         run=str(folder),
         origin=[_origin(models.get(model) or models) for model in frame["model"]],
         data=f"{data['name']}#{(data.get('sha256') or data['ids_sha256'])[:8]}",
-        scorer=[scorers.get(metric, "") for metric in frame["metric"]],
+        scorer=[current_name(scorers.get(metric, "")) for metric in frame["metric"]],
         source="run",
+        lower_is_better=[name in infos and infos[name].lower_is_better for name in frame["metric"]],
     )
 
 
@@ -80,6 +82,7 @@ def _load_paper(path: Path) -> pd.DataFrame:
         source=QUOTED,
         run="",
         origin="",
+        lower_is_better=False,
     ).drop(columns="table").drop_duplicates(["model", "tokens_per_step", "metric"])  # fmt: skip
 
 
@@ -126,7 +129,7 @@ def rankings(
         ]
         title = ", ".join([f"{metric} on {data}", *notes])
         table = _spread(group, index, spread)
-        tables.append((title, _ranked(table, ascending=metric in LOWER_IS_BETTER)))
+        tables.append((title, _ranked(table, ascending=bool(group["lower_is_better"].iloc[0]))))
     return tables
 
 
@@ -161,7 +164,8 @@ def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """The rows of some metrics, in long form, with what tells them apart in front."""
     rows = pd.concat([select(frame, metric) for metric in metrics], ignore_index=True)
     front = ["source", "data", "scorer", "model", "sampler", "steps", "tokens_per_step", "metric"]
-    return rows[[*front, *(name for name in rows.columns if name not in front)]]
+    hidden = {*front, "lower_is_better"}
+    return rows[[*front, *(name for name in rows.columns if name not in hidden)]]
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:

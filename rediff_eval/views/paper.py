@@ -10,11 +10,11 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from rediff_eval.views.leaderboard import load
+from rediff_eval.benchmarks.task import paper_numbers
 from rediff_eval.results.numbers import read_csv
 from rediff_eval.sanitize import markdown, plain
+from rediff_eval.views.leaderboard import load
 from rediff_eval.views.tables import pipe_table
-from rediff_eval.benchmarks.task import paper_numbers
 
 METRICS = ("clair", "coverage", "factuality", "caparena", "capture")
 BENCHMARKS = frozenset({"CapMAS", "CapArena-Auto", "DetailCaps-4870"})

@@ -1,4 +1,4 @@
-"""Pictures of a run."""
+"""ImageBatch of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from rediff.training.logs import LOG, read_log
-from rediff_eval.results.numbers import CellResult, Results
+from rediff_eval.results.numbers import ConditionResult, Results
+from rediff_eval.views.columns import label
 
 COLOURS = {
     "base": "#8c8c8c", "control": "#d1781e", "stage1": "#5aa0c8", "rediff": "#1f5fa8",
@@ -29,19 +30,19 @@ def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
     """The main metric against tokens per step, a line a model and sampler, bars for intervals."""
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    lines: defaultdict[tuple[str, str], list[CellResult]] = defaultdict(list)
-    for cell in results.cells:
-        if results.main_metric in cell.metrics and cell.tokens_per_step is not None:
-            lines[cell.model, cell.sampler].append(cell)
+    lines: defaultdict[tuple[str, str], list[ConditionResult]] = defaultdict(list)
+    for condition in results.conditions:
+        if results.main_metric in condition.metrics and condition.tokens_per_step is not None:
+            lines[condition.model, condition.sampler].append(condition)
     colours = colours_of([model for model, _ in lines])
-    for (model, sampler), cells in lines.items():
-        _plot_line(axes, f"{model} ({sampler})", colours[model], cells, results.main_metric)
-    ticks = sorted({c.tokens_per_step for c in results.cells if c.tokens_per_step is not None})
+    for (model, sampler), points in lines.items():
+        _plot_line(axes, f"{model} ({sampler})", colours[model], points, results.main_metric)
+    ticks = sorted({c.tokens_per_step for c in results.conditions if c.tokens_per_step is not None})
     axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("tokens per step")
-    axes.set_ylabel(results.main_metric)
+    axes.set_ylabel(label(results.main_metric, results.metrics))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if len(lines) > LINES_WITHIN:
@@ -60,20 +61,22 @@ def colours_of(models: Sequence[str]) -> dict[str, str]:
     return {**COLOURS, **{model: palette[i % 20] for i, model in enumerate(others)}}
 
 
-def _plot_line(axes: Axes, label: str, colour: str, cells: list[CellResult], metric: str) -> None:
-    cells = sorted(cells, key=lambda cell: cell.tokens_per_step or 0.0)
-    x = [cell.tokens_per_step or 0.0 for cell in cells]
-    estimates = [cell.metrics[metric] for cell in cells]
+def _plot_line(
+    axes: Axes, title: str, colour: str, points: list[ConditionResult], metric: str
+) -> None:
+    points = sorted(points, key=lambda point: point.tokens_per_step or 0.0)
+    x = [point.tokens_per_step or 0.0 for point in points]
+    estimates = [point.metrics[metric] for point in points]
     y = [e.value for e in estimates]
     low = [e.value - (e.value if e.low is None else e.low) for e in estimates]
     high = [(e.value if e.high is None else e.high) - e.value for e in estimates]
-    if len(cells) == 1:
-        axes.axhline(y[0], color=colour, linestyle=":", linewidth=1.2, label=label)
+    if len(points) == 1:
+        axes.axhline(y[0], color=colour, linestyle=":", linewidth=1.2, label=title)
         return
-    style = "-" if cells[0].sampler == "refine" else "--"
+    style = "-" if points[0].sampler == "refine" else "--"
     axes.errorbar(
         x, y, yerr=[low, high], color=colour, linestyle=style, marker="o", markersize=4,
-        capsize=2, linewidth=1.5, label=label,
+        capsize=2, linewidth=1.5, label=title,
     )  # fmt: skip
 
 

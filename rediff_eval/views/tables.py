@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rediff_eval.views.columns import digits, shown
 from rediff_eval.metrics.base import WORST
-from rediff_eval.results.numbers import CellResult, Results
+from rediff_eval.results.numbers import ConditionResult, Results
 from rediff_eval.sanitize import as_options, markdown, plain
+from rediff_eval.views.columns import digits, shown
 
 WIDE = 400
 """Columns of a table that is not printed on a terminal."""
@@ -30,13 +30,13 @@ def table_rows(
     """
     metrics = metrics_of(results) if metrics is None else metrics
     header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
-    return header, [_row(cell, metrics, results.main_metric) for cell in results.cells]
+    return header, [_row(condition, metrics, results) for condition in results.conditions]
 
 
 def metrics_of(results: Results) -> list[str]:
     """The metrics of a run that tables show."""
-    there = {name for cell in results.cells for name in cell.metrics}
-    return shown(there, results.main_metric)
+    there = {name for condition in results.conditions for name in condition.metrics}
+    return shown(there, results.main_metric, results.metrics)
 
 
 def fitting(results: Results, width: int) -> list[str]:
@@ -56,21 +56,22 @@ def fitting(results: Results, width: int) -> list[str]:
     return [name for name in metrics if name in kept]
 
 
-def _row(cell: CellResult, metrics: Sequence[str], main: str) -> list[str]:
-    n = max((estimate.n for estimate in cell.metrics.values()), default=0)
-    numbers = [_format(cell, name, interval=name == main) for name in metrics]
-    steps = "–" if cell.steps is None else str(cell.steps)
-    budget = "–" if cell.tokens_per_step is None else f"{cell.tokens_per_step:g}"
-    return [cell.model, cell.sampler, steps, budget, *numbers, str(n)]
+def _row(condition: ConditionResult, metrics: Sequence[str], results: Results) -> list[str]:
+    n = max((estimate.n for estimate in condition.metrics.values()), default=0)
+    numbers = [_format(condition, name, results) for name in metrics]
+    steps = "–" if condition.steps is None else str(condition.steps)
+    budget = "–" if condition.tokens_per_step is None else f"{condition.tokens_per_step:g}"
+    return [condition.model, condition.sampler, steps, budget, *numbers, str(n)]
 
 
-def _format(cell: CellResult, name: str, *, interval: bool) -> str:
-    if name not in cell.metrics:
+def _format(condition: ConditionResult, name: str, results: Results) -> str:
+    """A number, the main metric's with its interval."""
+    if name not in condition.metrics:
         return "–"
-    estimate = cell.metrics[name]
-    places = digits(name)
+    estimate = condition.metrics[name]
+    places = digits(name, results.metrics)
     text = f"{estimate.value:.{places}f}"
-    if interval and estimate.low is not None:
+    if name == results.main_metric and estimate.low is not None:
         text += f" [{estimate.low:.{places}f}, {estimate.high:.{places}f}]"
     return text
 
@@ -152,8 +153,8 @@ def _piped(cells: Iterable[str]) -> str:
 
 
 def _remarks(results: Results) -> list[str]:
-    reasons = {f"{g}: not run, {why}" for cell in results.cells for g, why in cell.not_run.items()}
-    failures = {f"{i}: {e}" for cell in results.cells for i, e in cell.failures.items()}
+    reasons = {f"{g}: not run, {why}" for c in results.conditions for g, why in c.not_run.items()}
+    failures = {f"{i}: {e}" for c in results.conditions for i, e in c.failures.items()}
     lines = [
         *results.manifest.get("notes", ()), *sorted(reasons), *left_out_remarks(results),
         *unjudged_remarks(results), *sorted(failures),
@@ -165,10 +166,10 @@ def left_out_remarks(results: Results) -> list[str]:
     """A line for each group of metrics with samples that lack what it needs."""
     return list(
         dict.fromkeys(
-            f"{group}: {len(lacking)} of {cell.captions} samples left out:"
+            f"{group}: {len(lacking)} of {condition.captions} samples left out:"
             f" {', '.join(list(lacking)[:LISTED])} ({next(iter(lacking.values()))})"
-            for cell in results.cells
-            for group, lacking in cell.left_out.items()
+            for condition in results.conditions
+            for group, lacking in condition.left_out.items()
         )
     )
 
@@ -176,22 +177,22 @@ def left_out_remarks(results: Results) -> list[str]:
 def unjudged_remarks(results: Results) -> list[str]:
     """A line for each cell and metric with captions that a judge gave no verdict on."""
     return [
-        f"{metric} of {cell.model} ({cell.sampler}, {cell.steps} steps): {len(failures)} of"
-        f" {cell.captions} captions have no verdict{_left(metric, len(failures) < cell.captions)};"
+        f"{metric} of {one.model} ({one.sampler}, {one.steps} steps): {len(failures)} of"
+        f" {one.captions} captions have no verdict{_left(metric, len(failures) < one.captions)};"
         f" the first, {next(iter(failures))}: {next(iter(failures.values()))}"
-        for cell in results.cells
-        for metric, failures in cell.unjudged.items()
+        for one in results.conditions
+        for metric, failures in one.unjudged.items()
     ]
 
 
 def _bill(results: Results) -> list[str]:
-    bill = results.manifest["timing"].get("judge")
-    if not bill:
+    usage = results.manifest["timing"].get("judge")
+    if not usage:
         return []
-    paid = "price not known" if bill["dollars"] is None else f"${bill['dollars']:.2f}"
+    paid = "price not known" if usage["dollars"] is None else f"${usage['dollars']:.2f}"
     return [
-        f"Judge: {bill['calls']} calls ({bill['failed']} failed), {bill['kept']} replies kept from"
-        f" before, {bill['tokens_in']:,} tokens in, {bill['tokens_out']:,} out, {paid}"
+        f"Judge: {usage['calls']} calls ({usage['failed']} failed), {usage['kept']} replies kept from"
+        f" before, {usage['tokens_in']:,} tokens in, {usage['tokens_out']:,} out, {paid}"
     ]
 
 

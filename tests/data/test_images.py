@@ -1,4 +1,4 @@
-"""Pictures from outside: every mode, every orientation, and files made to do harm."""
+"""ImageBatch from outside: every mode, every orientation, and files made to do harm."""
 
 import io
 import struct

@@ -16,13 +16,13 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
-from rediff.data import json_files
 from rediff.data.alignment import AlignmentError, Spelled, align, find, fit
 from rediff.data.formats import read_records
-from rediff.io.json_files import iterate_json
 from rediff.data.mixture import Mixture, Source, Tally, mix, usable
 from rediff.data.records import Dropped, Record, TextEdit, Turn
 from rediff.data.store import RecordStore, write_store
+from rediff.io import json_files
+from rediff.io.json_files import iterate_json
 
 WORDS = ["a", "red", "blue", "square", "circle", "big", "on", "the", "left", ".", "two"]
 VICRIT = {

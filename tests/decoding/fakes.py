@@ -3,11 +3,20 @@
 import torch
 from torch import Tensor
 
-from rediff.decoding.canvas import SpecialIds
+from rediff.decoding.canvas import Canvas, SpecialIds
+from rediff.decoding.loop import Decoded
+from rediff.decoding.sampler import Denoiser, Sampler
 
 VOCABULARY = 12
 MASK, STOP, PAD = 10, 11, 9
-IDS = SpecialIds(mask=MASK, stop=STOP, banned=(PAD,), frame=(PAD,))
+IDS = SpecialIds(mask=MASK, eos=STOP, banned=(PAD,), official_banned=(PAD,))
+
+
+def decode(
+    denoiser: Denoiser, canvas: Canvas, sampler: Sampler, steps: int, *, trace: bool = False
+) -> Decoded:
+    """Runs a sampler."""
+    return sampler.decode(denoiser, canvas, steps, trace=trace)
 
 
 class FakeDenoiser:
@@ -22,7 +31,7 @@ class FakeDenoiser:
         )
         self.place = torch.randn(rows, length, VOCABULARY, generator=generator)
         self.place[..., STOP] += stop_bias
-        self.before = torch.arange(rows)
+        self.prompt_lengths = torch.arange(rows)
         self.calls = 0
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:

@@ -3,23 +3,21 @@
 import pytest
 import torch
 from diffusers import BlockRefinementScheduler
-from fakes import MASK, PAD, VOCABULARY, FakeDenoiser
+from fakes import MASK, PAD, VOCABULARY, FakeDenoiser, decode
 
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.rules import (
-    Confident,
     Filled,
-    Freeze,
-    Linear,
+    KeepVisible,
+    LinearSchedule,
     MostConfident,
-    ReplaceAll,
+    RepredictVisible,
     Revise,
 )
-from rediff.decoding.sampler import Sampler
-from rediff.decoding.registry import decode
+from rediff.decoding.sampler import RuleSampler
 
 LENGTH = 16
-NO_STOP = SpecialIds(mask=MASK, stop=VOCABULARY, banned=(PAD,))
+NO_STOP = SpecialIds(mask=MASK, eos=VOCABULARY, banned=(PAD,))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -27,24 +25,26 @@ NO_STOP = SpecialIds(mask=MASK, stop=VOCABULARY, banned=(PAD,))
 @pytest.mark.parametrize(
     ("revise", "threshold", "editing"),
     [
-        (Freeze(), None, None),
-        (ReplaceAll(), None, 1e-9),
-        (ReplaceAll(threshold=0.6), None, 0.6),
-        (Freeze(), 0.4, None),
-        (ReplaceAll(threshold=0.5), 0.4, 0.5),
+        (KeepVisible(), None, None),
+        (RepredictVisible(), None, 1e-9),
+        (RepredictVisible(threshold=0.6), None, 0.6),
+        (KeepVisible(), 0.4, None),
+        (RepredictVisible(threshold=0.5), 0.4, 0.5),
     ],
 )
 def test_every_step_is_equal(
     seed: int, steps: int, revise: Revise, threshold: float | None, editing: float | None
 ) -> None:
-    commit = MostConfident() if threshold is None else Confident(threshold=threshold)
-    sampler = Sampler(
+    unmask = (
+        MostConfident() if threshold is None else MostConfident(eos_last=False, threshold=threshold)
+    )
+    sampler = RuleSampler(
         name="x",
-        schedule=Linear(),
-        commit=commit,
+        schedule=LinearSchedule(),
+        unmask=unmask,
         revise=revise,
         stop=Filled(),
-        majority_stop=False,
+        majority_eos=False,
     )
     denoiser = FakeDenoiser(seed, 1, LENGTH)
     ours = decode(denoiser, Canvas.blank(1, LENGTH, NO_STOP), sampler, steps, trace=True).traces[0]

@@ -1,13 +1,13 @@
 """Properties of the authors' loop; that it is theirs, tests/parity shows."""
 
 import torch
-from fakes import IDS, MASK, STOP, FakeDenoiser
+from fakes import IDS, MASK, STOP, FakeDenoiser, decode
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas
+from rediff.decoding.registry import find_sampler
 from rediff.decoding.sampler import OfficialSampler
-from rediff.decoding.registry import decode, find_sampler
 
 LENGTH = 12
 samplers = st.builds(
@@ -31,7 +31,7 @@ def test_a_batch_equals_its_rows_alone(seed: int, sampler: OfficialSampler, step
     for row in range(4):
         alone = FakeDenoiser(seed, 4, LENGTH)
         alone.place = denoiser.place[row : row + 1]
-        alone.before = denoiser.before[row : row + 1]
+        alone.prompt_lengths = denoiser.prompt_lengths[row : row + 1]
         single = decode(alone, Canvas.blank(1, LENGTH, IDS), sampler, steps)
         assert single.responses[0] == together.responses[row]
         assert single.nfe[0] == together.nfe[row] <= steps
@@ -43,7 +43,7 @@ def test_frame_ids_are_never_written(seed: int, sampler: OfficialSampler, steps:
     """But for what the quota spills over to, where they are only banned at masks."""
     assume(sampler.revise or not sampler.stop)
     result = decode(FakeDenoiser(seed, 3, LENGTH), Canvas.blank(3, LENGTH, IDS), sampler, steps)
-    assert not torch.isin(result.canvas.tokens, torch.tensor(IDS.frame)).any()
+    assert not torch.isin(result.canvas.tokens, torch.tensor(IDS.official_banned)).any()
     for response in result.responses:
         assert not sampler.stop or STOP not in response
 

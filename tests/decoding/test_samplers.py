@@ -4,30 +4,42 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import IDS, MASK, PAD, STOP, VOCABULARY, FakeDenoiser
+from fakes import IDS, MASK, PAD, STOP, VOCABULARY, FakeDenoiser, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.decoding.canvas import Canvas, weigh
-from rediff.decoding.rules import Confident, Filled, Freeze, Linear, MostConfident, ReplaceAll
-from rediff.decoding.sampler import Sampler
-from rediff.decoding.registry import SAMPLERS, decode, find_sampler
+from rediff.decoding.canvas import Canvas, predict
+from rediff.decoding.registry import find_sampler
+from rediff.decoding.rules import (
+    Filled,
+    KeepVisible,
+    LinearSchedule,
+    MostConfident,
+    RepredictVisible,
+)
+from rediff.decoding.sampler import RuleSampler, Sampler
 
 LENGTH = 12
 samplers = st.sampled_from(
     [
-        SAMPLERS["mask-predict"],
-        SAMPLERS["refine"],
-        replace(SAMPLERS["refine"], block_length=4, name="blocks"),
+        find_sampler("mask-predict"),
+        find_sampler("refine"),
+        replace(find_sampler("refine"), block_length=4, name="blocks"),
         replace(
-            SAMPLERS["refine"],
-            schedule=Linear(),
+            find_sampler("refine"),
+            schedule=LinearSchedule(),
             stop=Filled(),
             name="published",
-            majority_stop=False,
+            majority_eos=False,
         ),
-        replace(SAMPLERS["refine"], revise=ReplaceAll(top_fraction=0.5, last=0.5), name="half"),
-        replace(SAMPLERS["mask-predict"], commit=Confident(threshold=0.5), name="threshold"),
+        replace(
+            find_sampler("refine"), revise=RepredictVisible(top_fraction=0.5, last=0.5), name="half"
+        ),
+        replace(
+            find_sampler("mask-predict"),
+            unmask=MostConfident(eos_last=False, threshold=0.5),
+            name="threshold",
+        ),
     ]
 )
 steps = st.sampled_from([3, 6, 12])
@@ -44,7 +56,7 @@ def test_no_mask_is_left_and_no_special_id_is_proposed(
     seed: int, sampler: Sampler, steps: int
 ) -> None:
     result = decode(FakeDenoiser(seed, 3, LENGTH), blank(3), sampler, steps)
-    left = result.canvas.masked & result.canvas.before_stop()
+    left = result.canvas.masked & result.canvas.before_eos()
     assert not left.any()
     for response in result.responses:
         assert not {MASK, PAD, STOP} & set(response)
@@ -77,7 +89,7 @@ def test_forward_passes_are_as_planned(seed: int, sampler: Sampler, steps: int) 
 @settings(max_examples=30, deadline=None)
 def test_mask_prediction_takes_a_pass_a_step(seed: int, steps: int) -> None:
     denoiser = FakeDenoiser(seed, 3, LENGTH, stop_bias=-100.0)
-    assert decode(denoiser, blank(3), SAMPLERS["mask-predict"], steps).nfe == [steps] * 3
+    assert decode(denoiser, blank(3), find_sampler("mask-predict"), steps).nfe == [steps] * 3
 
 
 class Content(FakeDenoiser):
@@ -99,9 +111,9 @@ class Steady(FakeDenoiser):
 def test_blocks_behind_the_stop_take_no_pass(at: int) -> None:
     """A canvas of 64 in blocks of 8, written up to its stop: nothing is open, and only the blocks
     before the stop can be revised."""
-    canvas = Canvas.blank(1, 64, IDS).given(0, [*[1] * at, STOP])
+    canvas = Canvas.blank(1, 64, IDS).prefill(0, [*[1] * at, STOP])
     for name, passes in (("mask-predict", 0), ("refine", at // 8 + 1)):
-        blocks = replace(SAMPLERS[name], block_length=8, majority_stop=False)
+        blocks = replace(find_sampler(name), block_length=8, majority_eos=False)
         result = decode(Content(0, 1, 64), canvas, blocks, 64)
         assert result.nfe == [passes]
         assert result.responses == [[1] * at]
@@ -109,7 +121,7 @@ def test_blocks_behind_the_stop_take_no_pass(at: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_blocks_behind_a_stop_that_was_written_take_no_pass(seed: int) -> None:
-    blocks = replace(SAMPLERS["mask-predict"], block_length=8)
+    blocks = replace(find_sampler("mask-predict"), block_length=8)
     result = decode(FakeDenoiser(seed, 1, 64, stop_bias=5.0), Canvas.blank(1, 64, IDS), blocks, 64)
     end = len(result.responses[0])
     assert end < 64, "this denoiser wants to stop"
@@ -119,12 +131,11 @@ def test_blocks_behind_a_stop_that_was_written_take_no_pass(seed: int) -> None:
 @given(seeds, st.integers(1, LENGTH))
 @settings(max_examples=50, deadline=None)
 def test_mask_predict_commits_evenly_and_never_changes_a_token(seed: int, steps: int) -> None:
-    result = decode(
-        FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0), blank(2), SAMPLERS["mask-predict"], steps,
+    result = decode(FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0), blank(2), find_sampler("mask-predict"), steps,
         trace=True,
     )  # fmt: skip
     for trace in result.traces:
-        counts = trace.committed.sum(dim=1).tolist()
+        counts = trace.unmasked.sum(dim=1).tolist()
         assert sum(counts) == LENGTH
         assert max(counts) - min(counts) <= 1
         assert counts == sorted(counts, reverse=True)
@@ -135,12 +146,12 @@ def test_mask_predict_commits_evenly_and_never_changes_a_token(seed: int, steps:
 @settings(max_examples=50, deadline=None)
 def test_refinement_replaces_every_visible_token_by_its_argmax(seed: int, steps: int) -> None:
     denoiser = FakeDenoiser(seed, 1, LENGTH, stop_bias=-100.0)
-    sampler = replace(SAMPLERS["refine"], schedule=Linear(), stop=Filled())
+    sampler = replace(find_sampler("refine"), schedule=LinearSchedule(), stop=Filled())
     result = decode(denoiser, blank(1), sampler, steps, trace=True)
     trace = result.traces[0]
     for before in range(len(trace.tokens) - 1):
         tokens, visible = trace.tokens[before], ~trace.masked[before]
-        best = weigh(denoiser(tokens[None], torch.tensor([0])), IDS).token[0]
+        best = predict(denoiser(tokens[None], torch.tensor([0])), IDS).token[0]
         assert torch.equal(trace.tokens[before + 1][visible], best[visible])
 
 
@@ -148,13 +159,13 @@ def test_settling_ends_at_a_fixed_point_or_at_the_budget() -> None:
     settled = 0
     for seed in range(30):
         denoiser = Steady(seed, 1, LENGTH) if seed % 2 else FakeDenoiser(seed, 1, LENGTH)
-        result = decode(denoiser, blank(1), SAMPLERS["refine"], LENGTH)
+        result = decode(denoiser, blank(1), find_sampler("refine"), LENGTH)
         assert result.nfe[0] < LENGTH or not isinstance(denoiser, Steady)
         if result.nfe[0] < LENGTH:
             settled += 1
-            evidence = weigh(denoiser(result.canvas.tokens, torch.tensor([0])), IDS)
+            prediction = predict(denoiser(result.canvas.tokens, torch.tensor([0])), IDS)
             end = len(result.responses[0])
-            assert torch.equal(evidence.token[0, :end], result.canvas.tokens[0, :end])
+            assert torch.equal(prediction.token[0, :end], result.canvas.tokens[0, :end])
     assert settled >= 15
 
 
@@ -163,16 +174,16 @@ def test_a_given_answer_is_kept_by_freezing_and_revised_by_refinement() -> None:
     revised = 0
     for seed in range(20):
         denoiser = FakeDenoiser(seed, 1, LENGTH, stop_bias=-100.0)
-        canvas = blank(1).given(0, answer)
-        kept = decode(denoiser, canvas, SAMPLERS["mask-predict"], 6)
+        canvas = blank(1).prefill(0, answer)
+        kept = decode(denoiser, canvas, find_sampler("mask-predict"), 6)
         assert kept.responses[0][:4] == answer
-        revised += decode(denoiser, canvas, SAMPLERS["refine"], 6).responses[0][:4] != answer
+        revised += decode(denoiser, canvas, find_sampler("refine"), 6).responses[0][:4] != answer
     assert revised > 10
 
 
 def test_nothing_behind_the_stop_is_written() -> None:
-    canvas = blank(1).given(0, [1, 2, STOP])
-    result = decode(FakeDenoiser(0, 1, LENGTH), canvas, SAMPLERS["mask-predict"], 6)
+    canvas = blank(1).prefill(0, [1, 2, STOP])
+    result = decode(FakeDenoiser(0, 1, LENGTH), canvas, find_sampler("mask-predict"), 6)
     assert result.responses == [[1, 2]]
     assert result.canvas.masked[0, 3:].all()
 
@@ -180,11 +191,11 @@ def test_nothing_behind_the_stop_is_written() -> None:
 def test_stops_are_committed_last_and_leftmost_first() -> None:
     token = torch.tensor([[STOP, 3, STOP, 4]])
     confidence = torch.tensor([[0.99, 0.2, 0.999, 0.5]])
-    from rediff.decoding.canvas import Evidence
+    from rediff.decoding.canvas import Prediction
 
-    evidence, every = Evidence(token, confidence), torch.ones(1, 4, dtype=torch.bool)
+    prediction, every = Prediction(token, confidence), torch.ones(1, 4, dtype=torch.bool)
     chosen = [
-        MostConfident()(evidence, every, torch.tensor([quota]), STOP)[0].tolist()
+        MostConfident()(prediction, every, torch.tensor([quota]), STOP)[0].tolist()
         for quota in (1, 2, 3)
     ]
     assert chosen == [
@@ -203,7 +214,7 @@ def test_stops_are_committed_last_and_leftmost_first() -> None:
     ],
 )
 def test_impossible_plans_are_refused(block: int | None, steps: int, message: str) -> None:
-    sampler = Sampler(name="x", revise=Freeze(), block_length=block)
+    sampler = RuleSampler(name="x", revise=KeepVisible(), block_length=block)
     with pytest.raises(ValueError, match=message):
         decode(FakeDenoiser(0, 1, LENGTH), blank(1), sampler, steps)
 
@@ -215,13 +226,13 @@ def test_unknown_names_suggest_the_nearest() -> None:
 
 def test_a_given_answer_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="13 tokens, the canvas 12"):
-        blank(1).given(0, [1] * 13)
+        blank(1).prefill(0, [1] * 13)
 
 
 def test_a_stop_needs_the_majority_where_asked() -> None:
     logits = torch.zeros(1, 2, 12)
     logits[0, 0, STOP], logits[0, 1, STOP], logits[0, 0, 3] = 1.0, 5.0, 0.5
-    plain, majority = weigh(logits, IDS), weigh(logits, IDS, majority_stop=True)
+    plain, majority = predict(logits, IDS), predict(logits, IDS, majority_eos=True)
     assert plain.token.tolist() == [[STOP, STOP]]
     assert majority.token.tolist() == [[3, STOP]]
     kept = logits[..., [i for i in range(12) if i not in (MASK, PAD)]].softmax(-1)
@@ -233,7 +244,7 @@ def test_a_stop_needs_the_majority_where_asked() -> None:
     [
         ("rediff-official,revise_topp=0.5", "did you mean 'revise_topk'"),
         ("rediff-official,revise_topk=much", "revise_topk cannot be 'much'"),
-        ("refine,majority_stop=maybe", "majority_stop cannot be 'maybe'"),
+        ("refine,majority_eos=maybe", "majority_eos cannot be 'maybe'"),
         ("refine,stop=x", "unknown option of refine 'stop'"),
         ("rediff-official,block_length=-8", "block_length must be above 0, got -8"),
         ("refine,block_length=0", "block_length must be above 0, got 0"),
@@ -250,7 +261,7 @@ def test_wrong_options_are_refused(text: str, message: str) -> None:
 def test_options_are_set_and_named() -> None:
     sampler = find_sampler("rediff-official,block_length=32,revise_start=0.5,stop=no")
     assert sampler == replace(
-        SAMPLERS["rediff-official"], block_length=32, revise_start=0.5, stop=False,
+        find_sampler("rediff-official"), block_length=32, revise_start=0.5, stop=False,
         name="rediff-official,block_length=32,revise_start=0.5,stop=no",
     )  # fmt: skip
-    assert find_sampler("refine,majority_stop=false").majority_stop is False
+    assert find_sampler("refine,majority_eos=false").majority_eos is False

@@ -8,27 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from asking import about
 from PIL import Image
 from programs import capture, inside
 from servers import Server, serving
 
-from rediff.llm_client.server import ServerSpec
-from rediff.captioners.base import Caption, Decoding, Failure
+from rediff.captioners.base import Caption, CaptionRequest, Decoding, Failure
 from rediff.captioners.precomputed import PrecomputedCaptioner
-from rediff_eval.views.leaderboard import load, rankings
-from rediff_eval.results.manifest import without_secrets
+from rediff.captioners.sources import ModelSource, distinct, find_model
 from rediff.io.rank import Rank
-from rediff_eval.captioning.models import ModelChoice, distinct, find_model
-from rediff_eval.captioning.runner import _ask
-from rediff_eval.benchmarks.sample import Sample
-from rediff_eval.benchmarks.load import load_samples
-from rediff_eval.spec import RunSpec
-from rediff_eval.captioning.caption_store import Key, Store
+from rediff.llm_client.server import ServerSpec
+from rediff_eval.benchmarks.load import DataConfig, load_samples
 from rediff_eval.benchmarks.task import load_task
+from rediff_eval.captioning.caption_store import CaptionKey, open_store
+from rediff_eval.captioning.runner import ask
+from rediff_eval.sanitize import without_secrets
+from rediff_eval.views.leaderboard import load, rankings
 
 
 def test_models_of_one_name_are_called_by_where_they_are() -> None:
-    one, two = ModelChoice("caps", "captions", "a/caps.json"), ModelChoice("caps", "captions", "b")
+    one, two = ModelSource("caps", "captions", "a/caps.json"), ModelSource("caps", "captions", "b")
     assert [m.name for m in distinct([one, two, one])] == ["a/caps.json", "b"]
     same = [find_model("rediff"), find_model("rediff:mask-predict"), find_model("rediff")]
     assert [(m.name, m.sampler) for m in distinct(same)] == [
@@ -54,7 +53,7 @@ def test_the_same_ids_on_other_pictures_are_other_data(tmp_path: Path) -> None:
         folder = tmp_path / colour / "mine"
         folder.mkdir(parents=True)
         Image.new("RGB", (8, 8), colour).save(folder / "a.png")
-        titles.append(load_samples(load_task("capture"), None, folder).title)
+        titles.append(load_samples(DataConfig(task=load_task("capture"), data=folder)).title)
     assert titles[0] != titles[1]
 
 
@@ -82,18 +81,16 @@ class Picky:
     """Refuses red pictures, and every batch that has one."""
 
     def caption(
-        self, images: Sequence[Image.Image], decoding: Decoding, **_: object
+        self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
-        if any(image.getpixel((0, 0)) == (255, 0, 0) for image in images):
+        if any(request.image.getpixel((0, 0)) == (255, 0, 0) for request in requests):
             raise ValueError("no red")
-        return [Caption("fine", 1, 1, 0.0, truncated=False) for _ in images]
+        return [Caption("fine") for _ in requests]
 
 
 def test_a_picture_that_is_refused_fails_alone() -> None:
-    spec = RunSpec(task=load_task("capture"), models=(), out=Path("x"))
     images = [Image.new("RGB", (2, 2), colour) for colour in ("blue", "red", "green")]
-    samples = [Sample(name, images[0].copy, name) for name in "abc"]
-    replies = _ask(spec, Picky(), images, samples, Decoding())  # type: ignore[arg-type]
+    replies = ask(Picky(), about(images), Decoding())  # type: ignore[arg-type]
     assert [isinstance(reply, Failure) for reply in replies] == [False, True, False]
 
 
@@ -109,30 +106,30 @@ def test_a_reply_that_is_no_completion_fails_its_sample(
         from rediff.captioners.openai import OpenAICaptioner
 
         captioner = OpenAICaptioner(ServerSpec(model="m", base_url=server.url, retries=0))
-        (reply,) = captioner.caption([Image.new("RGB", (4, 4))], Decoding())
+        (reply,) = captioner.caption(about([Image.new("RGB", (4, 4))]), Decoding())
         captioner.close()
     assert isinstance(reply, Failure)
     assert "is the server's address right?" in reply.error
 
 
 def test_an_old_error_is_no_answer_while_another_rank_is_at_work(tmp_path: Path) -> None:
-    key = Key("cell", "a", "digest")
-    with Store(tmp_path, Rank(1, 2)) as store:
+    key = CaptionKey("cell", "a", "digest")
+    with open_store(tmp_path, Rank(1, 2)) as store:
         store.append(key, {"error": "server down"})
     code = textwrap.dedent(f"""
         import pathlib, time
-        from rediff_eval.captioning.caption_store import Key, Store
+        from rediff_eval.captioning.caption_store import CaptionKey, open_store
         from rediff.io.rank import Rank
-        with Store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
+        with open_store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
             print("locked", flush=True)
             time.sleep(1.0)
-            store.append(Key("cell", "a", "digest"), {{"text": "second try"}})
+            store.append(CaptionKey("cell", "a", "digest"), {{"text": "second try"}})
     """)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"locked\n"
-        with Store(tmp_path, Rank(0, 2)) as store:
-            store.wait_for([key], grace=0.2, pause=0.05)
+        with open_store(tmp_path, Rank(0, 2)) as store:
+            store.wait_for([key], timeout=0.2, pause=0.05)
             line = store.get(key)
     assert line is not None
     assert line["text"] == "second try"
@@ -160,5 +157,5 @@ def test_captions_are_read_line_by_line_and_found_by_whole_ids(tmp_path: Path) -
     captioner = PrecomputedCaptioner.load(path)
     images = [Image.new("RGB", (2, 2))] * 3
     ids = ["cats/001.png", "dogs/001.png", "img.v2"]
-    replies = captioner.caption(images, Decoding(), ids=ids)
+    replies = captioner.caption(about(images, ids=ids), Decoding())
     assert [isinstance(reply, Failure) for reply in replies] == [False, True, True]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from programs import program
 
-from rediff_eval.doctor import examine
-from rediff_eval.captioning.models import known_models, shipped_models
+from rediff.captioners.sources import known_models, shipped_models
 from rediff_eval.benchmarks.task import list_tasks
+from rediff_eval.doctor import examine
 
 
 def test_everything_is_looked_at(tmp_path: Path) -> None:

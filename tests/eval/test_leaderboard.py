@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from programs import inside
 
-from rediff_eval.views.leaderboard import QUOTED, load, rankings
 from rediff_eval.benchmarks.task import paper_numbers
+from rediff_eval.views.leaderboard import QUOTED, load, rankings
 
 
 @pytest.fixture(scope="module")

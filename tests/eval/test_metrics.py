@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu import Bleu
 
 from rediff.scenes.grammar import write_caption
-from rediff.scenes.world import Scene, Thing, sample_scene
-from rediff_eval.captioning.answers import Answer
 from rediff.scenes.scoring import repetition, score_caption
+from rediff.scenes.world import Scene, Thing, sample_scene
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scores
 from rediff_eval.metrics.ngram.lite import NgramLiteMetric, words
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.results.stats import estimate
 
 SCENE = Scene(

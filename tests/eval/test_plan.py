@@ -6,12 +6,13 @@ import pytest
 from programs import inside, program
 from servers import Server, serving
 
+from rediff.captioners.sources import Loading, find_model
 from rediff.llm_client.prices import PRICES, Price, load_prices
-from rediff_eval.estimate import PICTURE_TOKENS, PlannedCell, plan
-from rediff_eval.captioning.models import find_model
-from rediff_eval.benchmarks.load import samples_of
-from rediff_eval.spec import RunSpec
+from rediff_eval.benchmarks.load import DataConfig
 from rediff_eval.benchmarks.task import load_task
+from rediff_eval.captioning.config import CaptioningConfig
+from rediff_eval.estimate import PICTURE_TOKENS, PlannedCondition, plan
+from rediff_eval.evaluate import Evaluation
 
 
 def test_a_plan_counts_everything_and_runs_nothing(untrained: Path, tmp_path: Path) -> None:
@@ -20,26 +21,35 @@ def test_a_plan_counts_everything_and_runs_nothing(untrained: Path, tmp_path: Pa
         tmp_path / "run", "--model", untrained / "diffusion", "--model",
         untrained / "autoregressive", "--guidance", "1",
     )  # fmt: skip
-    assert "3 cells" in output
+    assert "3 conditions" in output
     assert not (tmp_path / "run").exists()
 
 
-def spec(*models: str, **more: object) -> RunSpec:
-    chosen = tuple(find_model(name) for name in models)
-    return RunSpec(task=load_task("capture"), models=chosen, out=Path("x"), **more)  # type: ignore[arg-type]
+def evaluation(
+    model: str, *, limit: int, steps: tuple[int, ...] = (), guidance: float = 0.0,
+    base_url: str | None = None,
+) -> Evaluation:  # fmt: skip
+    source = find_model(model, Loading(base_url=base_url))
+    return Evaluation(
+        data=DataConfig(task=load_task("capture"), limit=limit),
+        captioning=CaptioningConfig(models=(source,), steps=steps, guidance=guidance),
+        folder=Path("x"),
+    )
 
 
-def planned(run: RunSpec, prices: Path | None = None) -> list[PlannedCell]:
-    return plan(run, samples_of(run), prices)
+def planned(run: Evaluation, prices: Path | None = None) -> list[PlannedCondition]:
+    return plan(run, run.load_samples(), prices)
 
 
 def test_the_numbers_of_a_plan(untrained: Path) -> None:
-    (first, second) = planned(spec(str(untrained / "diffusion"), limit=100, steps=(16, 4)))
+    (first, second) = planned(evaluation(str(untrained / "diffusion"), limit=100, steps=(16, 4)))
     assert (first.samples, first.passes, first.tokens) == (100, 1600, 1600)
     assert (second.passes, second.judge_calls, second.dollars) == (400, 0, 0)
     assert first.seconds is not None
     assert first.seconds > 0
-    (guided,) = planned(spec(str(untrained / "diffusion"), limit=100, steps=(4,), guidance=1.0))
+    (guided,) = planned(
+        evaluation(str(untrained / "diffusion"), limit=100, steps=(4,), guidance=1.0)
+    )
     assert guided.passes == 800
 
 
@@ -52,8 +62,8 @@ def test_a_server_is_not_asked_and_its_price_is_told(
     with serving() as server:
         assert isinstance(server, Server)
         address = f"{server.url}/v1"
-        (known,) = planned(spec("openai:m", limit=10, base_url=address), prices)
-        (strange,) = planned(spec("openai:other", limit=10, base_url=address), prices)
+        (known,) = planned(evaluation("openai:m", limit=10, base_url=address), prices)
+        (strange,) = planned(evaluation("openai:other", limit=10, base_url=address), prices)
         assert server.seen == []
     words = len(load_task("capture").prompt.split())
     asked, written = (PICTURE_TOKENS + 2 * words) * 10, 512 * 10

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from programs import program
 
+from rediff.captioners.sources import find_model
 from rediff.scenes.dataset import load_scenes
-from rediff_eval.views.leaderboard import load, pivot
-from rediff_eval.captioning.models import find_model
 from rediff_eval.results.numbers import COLUMNS
+from rediff_eval.views.leaderboard import load, pivot
 
 METRICS = {
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",

@@ -18,10 +18,11 @@ import yaml
 from PIL import Image
 from programs import inside, numbers, program
 
-from rediff_eval.views.columns import ORDER, PARTS, shown
-from rediff_eval.captioning.cache_key import NO_CAPTION, code_files, sampler_code
-from rediff_eval.metrics.registry import METRICS
+from rediff.plugins import source_hash
 from rediff_eval.benchmarks.task import load_task
+from rediff_eval.captioning.config import NO_CAPTION, code_files, parts_of
+from rediff_eval.metrics.base import METRICS, MetricInfo
+from rediff_eval.views.columns import shown
 
 RUN = ("run", "--task", "capture", "--limit", "3", "--steps", "4")
 
@@ -39,19 +40,19 @@ def test_the_same_command_without_a_folder_goes_on(untrained: Path, tmp_path: Pa
     first.send_signal(signal.SIGINT)
     _, said = first.communicate()
     assert first.returncode == 130
-    assert "The same command again goes on" in said
+    assert "Start the same command again to resume" in said
     (folder,) = (tmp_path / "runs").iterdir()
     before = len(parts[0].read_text().splitlines())
     out = program("leaderboard", folder, ok=2, cwd=tmp_path)
-    assert "is no finished run" in out
+    assert "is not a finished run" in out
     program(*RUN, "--model", untrained / "diffusion", cwd=tmp_path)
     assert len(list((tmp_path / "runs").iterdir())) == 2, "other settings have another folder"
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert f"Goes on in runs/{folder.name}" in done.stderr
+    assert f"Resumes runs/{folder.name}" in done.stderr
     assert f"{before} were done before" in done.stderr
     assert f"Results in runs/{folder.name}" in done.stdout
     out = program("leaderboard", *sorted((tmp_path / "runs").iterdir()), tmp_path, cwd=tmp_path)
-    assert f"Note: {tmp_path} is left out: it is no finished run" in out
+    assert f"Note: {tmp_path} is left out: it is not a finished run" in out
 
 
 @pytest.mark.parametrize(
@@ -127,15 +128,20 @@ def test_an_unknown_metric_is_told_before_anything_is_captioned(
 
 def test_every_metric_is_shown_but_for_named_parts(finished: Path) -> None:
     """One that no list names, too; and each that a run measured."""
-    assert shown(["capture", "my_own"], "capture") == ["capture", "my_own"]
-    assert shown(["my_main", "nfe"], "my_main") == ["nfe", "my_main"]
-    assert shown(["bleu1", "bleu4"], "bleu1") == ["bleu1", "bleu4"]
-    measured = {row["metric"] for row in numbers(finished)} - PARTS - {"capture_lite"}
+    infos = {
+        info.name: info
+        for info in (MetricInfo("capture"), MetricInfo("nfe"), MetricInfo("bleu1", part=True))
+    }
+    assert shown(["capture", "my_own"], "capture", infos) == ["capture", "my_own"]
+    assert shown(["my_main", "nfe"], "my_main", infos) == ["my_main", "nfe"]
+    assert shown(["bleu1", "nfe"], "nfe", infos) == ["nfe"]
+    assert shown(["bleu1", "nfe"], "bleu1", infos) == ["bleu1", "nfe"]
+    parts = {info.name for group in METRICS.values() for info in group.infos if info.part}
+    measured = {row["metric"] for row in numbers(finished)} - parts - {"capture_lite"}
     head = next(line for line in (finished / "leaderboard.md").read_text().splitlines()
                 if line.startswith("| model"))  # fmt: skip
     assert measured <= {cell.strip() for cell in head.split("|")}
     assert {"scene-graph", "cost", "revision"} <= set(METRICS)
-    assert not set(ORDER) & PARTS
 
 
 def test_passes_are_shown_beside_the_budget(tmp_path: Path, untrained: Path) -> None:
@@ -151,25 +157,24 @@ def test_a_caption_key_covers_all_code_but_the_trainings() -> None:
     covered = {path.relative_to(root).parts[0] for path in code_files() if root in path.parents}
     folders = {path.name for path in root.iterdir() if (path / "__init__.py").is_file()}
     assert folders - covered == {NO_CAPTION}
-    assert {"reasoning.py", "files.py"} <= covered
-    assert root / "models" / "workers" / "protocol.py" in code_files()
+    assert {"plugins.py", "io"} <= covered
+    assert root / "captioners" / "workers" / "protocol.py" in code_files()
 
 
 def test_a_rule_whose_body_changes_makes_its_captions_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that stands outside of this package."""
-    from rediff.decoding.sampler import Sampler
+    from rediff.decoding.sampler import RuleSampler
 
     monkeypatch.syspath_prepend(tmp_path)
     found = []
     for number, body in enumerate(("return None", "return 1")):
         (tmp_path / f"rule{number}.py").write_text(f"class Rule:\n    def f(self): {body}\n")
         module: Any = __import__(f"rule{number}")
-        found.append(sampler_code(Sampler(name="x", commit=module.Rule())))
-    assert found[0].keys() - found[1].keys() == {"rule0.Rule"}
-    assert found[0]["rule0.Rule"] != found[1]["rule1.Rule"]
-    assert "rediff.decoding.rules.Linear" in found[0]
+        found.append(source_hash(parts_of(RuleSampler(name="x", unmask=module.Rule()))))
+    assert [list(hashes) for hashes in found] == [["rule0"], ["rule1"]]
+    assert found[0]["rule0"] != found[1]["rule1"]
 
 
 def test_weights_are_read_once(untrained: Path, tmp_path: Path) -> None:

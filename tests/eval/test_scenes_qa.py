@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 from programs import inside, numbers, program
+from sample_sets import samples_of
 
 from rediff.scenes.dialogues import FAMILIES, family_of
 from rediff.scenes.truth import true_texts
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.benchmarks.task import SceneData, load_task
 from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.resources import Resources
 from rediff_eval.metrics.true_answers import TrueAnswersMetric, word_accuracy
-from rediff_eval.benchmarks.sample import Sample
-from rediff_eval.benchmarks.load import load_samples
-from rediff_eval.benchmarks.task import SceneData, load_task
 
 TASK = load_task("scenes-qa")
 
 
 def asked(count: int) -> tuple[Sample, ...]:
-    return load_samples(TASK, count, None).samples
+    return samples_of(TASK, count, None).samples
 
 
 def score(samples: tuple[Sample, ...], texts: list[str]) -> dict[str, float]:
@@ -34,19 +34,19 @@ def score(samples: tuple[Sample, ...], texts: list[str]) -> dict[str, float]:
 
 def test_every_scene_is_asked_a_question_of_its_own_and_families_take_turns() -> None:
     samples = asked(10)
-    assert [family_of(sample.said) for sample in samples] == [*FAMILIES] * 2
-    assert [sample.said for sample in samples[:3]] == [sample.said for sample in asked(3)]
+    assert [family_of(sample.dialogue) for sample in samples] == [*FAMILIES] * 2
+    assert [sample.dialogue for sample in samples[:3]] == [sample.dialogue for sample in asked(3)]
     assert len({sample.id for sample in samples}) == 10
     for sample in samples:
         assert sample.scene is not None
         assert len(sample.references) == 3
         for reference in sample.references:
-            assert word_accuracy(reference, sample.scene, sample.said) == 1
+            assert word_accuracy(reference, sample.scene, sample.dialogue) == 1
 
 
 def test_the_same_scene_is_another_sample_when_something_else_is_asked() -> None:
-    captions = load_samples(load_task("capture"), 5, None)
-    questions = load_samples(TASK, 5, None)
+    captions = samples_of(load_task("capture"), 5, None)
+    questions = samples_of(TASK, 5, None)
     assert not {s.id for s in captions.samples} & {s.id for s in questions.samples}
     assert not {s.digest for s in captions.samples} & {s.digest for s in questions.samples}
     assert captions.name != questions.name
@@ -65,7 +65,7 @@ def test_true_answers_are_right_in_any_words_and_others_are_not() -> None:
 
 def test_families_are_scored_apart() -> None:
     samples = asked(10)
-    texts = [s.references[0] if family_of(s.said) == "count" else "no ." for s in samples]
+    texts = [s.references[0] if family_of(s.dialogue) == "count" else "no ." for s in samples]
     scores = score(samples, texts)
     assert scores["accuracy"] == pytest.approx(0.2)
     assert {n: scores[f"accuracy_{n}"] for n in FAMILIES} == {
@@ -90,7 +90,7 @@ def test_dialogues_are_samples_of_their_own() -> None:
 
 def test_samples_without_questions_are_not_scored() -> None:
     metric = TrueAnswersMetric(Resources())
-    captions = load_samples(load_task("capture"), 2, None).samples
+    captions = samples_of(load_task("capture"), 2, None).samples
     assert {metric.lacks(sample) for sample in captions} == {"needs a question about a scene"}
 
 
@@ -112,14 +112,14 @@ def test_a_run_asks_each_sample_its_own_and_holds_revisions_to_its_truth(
         "--model", f"{untrained / 'diffusion'}:refine",
     )  # fmt: skip
     lines = [json.loads(line) for line in (out / "captions.jsonl").read_text().splitlines()]
-    assert [tuple(line["said"]) for line in lines] == [sample.said for sample in asked(6)]
+    assert [tuple(line["said"]) for line in lines] == [sample.dialogue for sample in asked(6)]
     assert not any(math.isnan(float(row["value"])) for row in numbers(out))
     for line, sample in zip(lines, asked(6), strict=True):
         truth = line["trace"]["truth"]
         assert sample.scene is not None
         if truth is not None:
             text = " ".join(truth)
-            assert word_accuracy(text, sample.scene, sample.said) == 1
+            assert word_accuracy(text, sample.scene, sample.dialogue) == 1
 
 
 def test_a_person_asks_about_a_picture(untrained: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_person_asks_about_a_picture(untrained: Path) -> None:
 def test_the_truth_of_a_sample_is_that_of_its_question() -> None:
     sample = asked(1)[0]
     assert sample.scene is not None
-    assert sample.asked(TASK.prompt) == sample.said
-    assert len(true_texts(sample.scene, sample.said).each) == 1
-    caption = load_samples(load_task("capture"), 1, None).samples[0]
+    assert sample.asked(TASK.prompt) == sample.dialogue
+    assert len(true_texts(sample.scene, sample.dialogue).each) == 1
+    caption = samples_of(load_task("capture"), 1, None).samples[0]
     assert caption.asked(TASK.prompt) == (TASK.prompt,)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import about
 
-from rediff.decoding.registry import find_sampler
 from rediff.captioners.base import Decoding
-from rediff.captioners.loading import load_captioner
+from rediff.captioners.model_folder import load_captioner
+from rediff.captioners.sources import SHIPPED_ORDER, shipped_folder, shipped_models
+from rediff.decoding.registry import find_sampler
+from rediff.models.weights import weights_hash
 from rediff.scenes.dataset import load_scenes
+from rediff.scenes.scoring import score_caption
 from rediff.scenes.world import Scene
 from rediff.training.recipe import Recipe, find_recipe
-from rediff.scenes.scoring import score_caption
-from rediff_eval.results.manifest import weights_hash
-from rediff_eval.captioning.models import SHIPPED_ORDER, shipped_folder, shipped_models
 
 RESULTS = Path(__file__).parents[2] / "results" / "scenes"
 SCENES = 24
@@ -42,9 +43,9 @@ def test_rediff_describes_the_picture_it_is_shown() -> None:
     scenes = [Scene.from_json(text) for text in rows["scene"]]
     others = scenes[1:] + scenes[:1]
     captioner = load_captioner(shipped_folder() / "rediff")
-    traits = captioner.traits
-    decoding = Decoding(sampler=find_sampler(traits.sampler), steps=traits.length)
-    texts = [caption.text for caption in captioner.caption(rows["image"][:], decoding)]
+    capabilities = captioner.capabilities
+    decoding = Decoding(sampler=find_sampler(capabilities.sampler), steps=capabilities.length)
+    texts = [caption.text for caption in captioner.caption(about(rows["image"][:]), decoding)]
     truths = [captions[0] for captions in rows["captions"]]
     assert mean(texts, scenes, "object_f1") >= 0.9
     assert mean(texts, scenes, "attribute_f1") >= 0.8

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from programs import inside
 
-from rediff_eval.views.compare import compare, detectable, holm, load_values, paired_p
 from rediff_eval.metrics.base import Scores
 from rediff_eval.metrics.revision import ratio
 from rediff_eval.results.stats import estimate
+from rediff_eval.views.compare import compare, detectable, holm, load_values, paired_p
 
 RUNS = 1000
 
@@ -109,7 +109,7 @@ def test_cells_of_one_run_are_compared_at_each_budget(
 def test_wrong_runs_and_metrics_are_named(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="did you mean 'bleu4'"):
         load_values(runs, "bleu")
-    with pytest.raises(FileNotFoundError, match="is no finished run"):
+    with pytest.raises(FileNotFoundError, match="is not a finished run"):
         load_values([tmp_path], "bleu4")
     frame = load_values(runs[:1], "bleu4")
     with pytest.raises(ValueError, match="no two cells"):

@@ -15,28 +15,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rediff.io import part_store as store_module
 from rediff.io.files import replace
-from rediff_eval.captioning import caption_store as store_module
+from rediff.io.part_store import BusyError, PartStore
 from rediff.io.rank import Rank
-from rediff_eval.captioning.caption_store import BusyError, Key, Store
+from rediff_eval.captioning.caption_store import CaptionKey, open_store
 
 ONE = Rank()
 
 
-def key(name: str) -> Key:
-    return Key("cell", name, "digest")
+def key(name: str) -> CaptionKey:
+    return CaptionKey("cell", name, "digest")
 
 
 def fill(folder: Path, count: int) -> Path:
-    with Store(folder, ONE) as store:
+    with open_store(folder, ONE) as store:
         for i in range(count):
             store.append(key(str(i)), {"text": f"caption {i} ☃", "tokens": i})
     return folder / "parts" / "rank-0.jsonl"
 
 
 def texts(folder: Path) -> dict[str, str]:
-    with Store(folder, ONE) as store:
-        return {k.id: line["text"] for k, line in store.found.items()}
+    with open_store(folder, ONE) as store:
+        return {k[1]: line["text"] for k, line in store.found.items()}
 
 
 def test_truncation_at_every_byte_of_the_last_line(tmp_path: Path) -> None:
@@ -49,8 +50,8 @@ def test_truncation_at_every_byte_of_the_last_line(tmp_path: Path) -> None:
         part = folder / "parts" / "rank-0.jsonl"
         part.write_bytes(content[:cut])
         kept = {"0", "1", "2"} if cut == len(content) else {"0", "1"}
-        with Store(folder, ONE) as store:
-            assert {k.id for k in store.found} == kept
+        with open_store(folder, ONE) as store:
+            assert {k[1] for k in store.found} == kept
             if "2" not in kept:
                 store.append(key("2"), {"text": "caption 2 ☃", "tokens": 2})
         assert part.read_bytes() == content
@@ -62,7 +63,7 @@ def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
     for damaged in (b"\x00" * 20 + b"\n", b"[]\n", b'{"id": "1"}\n', lines[1][:30] + b"\n"):
         path.write_bytes(lines[0] + damaged + lines[2])
         with pytest.raises(ValueError, match=r"rank-0\.jsonl:2: damaged"):
-            Store(tmp_path, ONE)
+            open_store(tmp_path, ONE)
 
 
 @given(
@@ -75,7 +76,7 @@ def test_what_is_appended_is_found_by_any_rank(
     folder = tmp_path_factory.mktemp("store")
     expected: dict[str, str] = {}
     for name, text, rank in entries:
-        with Store(folder, Rank(rank, 3)) as store:
+        with open_store(folder, Rank(rank, 3)) as store:
             if store.get(key(name)) is None:
                 store.append(key(name), {"text": text})
                 expected[name] = text
@@ -86,33 +87,33 @@ def test_an_error_gives_way_to_a_caption_whatever_the_order(tmp_path: Path) -> N
     for first, second in (({"error": "x"}, {"text": "y"}), ({"text": "y"}, {"error": "x"})):
         folder = tmp_path / str(first)
         for rank, record in enumerate((first, second)):
-            with Store(folder, Rank(rank, 2)) as store:
+            with open_store(folder, Rank(rank, 2)) as store:
                 store.append(key("a"), record)
-        with Store(folder, ONE) as store:
+        with open_store(folder, ONE) as store:
             line = store.get(key("a"))
             assert line is not None
             assert line["text"] == "y"
 
 
 def test_another_run_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with Store(tmp_path, ONE):
+    with open_store(tmp_path, ONE):
         with pytest.raises(BusyError, match="another run works in"):
-            Store(tmp_path, ONE)
-        Store(tmp_path, Rank(1, 2)).__exit__()
-    Store(tmp_path, ONE).__exit__()
+            open_store(tmp_path, ONE)
+        open_store(tmp_path, Rank(1, 2)).__exit__()
+    open_store(tmp_path, ONE).__exit__()
 
 
 def test_the_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import os, pathlib
-        from rediff_eval.captioning.caption_store import Store
+        from rediff_eval.captioning.caption_store import open_store
         from rediff.io.rank import Rank
-        Store(pathlib.Path({str(tmp_path)!r}), Rank())
+        open_store(pathlib.Path({str(tmp_path)!r}), Rank())
         os.kill(os.getpid(), 9)
     """)
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -9
-    Store(tmp_path, ONE).__exit__()
+    open_store(tmp_path, ONE).__exit__()
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
@@ -135,7 +136,7 @@ def test_every_write_may_fail(
                 raise OSError(code, os.strerror(code))
             return real(descriptor, *data)
 
-        with Store(folder, ONE) as store, monkeypatch.context() as patch:
+        with open_store(folder, ONE) as store, monkeypatch.context() as patch:
             patch.setattr(store_module.os, call, fail)
             done = []
             for i in range(4):
@@ -149,7 +150,7 @@ def test_every_write_may_fail(
         assert list(texts(folder)) == done
 
 
-def append_for_ever(store: Store) -> None:
+def append_for_ever(store: PartStore) -> None:
     for i in range(10_000):
         store.append(key(str(i)), {"text": "x" * 100})
 
@@ -192,12 +193,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_is_really_full(small_disk: Path) -> None:
-    with Store(small_disk, ONE) as store:
+    with open_store(small_disk, ONE) as store:
         with pytest.raises(OSError, match="No space left"):
             append_for_ever(store)
         written = len(store.found)
     assert written > 100
-    with Store(small_disk, ONE) as store:
+    with open_store(small_disk, ONE) as store:
         assert len(store.found) == written
     old = small_disk / "results.json"
     (small_disk / "parts" / "rank-0.jsonl").unlink()
@@ -213,30 +214,30 @@ def test_waiting_does_not_depend_on_the_clock(
 ) -> None:
     hours = iter(range(0, 10**6, 3600))
     monkeypatch.setattr(time, "time", lambda: next(hours) * (-1.0))
-    with Store(tmp_path, ONE) as store:
+    with open_store(tmp_path, ONE) as store:
         started = time.monotonic()
         with pytest.raises(RuntimeError, match="1 samples are not done and no other process"):
-            store.wait_for([key("a")], grace=0.3, pause=0.05)
+            store.wait_for([key("a")], timeout=0.3, pause=0.05)
         assert 0.2 < time.monotonic() - started < 10
         store.append(key("a"), {"text": "b"})
-        store.wait_for([key("a")], grace=0.0)
+        store.wait_for([key("a")], timeout=0.0)
 
 
 def test_the_leader_waits_for_those_at_work(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import pathlib, time
-        from rediff_eval.captioning.caption_store import Key, Store
+        from rediff_eval.captioning.caption_store import CaptionKey, open_store
         from rediff.io.rank import Rank
-        with Store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
+        with open_store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
             print("locked", flush=True)
             time.sleep(1.0)
-            store.append(Key("cell", "a", "digest"), {{"text": "late"}})
+            store.append(CaptionKey("cell", "a", "digest"), {{"text": "late"}})
     """)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"locked\n"
-        with Store(tmp_path, Rank(0, 2)) as store:
-            store.wait_for([key("a")], grace=0.2, pause=0.05)
+        with open_store(tmp_path, Rank(0, 2)) as store:
+            store.wait_for([key("a")], timeout=0.2, pause=0.05)
             line = store.get(key("a"))
     assert line is not None
     assert line["text"] == "late"

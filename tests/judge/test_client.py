@@ -16,17 +16,16 @@ from typing import Any
 
 import pytest
 from batches import Batches
+from conversations import PROMPTS, hold
 from servers import Answer, completion, serving
-from talks import hold
 
 from rediff.llm_client.cache import ReplyCache, key_of
 from rediff.llm_client.chat_model import ChatModel
+from rediff.llm_client.conversation import Reply, Request, picture, system, text, user
 from rediff.llm_client.prices import Price
 from rediff.llm_client.server import ServerSpec
-from rediff.llm_client.conversation import Reply, Request, picture, system, text, user
 from rediff_eval.judging.oracle_server import serving_oracle
-from rediff_eval.metrics.judged.prompts import own_prompts
-from rediff_eval.metrics.judged.protocols.clair import ask
+from rediff_eval.metrics.judged.clair import ask
 
 GOOD = '{"score": 80, "reason": "much agrees"}'
 SPEC = ServerSpec(model="gpt-x", base_url="http://a", cache=Path("x"))
@@ -36,8 +35,8 @@ REQUEST = Request(
 )  # fmt: skip
 
 
-def talks(count: int) -> list[Any]:
-    return [ask(own_prompts().clair, f"caption {i}", "a kite", "sound") for i in range(count)]
+def conversations(count: int) -> list[Any]:
+    return [ask(PROMPTS.clair, f"caption {i}", "a kite", "corrected") for i in range(count)]
 
 
 def test_all_that_may_change_a_reply_is_in_its_key() -> None:
@@ -85,7 +84,7 @@ def test_calls_keep_to_the_rate(tmp_path: Path) -> None:
                 concurrency=8,
             )
         )  # fmt: skip
-        judge.hold(talks(8))
+        judge.converse(conversations(8))
         judge.close()
     assert max(times) - min(times) > 0.6  # eight calls, a tenth of a second apart
 
@@ -108,7 +107,7 @@ def test_calls_run_side_by_side_but_not_more_than_they_may(tmp_path: Path) -> No
         judge = ChatModel(
             ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path, concurrency=3)
         )
-        judge.hold(talks(12))
+        judge.converse(conversations(12))
         judge.close()
     assert most == 3
 
@@ -127,7 +126,9 @@ def test_two_processes_pay_once(tmp_path: Path) -> None:
             ChatModel(ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path))
             for _ in range(2)
         ]
-        threads = [threading.Thread(target=judge.hold, args=(talks(6),)) for judge in judges]
+        threads = [
+            threading.Thread(target=judge.hold, args=(conversations(6),)) for judge in judges
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -144,9 +145,9 @@ def test_the_bill_counts_what_was_paid_and_what_was_kept(tmp_path: Path) -> None
         bills = []
         for _ in range(2):
             judge = ChatModel(ServerSpec(model="m", base_url=f"{server.url}/v1", cache=tmp_path))
-            judge.hold(talks(3))
+            judge.converse(conversations(3))
             judge.close()
-            bills.append(judge.bill)
+            bills.append(judge.usage)
     paid, kept = bills
     assert (paid.calls, paid.kept, paid.tokens_in, paid.tokens_out) == (3, 0, 3, 15)
     assert (kept.calls, kept.kept, kept.tokens_out, kept.used_out) == (0, 3, 0, 15)
@@ -163,13 +164,13 @@ def test_a_batch_is_answered_kept_and_found_again(tmp_path: Path) -> None:
             model="m", base_url=f"{server.url}/v1", cache=tmp_path, batch=True, pause=0.01
         )
         judge = ChatModel(spec)
-        verdicts = judge.hold(talks(4))
+        verdicts = judge.converse(conversations(4))
         judge.close()
         assert [v.score for v in verdicts[:3]] == [0.8] * 3  # type: ignore[union-attr]
         assert "lost" in verdicts[3].reason  # type: ignore[union-attr]
         made = len(batches.batches)
         again = ChatModel(spec)
-        assert again.hold(talks(3)) == verdicts[:3]
+        assert again.converse(conversations(3)) == verdicts[:3]
         again.close()
     assert made == len(batches.batches) == 1
 
@@ -177,17 +178,17 @@ def test_a_batch_is_answered_kept_and_found_again(tmp_path: Path) -> None:
 def test_the_oracle_s_server_knows_its_own_prompts_only(tmp_path: Path) -> None:
     with serving_oracle() as url:
         judge = ChatModel(ServerSpec(model="oracle", base_url=url, cache=tmp_path))
-        verdict = judge.hold([ask(own_prompts().clair, "a kite", "no scene", "sound")])[0]
+        verdict = judge.converse([ask(PROMPTS.clair, "a kite", "no scene", "corrected")])[0]
         judge.close()
         wrong = ChatModel(ServerSpec(model="gpt-4o", base_url=url, cache=tmp_path))
-        other = wrong.hold([ask(own_prompts().clair, "a kite", "no scene", "sound")])[0]
+        other = wrong.converse([ask(PROMPTS.clair, "a kite", "no scene", "corrected")])[0]
         wrong.close()
     assert "no complete caption" in verdict.reason  # type: ignore[union-attr]
     assert "there are oracle and oracle:RATE" in other.reason  # type: ignore[union-attr]
 
 
 def test_a_verdict_is_a_matter_of_talk_alone() -> None:
-    verdict, asked = hold(ask(own_prompts().clair, "a", "b", "sound"), ["no", GOOD])
+    verdict, asked = hold(ask(PROMPTS.clair, "a", "b", "corrected"), ["no", GOOD])
     assert verdict.score == 0.8
     assert [request.attempt for request in asked] == [0, 1]
 
@@ -209,10 +210,10 @@ def test_a_courier_whose_run_is_gone_brings_home_what_is_under_way(tmp_path: Pat
             "from rediff.llm_client.chat_model import ChatModel\n"
             "from rediff.llm_client.server import ServerSpec\n"
             "from rediff_eval.metrics.judged.prompts import own_prompts\n"
-            "from rediff_eval.metrics.judged.protocols.clair import ask\n"
+            "from rediff_eval.metrics.judged.clair import ask\n"
             f"spec = ServerSpec(model='m', base_url={spec.base_url!r},"
             f" cache=Path({str(tmp_path)!r}), concurrency=2)\n"
-            "ChatModel(spec).hold([ask(own_prompts().clair, f'caption {i}', 'a kite', 'sound')"
+            "ChatModel(spec).converse([ask(PROMPTS.clair, f'caption {i}', 'a kite', 'sound')"
             " for i in range(6)])\n"
         )
         process = subprocess.Popen([sys.executable, "-c", code])
@@ -220,7 +221,7 @@ def test_a_courier_whose_run_is_gone_brings_home_what_is_under_way(tmp_path: Pat
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         judge = ChatModel(spec)
-        verdicts = judge.hold(talks(6))
+        verdicts = judge.converse(conversations(6))
         judge.close()
         bodies = Counter(json.dumps(body) for _, _, body in server.seen)
     assert [v.score for v in verdicts] == [0.8] * 6  # type: ignore[union-attr]

@@ -17,14 +17,15 @@ from PIL import Image
 from programs import inside, numbers, program
 from servers import Answer, Server, completion, serving
 
+from rediff.data.images import data_url, open_image
 from rediff.llm_client.client import Caller, is_near
 from rediff.llm_client.dialect import Dialect, learn
 from rediff.llm_client.probe import probe
-from rediff.llm_client.server import ServerSpec
-from rediff.data.images import data_url, open_image
 from rediff.llm_client.reasoning import split_reasoning
-from rediff.training.recipe import Recipe, find_recipe, with_expert
-from rediff_eval.metrics.scoring import TooManyFailuresError
+from rediff.llm_client.server import ServerSpec
+from rediff.training.overrides import with_expert
+from rediff.training.recipe import Recipe, find_recipe
+from rediff_eval.results.scoring import TooManyFailuresError
 
 BODY = {
     "model": "m", "max_tokens": 4096, "temperature": 0.0, "top_p": 0.9,

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conversations import PROMPTS
 from faults import UNANSWERED, Given, Lost, Script, passing, reply, useless
 from servers import serving
 
 from rediff.llm_client.chat_model import ChatModel
-from rediff.llm_client.server import ServerSpec
 from rediff.llm_client.conversation import Failed
-from rediff_eval.metrics.judged.prompts import own_prompts
-from rediff_eval.metrics.judged.protocols.clair import ClairVerdict, ask
+from rediff.llm_client.server import ServerSpec
+from rediff_eval.metrics.judged.clair import ClairVerdict, ask
 
-PROMPT = own_prompts().clair
+PROMPT = PROMPTS.clair
 GOOD = '{"score": 80, "reason": "much agrees"}'
 SCORE: dict[str, list[Given]] = {
     **passing(GOOD),
@@ -55,8 +55,8 @@ def judge_all(url: str, cache: Path, names: list[str]) -> list[ClairVerdict | Fa
     )  # fmt: skip
     judge = ChatModel(spec)
     try:
-        return judge.hold(
-            [ask(PROMPT, f"«{name}» a kite", "a red kite", "sound") for name in names]
+        return judge.converse(
+            [ask(PROMPT, f"«{name}» a kite", "a red kite", "corrected") for name in names]
         )
     finally:
         judge.close()

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conversations import PROMPTS
 from programs import inside, numbers, program
 from servers import Answer, completion, serving
 
 from rediff.scenes.dataset import load_scenes
 from rediff_eval.judging.oracle import VERSION, Oracle
 from rediff_eval.judging.oracle_server import completion as oracle_completion
-from rediff_eval.metrics.judged.prompts import own_prompts
 from rediff_eval.views.leaderboard import load, pivot
 
 COUNT = 6
@@ -51,7 +51,7 @@ def test_true_captions_are_right_to_the_oracle(captions: Path, tmp_path: Path) -
     assert found["coverage"] > 0.9  # relations that follow from places are answered, too
     manifest = json.loads((tmp_path / "a" / "results.json").read_text())["manifest"]
     assert manifest["judge"]["model"] == "oracle"
-    prompt = own_prompts().clair.id
+    prompt = PROMPTS.clair.id
     assert manifest["scorers"]["clair"] == f"clair sound, oracle at oracle {VERSION}, {prompt}"
     said = [json.loads(line) for line in (tmp_path / "a" / "judgements.jsonl").open()]
     assert Counter(line["metric"] for line in said) == dict.fromkeys(

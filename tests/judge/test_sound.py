@@ -1,4 +1,4 @@
-"""How `sound` reads what the official programs die on, loop over, or count wrongly."""
+"""How `corrected` reads what the official programs die on, loop over, or count wrongly."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conversations import PROMPTS, hold
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from talks import hold
 
 from rediff.llm_client.conversation import Failed, Reply
 from rediff.scenes.grammar import write_caption
-from rediff.scenes.world import sample_scene
 from rediff.scenes.statements import holds, scene_of, statements
-from rediff_eval.metrics.judged.parsing import arena, clair, coverage, factuality
-from rediff_eval.metrics.judged.prompts import own_prompts
-from rediff_eval.metrics.judged.protocols.coverage import CoverageVerdict
-from rediff_eval.metrics.judged.protocols.coverage import ask as ask_coverage
-from rediff_eval.metrics.judged.protocols.factuality import FactualityVerdict
-from rediff_eval.metrics.judged.protocols.factuality import ask as ask_factuality
+from rediff.scenes.world import sample_scene
 from rediff_eval.benchmarks.questions import answer_from, ask_about
-from rediff_eval.benchmarks.scenes import misremember
+from rediff_eval.benchmarks.scenes import corrupt_scene
+from rediff_eval.metrics.judged import caparena as arena
+from rediff_eval.metrics.judged import clair, coverage, factuality
+from rediff_eval.metrics.judged.coverage import CoverageVerdict
+from rediff_eval.metrics.judged.coverage import ask as ask_coverage
+from rediff_eval.metrics.judged.factuality import FactualityVerdict
+from rediff_eval.metrics.judged.factuality import ask as ask_factuality
 
-PROMPTS = own_prompts()
 GOLD = ["B", "C", "A", "B"]
 
 
@@ -40,7 +39,7 @@ GOLD = ["B", "C", "A", "B"]
     ],
 )  # fmt: skip
 def test_clair(text: str, score: float | None) -> None:
-    found = clair.read_sound(text)
+    found = clair.read_corrected(text)
     assert (None if found is None else found[0]) == (
         score if score is None else pytest.approx(score)
     )
@@ -61,7 +60,7 @@ def test_clair(text: str, score: float | None) -> None:
 )  # fmt: skip
 def test_coverage(text: str, answers: str | None) -> None:
     """A blank: no answer, or one that the judge does not know."""
-    found = coverage.read_sound(text, 4)
+    found = coverage.read_corrected(text, 4)
     if answers is None:
         assert found is None
     else:
@@ -71,21 +70,21 @@ def test_coverage(text: str, answers: str | None) -> None:
 
 
 def test_i_dont_know_is_an_answer() -> None:
-    assert coverage.read_sound("I don\u2019t know.", 2) == {0: "", 1: ""}
-    found = coverage.read_sound("0. I don't know\n1. B", 2)
+    assert coverage.read_corrected("I don\u2019t know.", 2) == {0: "", 1: ""}
+    found = coverage.read_corrected("0. I don't know\n1. B", 2)
     assert found == {0: "", 1: "B"}
 
 
 def test_unread_is_wrong_and_counted_and_nothing_read_a_failure() -> None:
-    talk = ask_coverage(PROMPTS.coverage, "a kite", ["?"] * 4, GOLD, "sound")
-    verdict, asked = hold(talk, ["0. B\n1. C"])
+    conversation = ask_coverage(PROMPTS.coverage, "a kite", ["?"] * 4, GOLD, "corrected")
+    verdict, asked = hold(conversation, ["0. B\n1. C"])
     assert verdict == CoverageVerdict(correct=2, questions=4, unread=2)
     assert len(asked) == 3
-    talk = ask_coverage(PROMPTS.coverage, "a kite", ["?"] * 4, GOLD, "sound")
-    verdict, _ = hold(talk, ["0. B\n1. C", "Sorry.", "0. B\n1. C\n2. A"])
+    conversation = ask_coverage(PROMPTS.coverage, "a kite", ["?"] * 4, GOLD, "corrected")
+    verdict, _ = hold(conversation, ["0. B\n1. C", "Sorry.", "0. B\n1. C\n2. A"])
     assert verdict == CoverageVerdict(correct=3, questions=4, unread=1)
-    talk = ask_coverage(PROMPTS.coverage, "a kite", ["?"] * 4, GOLD, "sound")
-    verdict, _ = hold(talk, ["B, C, A, B"])
+    conversation = ask_coverage(PROMPTS.coverage, "a kite", ["?"] * 4, GOLD, "corrected")
+    verdict, _ = hold(conversation, ["B, C, A, B"])
     assert isinstance(verdict, Failed)
 
 
@@ -102,7 +101,7 @@ def test_unread_is_wrong_and_counted_and_nothing_read_a_failure() -> None:
     ],
 )  # fmt: skip
 def test_propositions(text: str, propositions: list[str] | None) -> None:
-    assert factuality.decompose_sound(text) == propositions
+    assert factuality.decompose_corrected(text) == propositions
 
 
 @pytest.mark.parametrize(
@@ -118,26 +117,26 @@ def test_propositions(text: str, propositions: list[str] | None) -> None:
     ],
 )  # fmt: skip
 def test_truth_of_propositions(text: str, verdicts: Mapping[int, bool] | None) -> None:
-    assert factuality.judge_sound(text, 2) == verdicts
+    assert factuality.judge_corrected(text, 2) == verdicts
 
 
 def test_factuality_tries_are_bounded() -> None:
-    def talk() -> Any:
-        return ask_factuality(PROMPTS.decompose, PROMPTS.judge, "c", "r", "data:,", "sound")
+    def conversation() -> Any:
+        return ask_factuality(PROMPTS.decompose, PROMPTS.judge, "c", "r", "data:,", "corrected")
 
-    verdict, asked = hold(talk(), ["no list"])
+    verdict, asked = hold(conversation(), ["no list"])
     assert isinstance(verdict, Failed)
     assert len(asked) == 3
-    verdict, asked = hold(talk(), ["1. a\n2. b", "1. True"])
+    verdict, asked = hold(conversation(), ["1. a\n2. b", "1. True"])
     assert isinstance(verdict, Failed)
     assert len(asked) == 4
-    verdict, asked = hold(talk(), ["1. a\n2. b", "1. True", "1. True\n2. False"])
+    verdict, asked = hold(conversation(), ["1. a\n2. b", "1. True", "1. True\n2. False"])
     assert verdict == FactualityVerdict(("a", "b"), (True, False))
-    verdict, asked = hold(talk(), ["None"])
+    verdict, asked = hold(conversation(), ["None"])
     assert verdict == FactualityVerdict((), ())
-    nothing = ask_factuality(PROMPTS.decompose, PROMPTS.judge, " ", "r", "data:,", "sound")
+    nothing = ask_factuality(PROMPTS.decompose, PROMPTS.judge, " ", "r", "data:,", "corrected")
     assert hold(nothing, []) == (FactualityVerdict((), ()), [])
-    verdict, asked = hold(talk(), [Reply(finish="content_filter")])
+    verdict, asked = hold(conversation(), [Reply(finish="content_filter")])
     assert "refused" in verdict.reason
     assert len(asked) == 1
 
@@ -156,20 +155,20 @@ def test_factuality_tries_are_bounded() -> None:
     ],
 )  # fmt: skip
 def test_arena(text: str, winner: int | None) -> None:
-    assert arena.read_sound(text) == winner
+    assert arena.read_corrected(text) == winner
 
 
 @given(st.text(max_size=200))
 @settings(max_examples=200, deadline=None)
-def test_no_text_breaks_a_sound_reader(text: str) -> None:
-    found = clair.read_sound(text)
+def test_no_text_breaks_a_corrected_reader(text: str) -> None:
+    found = clair.read_corrected(text)
     assert found is None or 0 <= found[0] <= 1
-    letters = coverage.read_sound(text, 4)
+    letters = coverage.read_corrected(text, 4)
     assert letters is None or set(letters) <= set(range(4))
-    assert all(factuality.decompose_sound(text) or [])
-    verdicts = factuality.judge_sound(text, 3)
+    assert all(factuality.decompose_corrected(text) or [])
+    verdicts = factuality.judge_corrected(text, 3)
     assert verdicts is None or set(verdicts) <= {1, 2, 3}
-    assert arena.read_sound(text) in (None, 0, 1, 2)
+    assert arena.read_corrected(text) in (None, 0, 1, 2)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -184,7 +183,7 @@ def test_the_oracle_knows_a_scene_by_its_caption(seed: int) -> None:
     for question in ask_about(scene, rng):
         answer = answer_from(caption, question.text)
         assert answer == question.answer
-    other = misremember(scene, 0.5, rng)
+    other = corrupt_scene(scene, 0.5, rng)
     told = write_caption(other, rng)
     if set(other.things) != set(scene.things):
         assert not all(holds(statement, scene) for statement in statements(told))

@@ -34,9 +34,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from rediff.captioners.base import CAPTION_PROMPT
-from rediff.models.tiny import TinyConfig
+from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.models.chat_format import SPECIAL_TOKENS, build_tokenizer
+from rediff.models.tiny import TinyConfig
 from rediff.scenes.grammar import vocabulary
 from rediff.scenes.parser import tokenize
 

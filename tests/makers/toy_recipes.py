@@ -10,7 +10,7 @@ from rediff.training.recipe import Recipe, find_recipe
 def toy(steps: int = 4, name: str = "scenes") -> Recipe:
     """A shipped recipe with few steps, few scenes and a small model."""
     raw = Recipe.load(find_recipe(name)).model_dump(mode="json")
-    raw["scenes"] |= {"train": 40, "captions": 2}
+    raw["sections"]["scenes"] |= {"train": 40, "captions": 2}
     raw["model"] = TOY.model_dump(mode="json")
     for stage in raw["stages"].values():
         if "optimisation" in stage:

@@ -186,7 +186,7 @@ def test_sound_sorts_and_gives_one_for_two_empty_sides() -> None:
 def test_sound_does_not_depend_on_order(case: dict[str, Any]) -> None:
     if "error" in case["expected"]:
         return
-    sound = scorer(**case["config"], preset="sound")
+    sound = scorer(**case["config"], preset="corrected")
     candidate = graph(case["candidate"])
     turned = CaptionGraph(
         candidate.objects[::-1],

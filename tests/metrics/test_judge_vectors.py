@@ -4,24 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from talks import hold
+from conversations import PROMPTS, hold
 
 from rediff.llm_client.conversation import Failed, Reply
-from rediff_eval.metrics.judged.parsing import coverage as coverage_parsing
-from rediff_eval.metrics.judged.parsing import factuality as factuality_parsing
-from rediff_eval.metrics.judged.prompts import own_prompts
-from rediff_eval.metrics.judged.protocols import arena, clair, coverage, factuality
-from rediff_eval.metrics.arena.battles import (
+from rediff_eval.metrics.judged import caparena as arena
+from rediff_eval.metrics.judged import clair, coverage, factuality
+from rediff_eval.metrics.judged.battles import (
     OFFICIAL_REFERENCES,
     Battle,
     elo,
     make_pair,
     official_scores,
 )
-from rediff_eval.metrics.clair import official_row
+from rediff_eval.metrics.judged.clair import official_row
 from rediff_eval.metrics.preset import OfficialCrashError, Preset
 
-PROMPTS = own_prompts()
 EXACT = 1e-9
 Ask = Callable[[Preset], Any]
 
@@ -46,7 +43,7 @@ def test_clair_replies(case: dict[str, Any]) -> None:
         if "error" in expected:
             with pytest.raises(OfficialCrashError, match=expected["error"]):
                 hold(ask_clair("official"), case["replies"])
-            verdict, asked = hold(ask_clair("sound"), case["replies"])
+            verdict, asked = hold(ask_clair("corrected"), case["replies"])
             assert isinstance(verdict, Failed) or 0 <= verdict.score <= 1
             assert len(asked) <= clair.TRIES
             continue
@@ -96,15 +93,15 @@ def test_coverage_replies(case: dict[str, Any]) -> None:
     for reply, parsed in zip(case["replies"], case["expected"]["parsed_each_reply"], strict=True):
         if isinstance(parsed, dict):
             with pytest.raises(OfficialCrashError, match=parsed["error"]):
-                coverage_parsing.read_official(reply, len(case["answers"]))
+                coverage.read_official(reply, len(case["answers"]))
         else:
-            found = coverage_parsing.read_official(reply, len(case["answers"]))
+            found = coverage.read_official(reply, len(case["answers"]))
             assert (found if found is not None else "") == parsed
     image = case["expected"]["image"]
     if image["end"] == "exception" and not image["skipped"]:
         with pytest.raises(OfficialCrashError, match=image["error"]):
             hold(answers_of(case, "official"), case["replies"])
-        verdict, _ = hold(answers_of(case, "sound"), case["replies"])
+        verdict, _ = hold(answers_of(case, "corrected"), case["replies"])
         assert isinstance(verdict, Failed | coverage.CoverageVerdict)
         return
     verdict, asked = hold(answers_of(case, "official"), case["replies"])
@@ -154,11 +151,11 @@ def test_decompositions(case: dict[str, Any]) -> None:
     expected = case["expected"]
     if "error" in expected:
         with pytest.raises(OfficialCrashError, match=expected["error"]):
-            factuality_parsing.decompose_official(case["reply"])
-        found = factuality_parsing.decompose_sound(case["reply"] or "")
+            factuality.decompose_official(case["reply"])
+        found = factuality.decompose_corrected(case["reply"] or "")
         assert found is None or all(found)
     else:
-        found = factuality_parsing.decompose_official(case["reply"])
+        found = factuality.decompose_official(case["reply"])
         assert found == expected["propositions"]
         assert "\n".join(found) == expected["joined"]
 
@@ -168,9 +165,9 @@ def test_judgements(case: dict[str, Any]) -> None:
     for reply, parsed in zip(case["replies"], case["expected"]["parsed_each_reply"], strict=True):
         if isinstance(parsed, dict):
             with pytest.raises(OfficialCrashError, match=parsed["error"]):
-                factuality_parsing.judge_official(reply)
+                factuality.judge_official(reply)
         else:
-            assert factuality_parsing.judge_official(reply) == parsed
+            assert factuality.judge_official(reply) == parsed
     lines = [f"{i}. p" for i in range(1, case["propositions"] + 1)]
     talk = factuality.judge_until_it_fits(PROMPTS.judge, "ref", "data:,", lines)
     outcome = case["expected"]["outcome"]
@@ -178,7 +175,7 @@ def test_judgements(case: dict[str, Any]) -> None:
         with pytest.raises(OfficialCrashError, match=outcome.get("error") or outcome["end"]):
             hold(talk, case["replies"])
         statements = "\n".join(f"{line}{i}" for i, line in enumerate(lines))
-        verdict, asked = hold(ask_factuality("sound"), [statements, *case["replies"]])
+        verdict, asked = hold(ask_factuality("corrected"), [statements, *case["replies"]])
         assert isinstance(verdict, Failed | factuality.FactualityVerdict)
         assert len(asked) <= 1 + factuality.TRIES
         return
@@ -270,7 +267,7 @@ def test_arena_replies(case: dict[str, Any]) -> None:
     if "error" in expected:
         with pytest.raises(OfficialCrashError, match=expected["error"]):
             hold(ask_arena("official"), replies)
-        verdict, asked = hold(ask_arena("sound"), replies)
+        verdict, asked = hold(ask_arena("corrected"), replies)
         assert isinstance(verdict, Failed) or verdict.winner in (0, 1, 2)
         assert len(asked) <= arena.SOUND_TRIES
         return

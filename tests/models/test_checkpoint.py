@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from asking import about
 from datasets import Dataset
 
-from rediff.captioners.base import CAPTION_PROMPT, Decoding
-from rediff.models.checkpoint import Checkpoint
-from rediff.captioners.diffusion import prefixed
-from rediff.captioners.loading import load_captioner
+from rediff.captioners.base import Decoding
+from rediff.captioners.diffusion import prompted_denoiser
+from rediff.captioners.model_folder import load_captioner
+from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.models.chat_format import SPECIAL_TOKENS
+from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import load_scenes
 
 
@@ -27,7 +29,7 @@ def test_saving_and_loading_changes_nothing(untrained: Path, tmp_path: Path) -> 
     first = load(untrained)
     first.save(tmp_path)
     second = Checkpoint.load(tmp_path)
-    assert second.card == first.card
+    assert second.config == first.config
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name])
     assert second.tokenizer.get_vocab() == first.tokenizer.get_vocab()
@@ -45,7 +47,7 @@ def test_half_precision_on_disk_is_float32_in_memory(untrained: Path, tmp_path: 
 
 
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"is no checkpoint folder: it has no captioner"):
+    with pytest.raises(FileNotFoundError, match=r"is not a checkpoint folder: it has no captioner"):
         Checkpoint.load(tmp_path)
 
 
@@ -61,7 +63,7 @@ def test_pickled_weights_are_refused(untrained: Path, tmp_path: Path) -> None:
 
 def expand_image(checkpoint: Checkpoint) -> list[int]:
     """The prompt as transformers takes it, an image token for each patch and newline."""
-    image, count = checkpoint.model.config.image_token_id, checkpoint.card.image_tokens
+    image, count = checkpoint.model.config.image_token_id, checkpoint.config.image_tokens
     assert count is not None
     return [
         i for token in checkpoint.prompt_ids() for i in [token] * (count if token == image else 1)
@@ -71,7 +73,7 @@ def expand_image(checkpoint: Checkpoint) -> list[int]:
 @pytest.mark.parametrize(("kind", "looks_ahead"), [("diffusion", True), ("autoregressive", False)])
 def test_who_sees_what(untrained: Path, scenes: Dataset, kind: str, looks_ahead: bool) -> None:
     checkpoint = load(untrained, kind)
-    denoiser = prefixed(checkpoint, scenes["image"][:1])
+    denoiser = prompted_denoiser(checkpoint, about(scenes["image"][:1]))
     first = torch.full((1, 16), 20)
     second = first.clone()
     second[0, -1] = 30
@@ -83,11 +85,11 @@ def test_who_sees_what(untrained: Path, scenes: Dataset, kind: str, looks_ahead:
 
 def test_the_denoiser_is_the_model_on_ids_and_pixels(untrained: Path, scenes: Dataset) -> None:
     checkpoint = load(untrained)
-    pixels = checkpoint.pictures(scenes["image"][:]).tiles
+    pixels = checkpoint.image_batch(scenes["image"][:]).tiles
     prompt = expand_image(checkpoint)
     tokens = torch.randint(10, 60, (3, 16))
     with torch.inference_mode():
-        ours = prefixed(checkpoint, scenes["image"][:])(tokens, torch.arange(3))
+        ours = prompted_denoiser(checkpoint, about(scenes["image"][:]))(tokens, torch.arange(3))
         ids = torch.cat([torch.tensor(prompt).expand(3, -1), tokens], dim=1)
         sizes = torch.tensor([[24, 24]] * 3)
         whole = checkpoint.model(input_ids=ids, pixel_values=pixels, image_sizes=sizes).logits
@@ -99,9 +101,9 @@ def test_guidance_pushes_away_from_the_blank_prompt(untrained: Path, scenes: Dat
     images = scenes["image"][:1]
     tokens, rows = torch.randint(10, 60, (1, 16)), torch.tensor([0])
     with torch.inference_mode():
-        plain = prefixed(checkpoint, images)
-        guided = prefixed(checkpoint, images, guidance=1.5)
-        free = plain._logits(plain.blank, tokens)
+        plain = prompted_denoiser(checkpoint, about(images))
+        guided = prompted_denoiser(checkpoint, about(images), guidance=1.5)
+        free = plain._logits(plain.masked_prompt, tokens)
         expected = free + 2.5 * (plain(tokens, rows) - free)
         torch.testing.assert_close(guided(tokens, rows), expected)
     assert (plain.passes, guided.passes) == (1, 2)
@@ -129,13 +131,13 @@ def test_what_is_said_about_one_picture_does_not_change_another_reply(
     captioner = load_captioner(untrained / kind)
     images, decoding = scenes["image"][:], Decoding(steps=4)
     said = [("where is the circle .",), ("the star .", "a red star .", "the image ."), ("red",)]
-    together = captioner.caption(images, decoding, said=said)
+    together = captioner.caption(about(images, said), decoding)
     alone = [
-        captioner.caption([image], decoding, said=[own])[0]
+        captioner.caption(about([image], [own]), decoding)[0]
         for image, own in zip(images, said, strict=True)
     ]
     assert [reply.text for reply in together] == [reply.text for reply in alone]
     own = [(CAPTION_PROMPT,)] * len(images)
-    assert [r.text for r in captioner.caption(images, decoding)] == [
-        r.text for r in captioner.caption(images, decoding, said=own)
+    assert [r.text for r in captioner.caption(about(images), decoding)] == [
+        r.text for r in captioner.caption(about(images, own), decoding)
     ]

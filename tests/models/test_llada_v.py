@@ -10,19 +10,22 @@ import pytest
 import tiny_models
 import torch
 import yaml
+from asking import about
 from official import picture
 from PIL import Image
 from programs import capture, inside, program
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, LlavaOnevisionForConditionalGeneration
 
-from rediff.captioners.base import CAPTION_PROMPT, Decoding
-from rediff.models.checkpoint import Checkpoint
+from rediff.captioners.base import Decoding
 from rediff.captioners.diffusion import DiffusionCaptioner
-from rediff.models.llada_v import SYSTEM, model_config
-from rediff.captioners.loading import Loading, load_captioner
-from rediff.models.prompt import chat_text
+from rediff.captioners.model_folder import load_captioner
+from rediff.captioners.sources import Loading
+from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.models.anyres import image_tokens
+from rediff.models.chat_format import chat_text
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.llada_v import SYSTEM, model_config
 from rediff.training.recipe import Recipe, find_recipe
 
 
@@ -39,7 +42,7 @@ def copied(official: Path, tmp_path: Path) -> Path:
 def test_a_converted_checkpoint_is_the_same_and_plain(official: Path, tmp_path: Path) -> None:
     inside("convert", str(official), str(tmp_path / "plain"))
     first, second = Checkpoint.load(official), Checkpoint.load(tmp_path / "plain")
-    assert second.card == first.card
+    assert second.config == first.config
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name])
     assert second.prompt_ids() == first.prompt_ids()
@@ -48,7 +51,7 @@ def test_a_converted_checkpoint_is_the_same_and_plain(official: Path, tmp_path: 
     assert type(plain) is LlavaOnevisionForConditionalGeneration
     images = [picture(90, 40), picture(30, 30)]
     captions = [
-        [reply.text for reply in DiffusionCaptioner(c).caption(images, Decoding(steps=16))]
+        [reply.text for reply in DiffusionCaptioner(c).caption(about(images), Decoding(steps=16))]
         for c in (first, second)
     ]
     assert captions[0] == captions[1]
@@ -67,7 +70,7 @@ def test_every_precision_on_disk_and_in_memory(dtype: str, copied: Path, tmp_pat
     stored = load_file(next((tmp_path / "plain").glob("*.safetensors")))
     assert {tensor.dtype for tensor in stored.values()} == {wanted}
     mapped = load_captioner(copied, Loading(dtype="bfloat16", device_map="auto"))
-    assert mapped.caption([picture(40, 60)], Decoding(steps=4))[0].nfe <= 4
+    assert mapped.caption(about([picture(40, 60)]), Decoding(steps=4))[0].nfe <= 4
 
 
 def test_batches_of_several_sizes_equal_singles(official: Path) -> None:
@@ -77,28 +80,30 @@ def test_batches_of_several_sizes_equal_singles(official: Path) -> None:
         from rediff.decoding.registry import find_sampler
 
         decoding = Decoding(sampler=find_sampler(sampler), steps=16)
-        together = captioner.caption(images, decoding)
+        together = captioner.caption(about(images), decoding)
         for image, reply in zip(images, together, strict=True):
-            (alone,) = captioner.caption([image], decoding)
+            (alone,) = captioner.caption(about([image]), decoding)
             assert (alone.text, alone.nfe) == (reply.text, reply.nfe)
 
 
 def test_padding_never_leaks(official: Path) -> None:
     from dataclasses import replace
 
-    from rediff.models.conditioning import Prefix
-    from rediff.captioners.diffusion import prefixed
+    from rediff.captioners.diffusion import prompted_denoiser
+    from rediff.models.conditioning import PromptEmbeddings
 
-    denoiser = prefixed(Checkpoint.load(official), [picture(28, 28), picture(300, 300)])
+    denoiser = prompted_denoiser(
+        Checkpoint.load(official), about([picture(28, 28), picture(300, 300)])
+    )
     tokens, rows = torch.randint(10, 60, (2, 16)), torch.arange(2)
     with torch.inference_mode():
         before = denoiser(tokens, rows)
-        padded = denoiser.prefix.embeddings.clone()
-        pads = padded.size(1) - int(denoiser.prefix.lengths[0])
+        padded = denoiser.prompt.embeddings.clone()
+        pads = padded.size(1) - int(denoiser.prompt.lengths[0])
         assert pads > 0
         padded[0, :pads] = 1e3
-        denoiser.prefix = replace(denoiser.prefix, embeddings=padded)
-        assert isinstance(denoiser.prefix, Prefix)
+        denoiser.prompt = replace(denoiser.prompt, embeddings=padded)
+        assert isinstance(denoiser.prompt, PromptEmbeddings)
         assert torch.equal(denoiser(tokens, rows), before)
 
 
@@ -117,9 +122,9 @@ def test_the_prompt_is_the_official_one(official: Path) -> None:
 
 def test_the_special_ids(official: Path) -> None:
     ids = Checkpoint.load(official).ids
-    assert len({ids.mask, ids.stop, *ids.frame}) == 6
-    assert ids.stop not in ids.banned
-    assert {ids.mask, *ids.frame} <= set(ids.banned)
+    assert len({ids.mask, ids.eos, *ids.official_banned}) == 6
+    assert ids.eos not in ids.banned
+    assert {ids.mask, *ids.official_banned} <= set(ids.banned)
     assert set(range(190, 200)) <= set(ids.banned), "ids that name no token"
 
 
@@ -129,7 +134,7 @@ def test_the_special_ids(official: Path) -> None:
 def test_every_mode_of_picture(mode: str, official: Path) -> None:
     checkpoint = Checkpoint.load(official)
     image = picture(50, 40).convert("P" if mode == "PA" else "RGB").convert(mode)
-    pictures = checkpoint.pictures([image])
+    pictures = checkpoint.image_batch([image])
     assert pictures.tiles.shape[1:] == (3, 28, 28)
     assert pictures.tiles.isfinite().all()
 
@@ -159,7 +164,7 @@ def test_from_the_official_naming_to_a_trained_captioner(
 ) -> None:
     inside("convert", str(official), str(tmp_path / "plain"))
     raw: dict[str, Any] = Recipe.load(find_recipe("refine")).model_dump(mode="json")
-    raw["scenes"] |= {"train": 12, "captions": 2}
+    raw["sections"]["scenes"] |= {"train": 12, "captions": 2}
     for stage in raw["stages"].values():
         if "optimisation" in stage:
             stage["optimisation"] |= {"steps": 3, "batch_size": 4}
@@ -174,7 +179,7 @@ def test_from_the_official_naming_to_a_trained_captioner(
             "train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source, "--out", out,
             *chosen,
         )  # fmt: skip
-        assert "Trained: base, revision, drafts, expert, refine" in output
+        assert "TrainingRow: base, revision, drafts, expert, refine" in output
         again = program(
             "train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source, "--out", out,
             "--stage", "refine",
@@ -197,7 +202,7 @@ def test_from_the_official_naming_to_a_trained_captioner(
 def test_a_recipe_and_its_checkpoint_belong_together(official: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stage 'base' of this recipe needs a `checkpoint`"):
         inside("train", "--recipe", "refine", "--out", str(tmp_path))
-    with pytest.raises(ValueError, match="starts from nothing"):
+    with pytest.raises(ValueError, match="trains from scratch"):
         inside("train", "--checkpoint", str(official), "--out", str(tmp_path))
 
 

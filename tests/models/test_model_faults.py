@@ -10,19 +10,22 @@ from typing import Any
 import pytest
 import tiny_models
 import torch
+from asking import about
 from PIL import Image
 from programs import capture, numbers, program
 from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
 from transformers import LlavaProcessor
 
-from rediff.captioners.base import CAPTION_PROMPT, Caption, Decoding, chat_messages
-from rediff.models.checkpoint import Checkpoint
+from rediff.captioners.base import Caption, Decoding
+from rediff.captioners.model_folder import load_captioner
+from rediff.captioners.sources import Loading
 from rediff.captioners.transformers_vlm import chat_inputs
+from rediff.data.dialogue import CAPTION_PROMPT, chat_messages
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.llada_v import model_config
-from rediff.captioners.loading import Loading, load_captioner
 from rediff.models.processors import load_processor
-from rediff_eval.metrics.scoring import TooManyFailuresError
+from rediff_eval.results.scoring import TooManyFailuresError
 
 MAKERS = {
     "llava": tiny_models.make_llava, "qwen": tiny_models.make_qwen,
@@ -95,8 +98,8 @@ def test_words_that_a_model_forbids_are_no_broken_numbers(tmp_path: Path) -> Non
     path = folder / "generation_config.json"
     settings = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps({**settings, "suppress_tokens": [5], "no_repeat_ngram_size": 2}))
-    captioner = load_captioner(folder, Loading(device="cpu", length=8))
-    (reply,) = captioner.caption([Image.new("RGB", (28, 28))], Decoding())
+    captioner = load_captioner(folder, Loading(device="cpu", max_tokens=8))
+    (reply,) = captioner.caption(about([Image.new("RGB", (28, 28))]), Decoding())
     assert isinstance(reply, Caption)
 
 
@@ -126,7 +129,7 @@ def test_the_prompt_is_that_of_transformers_own_path(make: Any, tmp_path: Path) 
     expected = processor.apply_chat_template(
         [turns], add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
     )["input_ids"]
-    ids = chat_inputs(processor, [image], [(CAPTION_PROMPT,)])["input_ids"]
+    ids = chat_inputs(processor, about([image], [(CAPTION_PROMPT,)]))["input_ids"]
     assert ids.tolist() == expected.tolist()
     assert ids[0].tolist().count(tokenizer.convert_tokens_to_ids("<s>")) == 1
     assert isinstance(processor, LlavaProcessor) == (make is tiny_models.make_llava)
@@ -181,7 +184,7 @@ def test_an_open_grid_is_seen_whole(tmp_path: Path) -> None:
     path.write_text(json.dumps(config))
     captioner = load_captioner(folder, Loading(device="cpu"))
     image = Image.new("RGB", (168, 168))
-    (reply,) = captioner.caption([image], Decoding(steps=8))
+    (reply,) = captioner.caption(about([image]), Decoding(steps=8))
     assert isinstance(reply, Caption)
 
 
@@ -190,7 +193,7 @@ def test_max_tokens_sets_the_canvas(tmp_path: Path) -> None:
     capture(folder, tmp_path / "run", "--max-tokens", "32", limit=1)
     assert {row["steps"] for row in numbers(tmp_path / "run")} == {"32", "16", "8", "4"}
     with pytest.raises(ValueError, match="the model has 8192 positions"):
-        load_captioner(folder, Loading(device="cpu", length=9000))
+        load_captioner(folder, Loading(device="cpu", max_tokens=9000))
 
 
 def split_tower(folder: Path, tower: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rediff.training.corruption import Corrupted, Kind
+from rediff.training.corruption import Corrupted, TokenRole
 
 LOWEST_LEVEL = 1e-3
 SYNTAX_RATE = 0.05
@@ -44,12 +44,12 @@ def corrupt_officially(
         free = ~spans.any(dim=1, keepdim=True)
     masked = supervised & free & (draws.mask < level[:, None])
     shown = tokens.masked_fill(masked, mask_id)
-    kind = torch.where(supervised & free, Kind.CLEAN, Kind.IGNORED)
-    kind = torch.where(masked, Kind.MASK, kind)
+    kind = torch.where(supervised & free, TokenRole.CLEAN, TokenRole.IGNORED)
+    kind = torch.where(masked, TokenRole.MASK, kind)
     if draws.corrupt is not None and draws.replacement is not None:
         broken = supervised & free & ~masked & (draws.corrupt < SYNTAX_RATE)
         shown = torch.where(broken, draws.replacement, shown)
-        kind = torch.where(broken, Kind.SYNTAX, kind)
+        kind = torch.where(broken, TokenRole.SYNTAX, kind)
     if spans is not None:
-        kind = torch.where(spans, Kind.HALLUCINATION, kind)
+        kind = torch.where(spans, TokenRole.HALLUCINATION, kind)
     return Corrupted(shown, kind, level)

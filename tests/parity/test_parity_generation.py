@@ -12,14 +12,13 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.sampler import OfficialSampler
-from rediff.decoding.registry import decode
-from rediff.models.conditioning import PrefixedDenoiser, image_features, splice
+from rediff.models.anyres import prepare_images
+from rediff.models.conditioning import PromptedDenoiser, embed_prompt, image_features
 from rediff.models.llada_v import image_processor
-from rediff.models.pictures import prepare
 
 IMAGE = -200
 MASK, STOP = 126336, 126348
-IDS = SpecialIds(mask=MASK, stop=STOP, frame=(126081, 126080, 126346, 126347))
+IDS = SpecialIds(mask=MASK, eos=STOP, official_banned=(126081, 126080, 126346, 126347))
 
 Case = dict[str, Any]
 Model = LlavaOnevisionForConditionalGeneration
@@ -67,19 +66,19 @@ def run(model: Model, cases: list[Case]) -> list[list[int]]:
         canvas = Canvas.blank(len(cases), options["gen_length"], IDS)
         for row, case in enumerate(cases):
             if case.get("fake_ans"):
-                canvas = canvas.given(row, case["fake_ans"][0])
+                canvas = canvas.prefill(row, case["fake_ans"][0])
         images = [picture(*size) for case in cases for size in case.get("image_sizes", [])]
-        pictures = prepare(images, image_processor(model.config)) if images else None
+        pictures = prepare_images(images, image_processor(model.config)) if images else None
         features = image_features(model, pictures) if pictures else []
         image = model.config.image_token_id
         prompts = [[image if i == IMAGE else i for i in case["prompt_ids"]] for case in cases]
-        denoiser = PrefixedDenoiser(
+        denoiser = PromptedDenoiser(
             model,
-            splice(model, prompts, features),
+            embed_prompt(model, prompts, features),
             mask=MASK,
             guidance=options.get("cfg_scale", 0.0),
         )
-        return decode(denoiser, canvas, sampler, options["steps"]).responses
+        return sampler.decode(denoiser, canvas, options["steps"]).responses
 
 
 @contextmanager

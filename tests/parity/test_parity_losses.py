@@ -28,7 +28,7 @@ def test_loss(vectors: Path, model: LlavaOnevisionForConditionalGeneration, name
         logits = model(input_ids=corrupted.tokens).logits
     weighting: Weighting = "llada" if name == "plain" else "official"
     sums = loss_sums(
-        logits, case["labels"].clamp(min=0), corrupted.kind, corrupted.level, weighting=weighting
+        logits, case["labels"].clamp(min=0), corrupted.role, corrupted.level, weighting=weighting
     )
-    parts = loss_parts(sums, loss_counts(corrupted.kind, weighting=weighting))
+    parts = loss_parts(sums, loss_counts(corrupted.role, weighting=weighting))
     assert parts.sum().item() == pytest.approx(case["loss"].item(), rel=1e-4)

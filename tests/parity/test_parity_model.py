@@ -1,4 +1,4 @@
-"""Pictures, image features and logits are the official ones."""
+"""ImageBatch, image features and logits are the official ones."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,9 @@ import torch
 from official import picture
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.models.conditioning import Prefix, PrefixedDenoiser, image_features
+from rediff.models.anyres import image_tokens, prepare_images, tiles_of
+from rediff.models.conditioning import PromptedDenoiser, PromptEmbeddings, image_features
 from rediff.models.llada_v import image_processor
-from rediff.models.pictures import prepare
-from rediff.models.anyres import image_tokens, tiles_of
 
 TOLERANCE = 1e-4
 
@@ -25,7 +24,7 @@ def test_pictures_and_their_features(
     assert facts
     for name, fact in facts.items():
         size = tuple(map(int, name.split("x")))
-        pictures = prepare([picture(*size)], image_processor(model.config))
+        pictures = prepare_images([picture(*size)], image_processor(model.config))
         assert pictures.counts == (fact["tiles"],) == (tiles_of(size, model.config),)
         assert image_tokens(size, model.config) == fact["image_tokens"]
         assert pictures.tiles.mean().item() == pytest.approx(fact["pixel_mean"], abs=1e-6)
@@ -48,7 +47,7 @@ def test_logits(vectors: Path, model: LlavaOnevisionForConditionalGeneration) ->
     ids = torch.from_numpy(expected["input_ids"])
     with torch.inference_mode():
         embeddings = model.get_input_embeddings()(ids[:, :0])
-        prefix = Prefix(embeddings, torch.zeros(1, dtype=torch.long))
-        ours = PrefixedDenoiser(model, prefix, mask=0)(ids, torch.tensor([0]))[0].numpy()
+        prefix = PromptEmbeddings(embeddings, torch.zeros(1, dtype=torch.long))
+        ours = PromptedDenoiser(model, prefix, mask=0)(ids, torch.tensor([0]))[0].numpy()
     np.testing.assert_allclose(ours[:, :1000], expected["logits_first1000"], atol=TOLERANCE, rtol=0)
     assert (ours.argmax(axis=-1) == expected["argmax"]).all()

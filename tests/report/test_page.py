@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from programs import inside, program
 
-from rediff_eval.views.report.svg import Point, pareto
 from rediff_eval.sanitize import plain
+from rediff_eval.views.report.svg import Point, pareto
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright (pip install .[test])"

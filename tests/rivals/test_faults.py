@@ -14,7 +14,7 @@ from rediff.captioners.base import Decoding, Failure
 from rediff.captioners.precomputed import PrecomputedCaptioner
 from rediff.captioners.worker import GIVE_UP_AFTER, WorkerCaptioner
 from rediff.captioners.worker_process import WorkerError, WorkerSpec
-from rediff_eval.metrics.scoring import TooManyFailuresError
+from rediff_eval.results.scoring import TooManyFailuresError
 
 IMAGES = [Image.new("RGB", (8, 8), "red")] * 5
 WORKER = f"""

@@ -11,16 +11,16 @@ from PIL import Image
 from programs import capture, inside, numbers
 from servers import Server, completion
 
-from rediff.llm_client.server import ServerSpec
 from rediff.captioners import workers
 from rediff.captioners.base import Caption, Decoding, Failure
-from rediff.captioners.transformers_vlm import chat_inputs
 from rediff.captioners.openai import OpenAICaptioner
-from rediff.models.processors import load_processor
+from rediff.captioners.sources import find_model, known_models
+from rediff.captioners.transformers_vlm import chat_inputs
 from rediff.captioners.worker import WorkerCaptioner
 from rediff.captioners.worker_process import WorkerSpec
+from rediff.llm_client.server import ServerSpec
+from rediff.models.processors import load_processor
 from rediff.scenes.dataset import load_scenes
-from rediff_eval.captioning.models import find_model, known_models
 
 
 @pytest.mark.parametrize(

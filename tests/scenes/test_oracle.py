@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.scenes.grammar import caption_outline, vocabulary, write_caption
-from rediff.scenes.oracle import END, nearest_text, revise
+from rediff.scenes.oracle import nearest_text, revise
 from rediff.scenes.parser import fluency, read_caption
 from rediff.scenes.world import Scene, sample_scene
+from rediff.training.edits import END
 
 CANVAS = 80
 seeds = st.integers(0, 2**32 - 1)

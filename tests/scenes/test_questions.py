@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from rediff.scenes.answers import answer, question_words, recognise_answer
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.scenes.dialogues import FAMILIES, MAX_ANSWER, family_of, write_dialogue
-from rediff.scenes.templates import expand
 from rediff.scenes.grammar import caption_outline, vocabulary
-from rediff.scenes.oracle import END, nearest_text, revise
-from rediff.scenes.questions import ASKS, Question, read_question
+from rediff.scenes.oracle import nearest_text, revise
 from rediff.scenes.parser import fluency, tokenize
+from rediff.scenes.questions import ASKS, Question, read_question
+from rediff.scenes.templates import expand
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene, Thing, sample_scene
+from rediff.training.edits import END
 
 CANVAS = 80
 seeds = st.integers(0, 2**32 - 1)

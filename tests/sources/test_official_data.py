@@ -12,12 +12,12 @@ import pytest
 from datasets import Dataset
 from PIL import Image
 from programs import inside, numbers
+from sample_sets import samples_of
 from servers import Answer, completion, serving
 
 from rediff_eval.benchmarks.caparena import load_caparena
 from rediff_eval.benchmarks.capmas import load_capmas
 from rediff_eval.benchmarks.detailcaps import load_detailcaps
-from rediff_eval.benchmarks.load import load_samples
 from rediff_eval.benchmarks.task import load_task
 
 MODELS = ("GPT-4o-0806", "CogVLM2-llama3-chat-19B", "MiniCPM-V2.6-8B")
@@ -147,13 +147,13 @@ def test_what_is_missing_or_broken_is_one_clear_sentence(
     spoil(folder)
     task = load_task(TASKS[make])
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        load_samples(task, None, None, folder)
+        samples_of(task, None, None, folder)
 
 
 def test_one_bad_entry_costs_itself_alone(tmp_path: Path) -> None:
     folder = make_capmas(tmp_path / "data")
     drop("images/test_00000.jpg")(folder)
-    samples = load_samples(load_task("capmas"), None, None, folder, allowed=0.5).samples
+    samples = samples_of(load_task("capmas"), None, None, folder, allowed=0.5).samples
     assert [bool(sample.broken) for sample in samples].count(True) == 1
     with pytest.raises(ValueError, match=r"test_00000\.jpg; check out"):
         next(sample for sample in samples if sample.broken).open()
@@ -163,22 +163,22 @@ def test_official_data_are_used_when_they_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = load_task("capture")
-    assert load_samples(task, 2, None).name == "scenes-1-test"
+    assert samples_of(task, 2, None).name == "scenes-1-test"
     monkeypatch.setenv("REDIFF_EVAL_DATA", str(tmp_path))
-    assert load_samples(task, 2, None).name == "scenes-1-test"
+    assert samples_of(task, 2, None).name == "scenes-1-test"
     make_detailcaps(tmp_path / "capture")
-    official = load_samples(task, 2, None)
+    official = samples_of(task, 2, None)
     assert (official.name, official.kind, len(official.samples)) == (
         "DetailCaps-4870, first 2", "official", 2,
     )  # fmt: skip
-    assert load_samples(task, None, None).title.startswith("DetailCaps-4870#")
+    assert samples_of(task, None, None).title.startswith("DetailCaps-4870#")
 
 
 def test_a_task_without_data_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="task captions needs your own pictures: --data"):
-        load_samples(load_task("captions"), None, None)
+        samples_of(load_task("captions"), None, None)
     with pytest.raises(ValueError, match="has no official data"):
-        load_samples(load_task("captions"), None, None, tmp_path)
+        samples_of(load_task("captions"), None, None, tmp_path)
 
 
 TASKS = {make_detailcaps: "capture", make_capmas: "capmas", make_caparena: "caparena"}
@@ -250,7 +250,7 @@ def test_own_pictures_as_parquet(tmp_path: Path) -> None:
     Dataset.from_list(rows).to_parquet(tmp_path / "own" / "part.parquet")
     task = load_task("captions")
     for data in (tmp_path / "own", tmp_path / "own" / "part.parquet"):
-        samples = load_samples(task, None, data)
+        samples = samples_of(task, None, data)
         assert [sample.id for sample in samples.samples] == ["a", "b"]
         assert samples.samples[1].references == ("blue",)
         assert samples.samples[1].open().getpixel((0, 0)) == (0, 0, 255)
@@ -259,9 +259,9 @@ def test_own_pictures_as_parquet(tmp_path: Path) -> None:
     for name in ("p0", "p1"):
         part = [{key: row[key] for key in ("image", "captions")} for row in rows]
         Dataset.from_list(part).to_parquet(shards / f"{name}.parquet")
-    assert [s.id for s in load_samples(task, None, shards).samples] == ["0", "1", "2", "3"]
+    assert [s.id for s in samples_of(task, None, shards).samples] == ["0", "1", "2", "3"]
     Dataset.from_list([{"id": "a"}]).to_parquet(tmp_path / "bad.parquet")
     with pytest.raises(ValueError, match="expected a column 'image'"):
-        load_samples(task, None, tmp_path / "bad.parquet")
+        samples_of(task, None, tmp_path / "bad.parquet")
     with pytest.raises(FileNotFoundError, match="cannot load the data set someone/pictures@abc"):
-        load_samples(task, None, Path("someone/pictures@abc"))
+        samples_of(task, None, Path("someone/pictures@abc"))

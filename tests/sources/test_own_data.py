@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 from programs import inside, numbers, program
 from pyarrow import parquet
+from sample_sets import samples_of
 
 from rediff.data.caption_files import read_caption_file
 from rediff.data.images import open_image
 from rediff.io.text_files import read_rows
 from rediff_eval.benchmarks.sample import SampleSet
-from rediff_eval.benchmarks.load import load_samples
 from rediff_eval.benchmarks.task import load_task
 
 TASK = load_task("captions")
@@ -28,7 +28,7 @@ TEXTS = ("a red circle stands .", "a green square lies .", "a blue star hangs ."
 
 
 def load(data: Path, allowed: float = 0.0) -> SampleSet:
-    return load_samples(TASK, None, data, allowed=allowed)
+    return samples_of(TASK, None, data, allowed=allowed)
 
 
 @pytest.fixture
@@ -121,10 +121,10 @@ def test_what_is_no_name_of_a_file_breaks_its_entry_alone(folder: Path) -> None:
 
 def test_notes_do_not_depend_on_the_limit(folder: Path) -> None:
     (folder / ".hidden").write_text("x")
-    assert "1 hidden files left out" in " ".join(load_samples(TASK, 1, folder).notes)
+    assert "1 hidden files left out" in " ".join(samples_of(TASK, 1, folder).notes)
     rows = [{**row, "references": None, "text": "other"} for row in listing("caption")]
     (folder / "captions.jsonl").write_text(as_lines(rows))
-    samples = load_samples(TASK, 2, folder)
+    samples = samples_of(TASK, 2, folder)
     assert samples.samples[0].references == (TEXTS[0],)
     assert samples.notes == (f"{folder / 'captions.jsonl'}: keys not read: text",)
 

@@ -17,15 +17,16 @@ import psutil
 import pytest
 import torch
 import yaml
+from asking import about
 from rich.console import Console
 from toy_recipes import toy
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from rediff.captioners.base import Decoding
+from rediff.captioners.model_folder import load_captioner
 from rediff.decoding.registry import find_sampler
 from rediff.io.files import lock
-from rediff.captioners.base import Decoding
 from rediff.models.checkpoint import Checkpoint
-from rediff.captioners.loading import load_captioner
 from rediff.scenes.dataset import load_scenes
 from rediff.training.drafts import Correction, Draft, read_lines
 from rediff.training.logs import TELL_EVERY, Count, JsonLog, read_log
@@ -55,10 +56,10 @@ def test_every_export_captions(trained: Path) -> None:
     images = load_scenes("validation", 2)["image"][:]
     for name, export in recipe.export.items():
         captioner = load_captioner(trained / "checkpoints" / name)
-        if captioner.traits.takes_samplers:
-            assert captioner.traits.sampler == export.sampler
+        if captioner.capabilities.takes_samplers:
+            assert captioner.capabilities.sampler == export.sampler
         decoding = Decoding(sampler=find_sampler(export.sampler), steps=8)
-        assert len(captioner.caption(images, decoding)) == 2
+        assert len(captioner.caption(about(images), decoding)) == 2
 
 
 def test_shipped_names_are_exported(trained: Path) -> None:
@@ -194,7 +195,8 @@ def test_drafts_go_on_behind_a_line_broken_off_within_a_letter(
     whole = (trained / "drafts" / "drafts.jsonl").read_bytes()
     first = whole.index(b"\n") + 1
     torn = whole[:first] + b'{"id": "\xc4'
-    (tmp_path / "drafts" / "part-0-1.jsonl").write_bytes(torn)
+    (tmp_path / "drafts" / "parts").mkdir()
+    (tmp_path / "drafts" / "parts" / "rank-0.jsonl").write_bytes(torn)
     assert train(toy(), tmp_path, only=["drafts"]) == ["drafts"]
     assert (tmp_path / "drafts" / "drafts.jsonl").read_bytes() == whole
 

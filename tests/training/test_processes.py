@@ -17,7 +17,7 @@ from PIL import Image
 from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.collator import CanvasModel
+from rediff.training.collator import CaptionerForTraining
 from rediff.training.drafts import Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
@@ -169,7 +169,7 @@ def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> Non
     )
     assert [draft.id for draft in two] == [draft.id for draft in one]
     assert two == one
-    assert not list((tmp_path / "drafts").glob("part-*"))
+    assert not list((tmp_path / "drafts").glob("parts"))
 
 
 def test_what_is_shared_out_is_rounded_as_what_is_whole(
@@ -220,10 +220,10 @@ def test_missing_deepspeed_names_what_to_install(monkeypatch: pytest.MonkeyPatch
 def test_rounding_is_within_the_forward_pass(root: Path) -> None:
     """Whatever is set around it, as DeepSpeed switches autocast off there."""
     checkpoint = Checkpoint.load(root / "vision" / "model")
-    picture = checkpoint.pictures([Image.new("RGB", (8, 8))])
+    picture = checkpoint.image_batch([Image.new("RGB", (8, 8))])
     given = (picture.tiles, picture.counts, picture.sizes, [[*checkpoint.prompt_ids(), 20, 21]], 2)
     for bfloat16, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        network = CanvasModel(checkpoint.model, causal=False, bfloat16=bfloat16)
+        network = CaptionerForTraining(checkpoint.model, causal=False, bfloat16=bfloat16)
         with torch.autocast("cpu", enabled=False):
             assert network(*given).dtype == dtype
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from rediff.training.overrides import with_seed
 from rediff.training.pipeline import fingerprint
-from rediff.training.recipe import RECIPES, Recipe, find_recipe, with_seed
+from rediff.training.recipe import RECIPES, Recipe, find_recipe
 
 GOOD = """
 stages:
@@ -32,9 +33,13 @@ def test_shipped_recipes_load(path: Path) -> None:
         (
             "start: vision",
             "strat: vision",
-            "base.predict.strat: unknown key 'strat'; did you mean 'start'",
+            "base.strat: unknown key 'strat'; did you mean 'start'",
         ),
-        ("start: vision", "start: visoin", "stage 'base' needs 'visoin', which is not before it"),
+        (
+            "start: vision",
+            "start: visoin",
+            "stage 'base' depends on 'visoin', which is not defined above it",
+        ),
         ("steps: 1}}", "steps: many}}", "steps: Input should be a valid integer"),
         ("stage: base", "stage: bsae", "export 'base' names no stage: 'bsae'"),
         (
@@ -113,7 +118,7 @@ def test_a_recipe_has_what_it_extends_and_says_otherwise_where_it_does(tmp_path:
 def test_a_seed_makes_every_stage_another_on_the_same_scenes() -> None:
     recipe = Recipe.load(find_recipe("ablations"))
     again = with_seed(recipe, 2)
-    assert again.scenes == recipe.scenes
+    assert again.sections == recipe.sections
     assert again.stages["round-2"].seed == recipe.stages["round-2"].seed + 2 == 3
     for name in recipe.stages:
         assert fingerprint(name, again) != fingerprint(name, recipe)

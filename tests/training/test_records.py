@@ -17,8 +17,9 @@ from servers import Answer, completion, serving
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.drafts import Correction, Draft, read_lines
 from rediff.training.logs import read_log
-from rediff.training.recipe import Recipe, find_recipe, with_expert
-from rediff.training.settings import ExpertStage
+from rediff.training.overrides import with_expert
+from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.stages.expert import ExpertStage
 
 SMALLER: dict[str, Any] = {
     "steps": 3, "batch_size": 4, "micro_batch": 2, "lr": 1e-3, "other_lr": 1e-3, "workers": 0,
@@ -51,10 +52,10 @@ def write_data(folder: Path, tokenizer: Path) -> Path:
         "image": "0.png", "problem": "small ?", "changed_caption": "a small circle",
         "solution_target": "small", "solution_original": "large",
     }  # fmt: skip
-    talk = {"image": "1.png", "conversations": conversation("a red circle") * 2}
+    record = {"image": "1.png", "conversations": conversation("a red circle") * 2}
     files: dict[str, list[Any]] = {
         "vicrit": [vicrit] * 3,
-        "conversations": [talk] * 3,
+        "conversations": [record] * 3,
         "revisions": [
             {"image": "1.png", "conversations": conversation("a small circle"),
              "revise": [{"org": "small", "target": "large"}]}
@@ -122,7 +123,7 @@ def test_the_papers_recipe_trains_through_every_stage(
     first, second = (read_log(out / name / "log.jsonl")[0] for name in ("revision", "refine"))
     assert "loss_mask" in first
     assert "loss_edit" in second
-    assert Checkpoint.load(out / "refine" / "model").card.canvas == 16
+    assert Checkpoint.load(out / "refine" / "model").config.canvas == 16
 
 
 @pytest.mark.parametrize("recipe", ["rediff-8b", "rediff-8b-lora", "ablations-8b"])
@@ -132,8 +133,8 @@ def test_recipes_of_8b_are_whole(recipe: str) -> None:
         assert export.stage in loaded.only([name]).stages
     with pytest.raises(ValueError, match="this recipe asks no server"):
         with_expert(Recipe.load(find_recipe("scenes")), "gpt-x", None)
-    with pytest.raises(ValueError, match="`expert_thinks` is said of a model"):
-        with_expert(loaded, None, "http://a/v1", thinks=True)
+    with pytest.raises(ValueError, match="`expert_reasoning` describes a model"):
+        with_expert(loaded, None, "http://a/v1", reasoning=True)
     changed = with_expert(loaded, "gpt-x", "http://a/v1").stages["expert"]
     assert isinstance(changed, ExpertStage)
     assert changed.server is not None

@@ -26,13 +26,18 @@ import rediff
 from rediff.data.records import TextEdit, Turn
 from rediff.models.chat_format import build_tokenizer
 from rediff.training.drafts import Correction, Cost, Draft, Unused, pad_words, read_lines
-from rediff.training.expert.server import Server
-from rediff.training.expert.talk import SCHEMA, read_edits
 from rediff.training.items import Item
+from rediff.training.overrides import with_checkpoint
 from rediff.training.pipeline import fingerprint, train
-from rediff.training.recipe import Recipe, find_recipe, with_checkpoint
-from rediff.training.settings import ExpertStage
-from rediff.training.stages.served_expert import correct_by_server, place_edits, spell_words
+from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.stages.expert import ExpertStage
+from rediff.training.stages.experts.conversation import SCHEMA, read_edits
+from rediff.training.stages.experts.served import (
+    correct_by_server,
+    place_edits,
+    spell_words,
+)
+from rediff.training.stages.experts.settings import Server
 
 CHECKPOINT = Path(rediff.__file__).parent / "checkpoints" / "base"
 WORDS = ("a", "red", "blue", "square", "circle", "on", ".", "big", "user", "assistant")
@@ -223,7 +228,7 @@ def test_a_stage_killed_at_work_pays_for_nothing_again(tokenizer: Path, tmp_path
         )
         code = (
             "import pickle, sys; from pathlib import Path\n"
-            "from rediff.training.stages.served_expert import correct_by_server\n"
+            "from rediff.training.stages.experts.served import correct_by_server\n"
             "spec, drafts, items = pickle.loads(Path(sys.argv[1]).read_bytes())\n"
             "correct_by_server(spec, drafts, items, Path(sys.argv[2]), Path(sys.argv[3]))\n"
         )

@@ -29,7 +29,7 @@ from toy_recipes import toy
 
 from rediff.data.mixture import Source, Tally, usable
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.corruption import Kind, mask_tokens
+from rediff.training.corruption import TokenRole, mask_tokens
 from rediff.training.logs import read_log
 from rediff.training.losses import loss_sums
 from rediff.training.pipeline import is_done, train
@@ -199,12 +199,12 @@ def test_what_is_masked_whatever_the_level_weighs_one() -> None:
     assert made.certain.sum() == 107
     sums = {
         weighting: loss_sums(
-            logits, target, made.kind, level, weighting=weighting, certain=made.certain
-        )[Kind.MASK]
+            logits, target, made.role, level, weighting=weighting, certain=made.certain
+        )[TokenRole.MASK]
         for weighting in ("uniform", "paper", "official")
     }  # fmt: skip
     one = torch.log(torch.tensor(32.0))
-    drawn = (made.kind == Kind.MASK).sum() - 107
+    drawn = (made.role == TokenRole.MASK).sum() - 107
     assert sums["uniform"] == pytest.approx(float(one * (107 + drawn)), rel=1e-5)
     assert sums["paper"] == pytest.approx(float(one * (107 + drawn / 0.04)), rel=1e-5)
     assert sums["official"] == pytest.approx(float(one / 0.04), rel=1e-5)

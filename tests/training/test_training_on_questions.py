@@ -4,24 +4,27 @@ from pathlib import Path
 
 import pytest
 import torch
+from asking import about
 from toy_recipes import toy
 
 import rediff
 from rediff.captioners.base import Caption, Decoding
+from rediff.captioners.model_folder import load_captioner
 from rediff.models.checkpoint import Checkpoint
-from rediff.captioners.loading import load_captioner
 from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.dialogues import FAMILIES, family_of
 from rediff.scenes.oracle import revise
+from rediff.scenes.training.data import settings_of
+from rediff.scenes.training.experts import correct
+from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.truth import true_texts
+from rediff.scenes.world import Scene
 from rediff.training.drafts import Correction, read_lines
-from rediff.training.facts import FactTable
 from rediff.training.items import Item, before_answer
 from rediff.training.pipeline import train
-from rediff.training.settings import ExpertStage
-from rediff.training.stages.experts import correct_by_oracle
-from rediff.training.stages.run import Run
+from rediff.training.stages.base import Run
+from rediff.training.stages.expert import ExpertStage
 
 RECIPE = toy(name="scenes-qa").only(["qa-rediff"])
 
@@ -51,8 +54,8 @@ def test_captions_and_questions_of_all_families_are_drafted_and_corrected(
         item, number = items[correction.draft.id], correction.draft.dialogue
         said = before_answer(item.dialogues[number])
         asked.add("caption" if said == ("caption it",) else family_of(said))
-        assert item.scene is not None
-        assert revise(true_texts(item.scene, said), correction.corrected()) == []
+        assert isinstance(item.known, Scene)
+        assert revise(true_texts(item.known, said), correction.corrected()) == []
     assert asked == {"caption", *FAMILIES}
 
 
@@ -61,7 +64,7 @@ def test_an_expert_that_remembers_a_shape_wrongly_still_has_an_answer(
 ) -> None:
     stage = ExpertStage(drafts="drafts", expert="weak", error_rate=0.9)
     drafts = [c.draft for c in corrections(trained)]
-    weak = [correct_by_oracle(stage, draft, items[draft.id]) for draft in drafts]
+    weak = [correct(stage, draft, items[draft.id]) for draft in drafts]
     assert len(weak) == len(drafts)
     assert weak != corrections(trained)
 
@@ -70,24 +73,24 @@ def test_dialogues_are_the_same_in_every_stage(trained: Path, items: dict[str, I
     run = Run(RECIPE, trained, trained / "stage2")
     again = {item.id: item.dialogues for item in run.items("questions", "", seed=5)}
     assert again == {i: item.dialogues for i, item in items.items() if i in again}
-    assert {len(dialogues) for dialogues in again.values()} == {RECIPE.scenes.questions}
+    assert {len(dialogues) for dialogues in again.values()} == {settings_of(RECIPE).questions}
 
 
 def test_the_model_knows_the_words_of_questions_and_their_facts(trained: Path) -> None:
     checkpoint = Checkpoint.load(trained / "stage2" / "model")
     vocabulary = checkpoint.tokenizer.get_vocab()
     assert set(question_words()) <= vocabulary.keys()
-    facts = FactTable(checkpoint)
+    facts = fact_vocabulary(checkpoint)
     yes = torch.tensor([vocabulary["yes"]] * 4)
-    assert facts.swaps(yes).tolist() == [vocabulary["no"]] * 4
+    assert facts.hallucinated_tokens(yes).tolist() == [vocabulary["no"]] * 4
     captions_alone = Checkpoint.load(Path(rediff.__file__).parent / "checkpoints" / "base")
     three = captions_alone.tokenizer.get_vocab()["three"]
-    assert not FactTable(captions_alone).is_fact[three]
+    assert not fact_vocabulary(captions_alone).is_fact[three]
 
 
 def test_an_export_answers_in_a_dialogue(trained: Path) -> None:
     captioner = load_captioner(trained / "checkpoints" / "qa-rediff")
     said = ("which shape is red ?", "the star is red .", "where is it ?")
     images = load_scenes("validation", 1)["image"][:]
-    (reply,) = captioner.caption(images, Decoding(steps=8), said=[said])
+    (reply,) = captioner.caption(about(images, [said]), Decoding(steps=8))
     assert isinstance(reply, Caption)

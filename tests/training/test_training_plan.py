@@ -8,13 +8,13 @@ import torch
 from programs import inside
 from tiny_models import TOY
 
-from rediff.training.collator import CanvasModel
+from rediff.scenes.training.data import tiny_checkpoint
+from rediff.training.collator import CaptionerForTraining
+from rediff.training.estimate import PlannedStage, count_parameters, plan
 from rediff.training.lora import add_lora
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
-from rediff.training.plan import PlannedStage, count_parameters, plan
 from rediff.training.recipe import Recipe, find_recipe
-from rediff.training.stages.starting import tiny_checkpoint
 from rediff.training.trainer import choose_trained
 
 ADAM: dict[str, Any] = {"steps": 10, "batch_size": 8, "optimizer": "adamw", "lr": 1e-3}
@@ -38,7 +38,7 @@ def test_parameters_are_those_of_the_trainer(lora: dict[str, Any] | None) -> Non
     recipe = Recipe.load(find_recipe("scenes")).model_copy(update={"model": TOY})
     network = tiny_checkpoint(recipe).model
     total, trained = count_parameters(network, settings)
-    real = CanvasModel(network, causal=False)
+    real = CaptionerForTraining(network, causal=False)
     if settings.lora is not None:
         add_lora(network, settings.lora, seed=0)
     choose_trained(real, settings)

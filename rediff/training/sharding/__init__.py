@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from rediff.training.distributed import join
+from rediff.training.distributed import process_group
 from rediff.training.sharding import fsdp2, zero3
 
 Sharding = Literal["fsdp2", "zero3"]
@@ -30,7 +30,7 @@ def forget() -> None:
 def gather_weights(model: nn.Module) -> dict[str, Tensor]:
     """All weights whole, on the CPU: in the first process; the others, which must call this as
     well, get none."""
-    first, gathered = join().is_main_process, {}
+    first, gathered = process_group().is_main_process, {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         whole = zero3.whole(tensor) if zero3.is_part(tensor) else fsdp2.whole(tensor)
         if first:

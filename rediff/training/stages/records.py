@@ -1,27 +1,42 @@
-"""Public data, read and checked once, kept in the order they are trained in."""
+"""The stage `records`: public data, read and checked once, in the order they are trained in."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from transformers import AutoTokenizer
 
 from rediff.data.mixture import Mixture, Tally, mix, tokenizer_folder
 from rediff.data.store import write_store
-from rediff.training.settings import RecordsStage
-from rediff.training.stages.run import Run
+from rediff.training.stages.base import Makes, Run, Stage, register_stage
 
 TALLIES = "tallies.json"
 
 
-def run_records(stage: RecordsStage, run: Run) -> None:
-    """Writes the mixture's records, and what was dropped of each source and why."""
-    assert stage.mixture is not None
-    path = Path(stage.mixture)
-    mixture = Mixture.load(path)
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(mixture, path))
-    tallies = {name: Tally() for name in mixture.sources}
-    write_store(run.folder, mix(mixture, tokenizer, tallies))
-    told = {name: tally.to_record() for name, tally in tallies.items()}
-    (run.folder / TALLIES).write_text(json.dumps(told, indent=2) + "\n")
+@register_stage("records")
+class RecordsStage(Stage):
+    """Public data: what the specification of a mixture names, checked and kept in order.
+
+    `mixture`: its file. `sha256`: of that and of all its data files.
+    """
+
+    kind: Literal["records"] = "records"
+    mixture: str | None = None
+    sha256: str | None = None
+
+    makes: ClassVar[Makes] = "records"
+    alone: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
+
+    def run(self, run: Run) -> None:
+        """Writes the records, and what was dropped of each source and why."""
+        assert self.mixture is not None
+        path = Path(self.mixture)
+        mixture = Mixture.load(path)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(mixture, path))
+        tallies = {name: Tally() for name in mixture.sources}
+        write_store(run.folder, mix(mixture, tokenizer, tallies))
+        counts = {name: tally.to_record() for name, tally in tallies.items()}
+        (run.folder / TALLIES).write_text(json.dumps(counts, indent=2) + "\n")

@@ -6,17 +6,27 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores, needs_references
+from rediff_eval.metrics.base import (
+    MetricInfo,
+    Scored,
+    Scores,
+    needs_references,
+    register_metric,
+)
 from rediff_eval.metrics.capture.lite import LiteParser
 from rediff_eval.metrics.capture.parsing import ENCODER_ID, FACTUAL_ID, Parser
 from rediff_eval.metrics.capture.score import Capture
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.benchmarks.sample import Sample
 
 F1S = ("object_f1", "attribute_f1", "relation_f1")
 
 
+@register_metric(
+    "capture",
+    infos=[MetricInfo("capture", label="CAPTURE"), *(MetricInfo(name) for name in F1S)],
+)
 class CaptureMetric:
     """`capture` and its F1s of objects, attributes, relations: means over references, samples."""
 
@@ -30,7 +40,7 @@ class CaptureMetric:
         return f"capture {self.resources.preset}, {' '.join(names)}"
 
     def unavailable(self) -> str | None:
-        if self.resources.spec.factual is None or self.resources.spec.encoder is None:
+        if self.resources.config.factual is None or self.resources.config.encoder is None:
             return (
                 f"needs its models: --factual {FACTUAL_ID} --encoder {ENCODER_ID}, or their folders"
             )
@@ -46,6 +56,13 @@ class CaptureMetric:
         )
 
 
+@register_metric(
+    "capture-lite",
+    infos=[
+        MetricInfo("capture_lite", label="CAPTURE-lite", instead="capture"),
+        *(MetricInfo(f"lite_{name}", part=True) for name in F1S),
+    ],
+)
 class CaptureLiteMetric:
     """`capture_lite` and its parts: CAPTURE's formula on what a simple reader finds.
 

@@ -20,7 +20,7 @@ class CaptureConfig:
     `alpha`, `beta`, `gamma`: weights of objects, attributes and relations, the first two of which
     must sum to 1. `synonym_matching`, `soft_matching`: whether WordNet and cosines match what is
     not equal. `eps`: added to counts. `preset`: "official" matches in the order of the lists and
-    gives 0 for two empty sides; "sound" sorts first, gives 1 for two empty sides, and leaves out
+    gives 0 for two empty sides; "corrected" sorts first, gives 1 for two empty sides, and leaves out
     blank phrases, on which the official program dies. Raises ValueError for other weights.
     """
 
@@ -30,7 +30,7 @@ class CaptureConfig:
     synonym_matching: bool = True
     soft_matching: bool = True
     eps: float = 1e-6
-    preset: Preset = "sound"
+    preset: Preset = "corrected"
 
     def __post_init__(self) -> None:
         if self.alpha + self.beta != 1.0:
@@ -103,7 +103,7 @@ class Capture:
     def _part(
         self, match: Match, candidates: Sequence[object], references: Sequence[object]
     ) -> tuple[float, float, float]:
-        if self.config.preset == "sound" and not candidates and not references:
+        if self.config.preset == "corrected" and not candidates and not references:
             return 1.0, 1.0, 1.0
         eps = self.config.eps
         precision = match.candidate_side / (len(candidates) + eps)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rediff.llm_client.conversation import Failed
-from rediff_eval.metrics.base import WORST, Aggregate, Scored, Scores, ratio_of_sums
 from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.metrics.base import WORST, Aggregate, Scored, Scores, ratio_of_sums
 
 Verdict = TypeVar("Verdict")
 Row = Sequence[float]

@@ -10,9 +10,16 @@ from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
-from rediff_eval.metrics.base import Scores
+from rediff_eval.metrics.base import MetricInfo, Scores
 
 ORDER = 4
+INFOS = (
+    MetricInfo("bleu4", label="BLEU-4"),
+    MetricInfo("meteor", label="METEOR"),
+    MetricInfo("rouge_l", label="ROUGE-L"),
+    MetricInfo("cider", label="CIDEr"),
+    *(MetricInfo(f"bleu{order}", part=True) for order in range(1, ORDER)),
+)
 
 
 def score_tokens(

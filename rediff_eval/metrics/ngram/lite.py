@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rediff.scenes.parser import tokenize
-from rediff_eval.captioning.answers import Answer
-from rediff_eval.metrics.base import Scored, needs_references
-from rediff_eval.metrics.ngram.corpus import score_tokens
-from rediff_eval.metrics.resources import Resources
 from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.metrics.base import (
+    AlwaysAvailable,
+    Scored,
+    needs_references,
+    register_metric,
+)
+from rediff_eval.metrics.ngram.corpus import INFOS, score_tokens
 
 
-class NgramLiteMetric:
+@register_metric("ngram-lite", infos=INFOS)
+class NgramLiteMetric(AlwaysAvailable):
     """BLEU, ROUGE-L and CIDEr of lower-cased words without punctuation.
 
     Not the numbers of the official Java tokenizer, and no METEOR.
     """
 
     scorer = "ngram-lite"
-
-    def __init__(self, resources: Resources) -> None:
-        pass
-
-    def unavailable(self) -> str | None:
-        return None
 
     def lacks(self, sample: Sample) -> str | None:
         return needs_references(sample)

@@ -7,22 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
-from rediff_eval.metrics.base import Scored, Scores, needs_references
-from rediff_eval.metrics.ngram.corpus import score_tokens
+from rediff_eval.metrics.base import Scored, Scores, needs_references, register_metric
+from rediff_eval.metrics.ngram.corpus import INFOS, score_tokens
 from rediff_eval.metrics.ngram.java import run_java
 from rediff_eval.metrics.ngram.meteor import corpus_meteor
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.benchmarks.sample import Sample
 
 LINE_ENDS = "\r\v\f\u2028\u2029"
 """What ends a line for Java beside the line feed."""
 
 
+@register_metric("ngram", infos=INFOS)
 class NgramMetric:
     """`bleu1` to `bleu4`, `meteor`, `rouge_l`, `cider`, by pycocoevalcap's tokenizer and METEOR.
 
-    `sound`: characters that end a line for Java are turned into spaces first. `official`: they are
+    `corrected`: characters that end a line for Java are turned into spaces first. `official`: they are
     not, so such a caption loses its tail and all later ones get their neighbour's text.
     """
 
@@ -41,11 +42,11 @@ class NgramMetric:
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         """Raises JavaError if Java fails or takes longer than it may."""
-        repair = one_line if self.resources.preset == "sound" else str
+        repair = one_line if self.resources.preset == "corrected" else str
         found = run_java(
             [repair(answer.text) for answer in answers],
             [[repair(text) for text in sample.references] for sample in samples],
-            seconds=self.resources.spec.metric_seconds,
+            seconds=self.resources.config.metric_seconds,
         )
         meteor = Scores(np.array(found.counts), np.array(found.scores), corpus_meteor)
         return Scored({**score_tokens(found.candidates, found.references), "meteor": meteor})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,18 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
-from rediff.io.files import check_finished
-from rediff_eval.results.files import CAPTIONS, read_captions
-from rediff_eval.benchmarks.sample import Sample, broken_sample
 from rediff_eval.benchmarks.load import load_kind
+from rediff_eval.benchmarks.sample import Sample, broken_sample
 from rediff_eval.benchmarks.task import Task
+from rediff_eval.metrics.base import MetricInfo
+from rediff_eval.results.finished import (
+    CAPTIONS,
+    RESULTS,
+    check_finished,
+    metric_infos,
+    read_captions,
+    read_results,
+)
 
 THUMBNAIL = 192
 CELL = ("model", "sampler", "steps", "tokens_per_step")
@@ -40,14 +46,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: `results.json`, and the samples to show. `missing`: why their pictures and
-    references are not shown, empty where they are."""
+    """A finished run: `results.json`, and the samples to show. `infos`: how metrics are shown.
+    `missing`: why pictures and references are not shown, empty where they are."""
 
     folder: Path
     manifest: Mapping[str, Any]
     cells: Sequence[Mapping[str, Any]]
     main_metric: str
     shown: Sequence[Shown]
+    infos: Mapping[str, MetricInfo]
     missing: str = ""
 
 
@@ -56,12 +63,12 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
 
     Raises FileNotFoundError if the folder is no finished run, ValueError for an unknown id.
     """
-    check_finished(folder, "results.json", CAPTIONS)
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    check_finished(folder, RESULTS, CAPTIONS)
+    results = read_results(folder)
     manifest = results["manifest"]
     samples, missing = _samples(folder, manifest, count, ids)
     shown = {
-        sample.id: Shown(sample.id, thumbnail(sample), sample.references, sample.said)
+        sample.id: Shown(sample.id, thumbnail(sample), sample.references, sample.dialogue)
         for sample in samples
     }
     numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
@@ -70,7 +77,13 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
             number = numbers[tuple(line[k] for k in CELL)]
             shown[line["id"]].answers[number] = line
     return Run(
-        folder, manifest, results["cells"], results["main_metric"], list(shown.values()), missing
+        folder,
+        manifest,
+        results["cells"],
+        results["main_metric"],
+        list(shown.values()),
+        metric_infos(results),
+        missing,
     )
 
 

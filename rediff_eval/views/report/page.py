@@ -12,10 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rediff_eval.sanitize import plain
 from rediff_eval.views.columns import digits, shown
 from rediff_eval.views.report.collect import Run
 from rediff_eval.views.report.svg import Line, Point, chart
-from rediff_eval.sanitize import plain
 
 FOLDER = Path(__file__).parent
 
@@ -48,14 +48,14 @@ def to_script_json(value: Any) -> str:
 
 def _view(run: Run) -> dict[str, Any]:
     measured = {name for cell in run.cells for name in cell["metrics"]}
-    others = [name for name in shown(measured, run.main_metric) if name != run.main_metric]
-    metrics = [run.main_metric, *others]
+    found = shown(measured, run.main_metric, run.infos)
+    metrics = [run.main_metric, *(name for name in found if name != run.main_metric)]
     return {
         "name": plain(str(run.folder)),
         "manifest": run.manifest,
         "main": run.main_metric,
         "metrics": metrics,
-        "rows": [_row(cell, metrics) for cell in run.cells],
+        "rows": [_row(cell, metrics, run) for cell in run.cells],
         "legend": list(dict.fromkeys(_line_name(cell) for cell in run.cells)),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
         "missing": run.missing,
@@ -65,7 +65,7 @@ def _view(run: Run) -> dict[str, Any]:
     }
 
 
-def _row(cell: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+def _row(cell: Mapping[str, Any], metrics: Sequence[str], run: Run) -> dict[str, Any]:
     return {
         "head": [
             cell["model"],
@@ -74,7 +74,7 @@ def _row(cell: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
             _dash(cell["tokens_per_step"]),
         ],
         "numbers": [
-            _number(name, cell["metrics"].get(name), interval=i == 0)
+            _number(cell["metrics"].get(name), digits(name, run.infos), interval=i == 0)
             for i, name in enumerate(metrics)
         ],
         "counts": [
@@ -90,10 +90,9 @@ def _dash(value: float | None) -> str:
     return "–" if value is None else f"{value:g}"
 
 
-def _number(name: str, estimate: Mapping[str, Any] | None, *, interval: bool) -> str:
+def _number(estimate: Mapping[str, Any] | None, places: int, *, interval: bool) -> str:
     if estimate is None:
         return "–"
-    places = digits(name)
     text = f"{estimate['value']:.{places}f}"
     if interval and estimate["low"] is not None:
         text += f" [{estimate['low']:.{places}f}, {estimate['high']:.{places}f}]"

@@ -1,0 +1,187 @@
+"""Finished pieces of long work, on disk before they count as done.
+
+Captioning and drafting share this loop. A folder holds one part file for each rank (process), one
+JSON line for each finished piece. A line is on disk (fsync) before the next begins, so that a
+crash costs at most the batch that was under way; an unfinished last line is cut off at the next
+start. A line is found by its key and not by its position: any number of processes may resume the
+work, and a line with another key is simply not found.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from rediff.io.files import lock, repair, sync_folder, whole_lines
+from rediff.io.rank import Rank
+
+LOCK_TRIES, LOCK_PAUSE = 10, 0.05
+Record = dict[str, Any]
+Key = tuple[Any, ...]
+Piece = TypeVar("Piece")
+
+
+class BusyError(ValueError):
+    """Another process works in the folder as the same rank."""
+
+
+class PartStore:
+    """The finished pieces in a folder, opened for one rank, which alone may append to its part.
+
+    `names`: the entries of a line that make its key. `busy`: the folder that a message names,
+    where another process holds this one. Raises BusyError if it is taken, ValueError naming file
+    and line if a part is damaged elsewhere than at its end.
+    """
+
+    def __init__(
+        self, folder: Path, rank: Rank, names: Sequence[str], *, busy: Path | None = None
+    ) -> None:
+        self.folder, self.rank, self.names = folder, rank, tuple(names)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path = self.folder / f"rank-{rank.index}.jsonl"
+        self.lock = _lock(self.folder / f"rank-{rank.index}.lock", busy or folder)
+        repair(self.path)
+        self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        sync_folder(self.folder)
+        self.found = self._read_all()
+        self.made_here: set[Key] = set()
+
+    def __enter__(self) -> PartStore:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self.file)
+        self.lock.close()
+
+    def get(self, key: Key) -> Record | None:
+        """The line with this key, None if there is none."""
+        return self.found.get(key)
+
+    def append(self, key: Key, record: Record) -> None:
+        """Puts a line on disk. Raises OSError if it cannot, and then nothing counts as done."""
+        line = {**dict(zip(self.names, key, strict=True)), **record}
+        data = (json.dumps(line) + "\n").encode()
+        start = os.lseek(self.file, 0, os.SEEK_END)
+        try:
+            while data:
+                data = data[os.write(self.file, data) :]
+            os.fsync(self.file)
+        except OSError:
+            os.ftruncate(self.file, start)
+            raise
+        self.found[key] = line
+        self.made_here.add(key)
+
+    def refresh(self) -> None:
+        """Reads what other ranks have finished since."""
+        self.found = self._read_all()
+
+    def wait_for(self, keys: Iterable[Key], *, timeout: float, pause: float = 0.5) -> None:
+        """Returns once every key has a line.
+
+        An error that another rank may be trying again does not count as long as one is at work.
+
+        Args:
+            keys: what is waited for.
+            timeout: seconds without any other rank at work, after which waiting ends.
+            pause: seconds between two looks.
+
+        Raises:
+            RuntimeError: if some keys then have no line.
+        """
+        wanted, idle_since = set(keys), time.monotonic()
+        while not all(self._is_final(key) for key in wanted):
+            if self._others_work():
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > timeout:
+                missing = wanted - self.found.keys()
+                if not missing:
+                    return
+                raise RuntimeError(
+                    f"{len(missing)} samples are not done and no other process works on them;"
+                    " start the same command again"
+                )
+            time.sleep(pause)
+            self.refresh()
+
+    def _is_final(self, key: Key) -> bool:
+        line = self.found.get(key)
+        return line is not None and ("error" not in line or key in self.made_here)
+
+    def _others_work(self) -> bool:
+        mine = f"rank-{self.rank.index}.lock"
+        return any(_is_locked(p) for p in self.folder.glob("rank-*.lock") if p.name != mine)
+
+    def _read_all(self) -> dict[Key, Record]:
+        found: dict[Key, Record] = {}
+        for path in sorted(self.folder.glob("rank-*.jsonl")):
+            for line in read_lines(path, self.names):
+                key = tuple(line[name] for name in self.names)
+                if key not in found or "error" in found[key] or "trace" in line:
+                    found[key] = line
+        return found
+
+
+def work_through(
+    pieces: Sequence[Piece], batch_size: int, work: Callable[[Sequence[Piece]], None],
+    advance: Callable[[int], None], *, same: Callable[[Piece], object] = lambda piece: None,
+) -> None:  # fmt: skip
+    """Works through pieces in their order, in batches, and tells `advance` of each batch.
+
+    Args:
+        pieces: what is left to do.
+        batch_size: pieces of a batch at most.
+        work: does a batch and stores its results.
+        advance: told how many pieces were done.
+        same: pieces are only batched together if this is equal for them.
+    """
+    start = 0
+    while start < len(pieces):
+        end = start + 1
+        while end < min(len(pieces), start + batch_size) and same(pieces[end]) == same(
+            pieces[start]
+        ):
+            end += 1
+        work(pieces[start:end])
+        advance(end - start)
+        start = end
+
+
+def read_lines(path: Path, names: Sequence[str]) -> Iterator[Record]:
+    """The whole lines of a part. Raises ValueError naming file and line of a damaged one."""
+    for number, line in enumerate(whole_lines(path), 1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not record.keys() >= set(names):
+            raise ValueError(f"{path}:{number}: damaged; take the line out and start again")
+        yield record
+
+
+def _lock(path: Path, folder: Path) -> IO[str]:
+    """Holds the lock until closed or dead. Raises BusyError if another process holds it."""
+    for _ in range(LOCK_TRIES):
+        if held := lock(path):
+            return held
+        time.sleep(LOCK_PAUSE)  # a leader that only looks holds it for a moment
+    raise BusyError(f"another run works in {folder}; wait for it or choose another `out`")
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether some process works in a folder of parts."""
+    return any(_is_locked(path) for path in folder.glob("rank-*.lock"))
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False

@@ -1,0 +1,1 @@
+"""What the embedded scenes plug into training: data, false facts, experts, and a vision stage."""

@@ -1,0 +1,57 @@
+"""Training data that code registers: made, not read from public files.
+
+The embedded scenes are one such source (`rediff.scenes.training`). A source may need settings of
+its own in a recipe: a section, as `scenes:`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.plugins import TRAINING, Registry
+from rediff.training.facts import FactVocabulary
+from rediff.training.items import Item
+from rediff.training.strict import Strict
+
+if TYPE_CHECKING:
+    from rediff.training.recipe import Recipe
+
+
+class Section(Strict):
+    """Settings of a data source in a recipe. All have defaults."""
+
+    def identity(self) -> dict[str, Any]:
+        """What a stage's output depends on, as plain values."""
+        return {}
+
+    def prompt_tokens(self, recipe: Recipe) -> int:
+        """Tokens of picture and prompt in a row of this data, for estimates."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """Data of one name.
+
+    `items`: makes them from the recipe, the folder of all stages, the prompt that asks for a
+    caption, and the stage's seed. `facts`: the words of a checkpoint's tokenizer that state facts.
+    `check`: None, or a clause that says what the recipe lacks for them.
+    """
+
+    items: Callable[[Recipe, Path, str, int], Sequence[Item]]
+    facts: Callable[[Checkpoint], FactVocabulary]
+    check: Callable[[Recipe], str | None] = lambda recipe: None
+
+
+DATA = Registry[DataSource]("training data", TRAINING)
+SECTIONS = Registry[type[Section]]("section of a recipe", TRAINING)
+
+
+def fact_vocabulary(names: Sequence[str], checkpoint: Checkpoint) -> FactVocabulary | None:
+    """The facts of the first of some data that has any; None for public data alone."""
+    made = [name for name in names if name in DATA]
+    return DATA[made[0]].facts(checkpoint) if made else None

@@ -1,0 +1,105 @@
+"""Drafting: a checkpoint's own captions of training pictures, by all processes, none twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from rediff.captioners.base import CaptionRequest, Decoding
+from rediff.captioners.diffusion import DiffusionCaptioner
+from rediff.decoding.registry import find_sampler
+from rediff.io.part_store import PartStore, work_through
+from rediff.io.rank import Rank
+from rediff.models.checkpoint import Checkpoint
+from rediff.training.distributed import all_gather_flag, on_main_process, process_group
+from rediff.training.drafts import Draft, pad_words, write_lines
+from rediff.training.items import Item, before_answer
+from rediff.training.logs import Count
+
+PARTS = "parts"
+KEY = ("id", "dialogue", "tokens_per_step")
+"""What tells a draft from the others of a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRequest:
+    """A picture, the number of the dialogue that is answered, and the budget."""
+
+    item: Item
+    dialogue: int
+    tokens_per_step: int
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """The values of `KEY`."""
+        return self.item.id, self.dialogue, self.tokens_per_step
+
+
+class Drafter:
+    """Drafts by a checkpoint with a sampler: the captioner of evaluations, its tokens as words."""
+
+    def __init__(self, checkpoint: Checkpoint, sampler: str, batch_size: int) -> None:
+        self.captioner = DiffusionCaptioner(checkpoint)
+        self.sampler = find_sampler(sampler)
+        self.batch_size = batch_size
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """The drafts of some requests with the same budget."""
+        checkpoint = self.captioner.checkpoint
+        length, budget = checkpoint.config.canvas, requests[0].tokens_per_step
+        asked = [
+            CaptionRequest(
+                image=r.item.open(), dialogue=before_answer(r.item.dialogues[r.dialogue])
+            )
+            for r in requests
+        ]
+        decoding = Decoding(sampler=self.sampler, steps=length // budget)
+        decoded = self.captioner.decode(asked, decoding)
+        spell = checkpoint.tokenizer.convert_ids_to_tokens
+        return [
+            Draft(
+                id=request.item.id, dialogue=request.dialogue, tokens_per_step=budget, nfe=nfe,
+                words=pad_words(spell(response), length),
+            )
+            for request, response, nfe in zip(
+                requests, decoded.responses, decoded.nfe, strict=True
+            )
+        ]  # fmt: skip
+
+
+def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, path: Path) -> None:
+    """Decodes every request once and writes all drafts to `path` in their order.
+
+    Each process takes the requests whose pictures' ids hash to it, and stores each batch as it is
+    done. After an interruption, any number of processes resumes from there.
+    """
+    group = process_group()
+    rank = Rank(index=group.process_index, world=group.num_processes)
+    with PartStore(folder / PARTS, rank, KEY) as store:
+        todo = [r for r in requests if store.get(r.key) is None and rank.owns(r.item.id)]
+
+        def work(batch: Sequence[DraftRequest]) -> None:
+            for request, draft in zip(batch, drafter.draft(batch), strict=True):
+                store.append(request.key, draft.model_dump(mode="json", exclude=set(KEY)))
+
+        with _counting(folder, len(todo)) as advance:
+            work_through(todo, drafter.batch_size, work, advance, same=lambda r: r.tokens_per_step)
+        all_gather_flag(True)
+        store.refresh()
+        lines = [store.get(request.key) for request in requests]
+        assert None not in lines
+
+    def put_together() -> None:
+        write_lines(path, (Draft.model_validate(line) for line in lines))
+        shutil.rmtree(folder / PARTS)
+
+    on_main_process(put_together)
+
+
+def _counting(folder: Path, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """The first process tells of its own part; the others are about as far."""
+    leads = process_group().is_main_process
+    return Count(folder, total) if leads else nullcontext(lambda units: None)

@@ -1,0 +1,197 @@
+"""What a recipe would take, before it takes it. Sums of what is known, none of it measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoTokenizer, LlavaOnevisionForConditionalGeneration
+
+from rediff.data.mixture import Mixture, mix, tokenizer_folder
+from rediff.models.anyres import image_tokens
+from rediff.training.collator import CaptionerForTraining
+from rediff.training.lora import TARGETS
+from rediff.training.optimisation import Optimisation
+from rediff.training.trainer import choose_trained, split_batch
+
+if TYPE_CHECKING:
+    from rediff.training.recipe import Recipe
+
+SAMPLE = 200
+"""Records that are read to see how long rows are."""
+PICTURE, ANSWER, FRAME = (1000, 750), 200, 60
+"""Where no data are named: a picture's size, an answer's tokens; and tokens of the chat format."""
+Network = LlavaOnevisionForConditionalGeneration
+
+
+@dataclass(frozen=True, slots=True)
+class RowSize:
+    """About how long a row is in tokens, with its picture, and how long its canvas is; and the
+    same of the longest row."""
+
+    tokens: int
+    canvas: int
+    most_tokens: int
+    most_canvas: int
+
+    def on_canvas(self, canvas: int | None) -> RowSize:
+        """The same rows on another canvas; on their own one for None."""
+        if canvas is None:
+            return self
+        return RowSize(
+            self.tokens - self.canvas + canvas, canvas,
+            self.most_tokens - self.most_canvas + canvas, canvas,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """What one stage takes; None where it takes none or nothing is known.
+
+    `parameters`, `trained`: of the network. `tokens`: in all rows of all steps or passes. `memory`:
+    bytes of one device. `calls`, `dollars`: of an expert's server.
+    """
+
+    stage: str
+    kind: str
+    steps: int | None = None
+    parameters: int | None = None
+    trained: int | None = None
+    tokens: int | None = None
+    memory: int | None = None
+    hours: float | None = None
+    calls: int | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """What the stages of a recipe have in common.
+
+    `network`: on the meta device. `hourly`: operations of all devices in an hour.
+    """
+
+    recipe: Recipe
+    network: Network
+    row: RowSize
+    processes: int
+    hourly: float
+
+
+def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]:
+    """What each stage takes on `processes` devices that do `tflops` (10^12 operations a second).
+
+    A recipe that starts from a checkpoint is planned with LLaDA-V's published shape where none is
+    named, and with pictures and answers of a common size where no data are. Raises ValueError if a
+    batch cannot be split over the processes.
+    """
+    networks = (stage.network(recipe) for stage in recipe.stages.values())
+    network = next((network for network in networks if network is not None), None)
+    assert network is not None, "a recipe has a stage that starts"
+    hourly = processes * tflops * 1e12 * 3600
+    planner = Planner(recipe, network, _row(recipe, network), processes, hourly)
+    return [stage.estimate(name, planner) for name, stage in recipe.stages.items()]
+
+
+def estimate_learning(
+    name: str, kind: str, settings: Optimisation, planner: Planner, row: RowSize
+) -> PlannedStage:
+    """What an optimisation takes on rows of a size."""
+    tokens = settings.steps * settings.batch_size * row.tokens
+    total, trained = count_parameters(planner.network, settings)
+    return PlannedStage(
+        name, kind, settings.steps, total, trained, tokens,
+        memory_of(planner.network, settings, row, planner.processes),
+        tokens * training_operations(planner.network, settings, row) / planner.hourly,
+    )  # fmt: skip
+
+
+def count_parameters(network: Network, settings: Optimisation) -> tuple[int, int]:
+    """All parameters, and those that are trained; low-rank updates count among both."""
+    total = network.num_parameters()
+    if settings.lora is not None:
+        layers = (m for name, m in network.named_modules() if re.fullmatch(TARGETS, name))
+        updates = sum(settings.lora.rank * sum(layer.weight.shape) for layer in layers)
+        return total + updates, updates
+    whole = CaptionerForTraining(network, causal=False)
+    choose_trained(whole, settings)
+    return total, sum(p.numel() for p in whole.parameters() if p.requires_grad)
+
+
+def memory_of(network: Network, settings: Optimisation, row: RowSize, processes: int) -> int:
+    """About the bytes that training takes on one device.
+
+    The sum of: weights (4 bytes each, with low-rank updates those of the precision); gradients and
+    Adam's two moments (4 and 8 bytes for each trained weight; counted for Muon too, which keeps one
+    moment of matrices), sharded or whole; copies of the weights in the precision; the input of
+    each layer, and the inside of one layer (of all, without checkpointing) at 18 values a token and
+    hidden unit; the canvas's logits with their gradient in float32. All for the longest row. What
+    is sharded is gathered a layer at a time, except embedding and head.
+    """
+    text: Any = network.config.text_config
+    size = 2 if settings.precision == "bfloat16" else 4
+    total, trained = count_parameters(network, settings)
+    stored = size if settings.lora is not None else 4
+    states = (total - trained) * stored + trained * 16
+    if settings.shard:
+        states = states // processes + 2 * text.vocab_size * text.hidden_size * 4
+    cast = total * size if size < stored and not settings.shard else 0
+    micro, _ = split_batch(settings, processes)
+    inputs = text.num_hidden_layers * text.hidden_size * size
+    inside = 18 * text.hidden_size * size
+    inside *= 1 if settings.gradient_checkpointing else text.num_hidden_layers
+    logits = row.most_canvas * text.vocab_size * (size + 8)
+    return states + cast + micro * (row.most_tokens * (inputs + inside) + logits)
+
+
+def forward_operations(network: Network, row: RowSize) -> float:
+    """Operations of a forward pass for each token: 2 N + 4 L D T.
+
+    N weights without embeddings, L layers of D hidden units, T tokens. The tower sees about as many
+    patches as the text model sees image tokens, so its weights are counted like the others.
+    """
+    text: Any = network.config.text_config
+    weights = sum(p.numel() for n, p in network.named_parameters() if "embed" not in n)
+    return 2.0 * weights + 4.0 * text.num_hidden_layers * text.hidden_size * row.tokens
+
+
+def training_operations(network: Network, settings: Optimisation, row: RowSize) -> float:
+    """The same for a training step.
+
+    The backward pass takes two forward passes, or one where weights get no gradient (low-rank
+    updates); checkpointing takes one more.
+    """
+    passes = 2 if settings.lora is not None else 3
+    return forward_operations(network, row) * (passes + settings.gradient_checkpointing)
+
+
+def _row(recipe: Recipe, network: Network) -> RowSize:
+    """The mean row of the recipe's public data, or of its registered data."""
+    sources = [s for s in recipe.stages.values() if s.makes == "records"]
+    if not sources:
+        section = next(iter(recipe.sections.values()))
+        prompt = section.prompt_tokens(recipe)
+        return RowSize(prompt, 0, prompt, 0).on_canvas(recipe.canvas)
+    mixture = getattr(sources[0], "mixture")  # noqa: B009
+    texts, images = zip(*_lengths(mixture, network), strict=True)
+    canvas, most = (max(recipe.canvas, round(n) + 1) for n in (fmean(texts), max(texts)))
+    tokens = FRAME + round(fmean(images)) + canvas
+    return RowSize(tokens, canvas, FRAME + max(images) + most, most)
+
+
+def _lengths(mixture_file: str | None, network: Network) -> Iterator[tuple[int, int]]:
+    """Tokens of the answers and of the picture, for some records."""
+    config = network.config
+    if mixture_file is None:
+        yield ANSWER, image_tokens(PICTURE, config)
+        return
+    path = Path(mixture_file)
+    mixture = Mixture.load(path)
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(mixture, path))
+    for stored in islice(mix(mixture, tokenizer), SAMPLE):
+        yield stored.tokens, image_tokens(stored.size, config)

@@ -1,1 +1,0 @@
-"""An expert behind a server: what it is asked about a draft, and how its reply is read."""

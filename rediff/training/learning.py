@@ -1,0 +1,142 @@
+"""What stages share that take optimisation steps: their rows, the training, the estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from torch.utils.data import ConcatDataset
+
+from rediff.io.files import replace as replace_file
+from rediff.models.anyres import image_tokens
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.config import Dtype
+from rediff.models.tiny import is_causal
+from rediff.training.collator import CaptionerForTraining, Collator
+from rediff.training.corruption import TokenRole
+from rediff.training.data import DATA
+from rediff.training.data_order import Rows
+from rediff.training.distributed import on_main_process
+from rediff.training.estimate import PlannedStage, Planner, RowSize, estimate_learning
+from rediff.training.examples import Example, ExampleMaker, Examples
+from rediff.training.items import Item, RecordItems
+from rediff.training.lora import add_lora
+from rediff.training.losses import Weighting
+from rediff.training.objectives import Objective
+from rediff.training.optimisation import Optimisation
+from rediff.training.sharding import gather_weights
+from rediff.training.stages.base import MODEL, Data, Run, Stage
+from rediff.training.trainer import RevisionTrainer, fit
+
+LEFT_OUT = "left-out.txt"
+MOST_LEFT_OUT = 0.01
+"""Share of the records that a stage may leave out because their answers are too long for it."""
+LossWeights = dict[
+    Literal["mask", "syntax", "hallucination", "clean", "edit", "keep"],
+    Annotated[float, Field(ge=0)],
+]
+
+
+class LearningStage(Stage):
+    """A stage that trains a checkpoint.
+
+    `start`: the stage that made it. `data`: what it learns from. `longest`: an answer that is
+    longer than the canvas has a canvas of its own size, up to this many tokens.
+    """
+
+    start: str
+    data: Data = ("captions",)
+    longest: int | None = None
+    optimisation: Optimisation
+
+    def load_start(self, run: Run) -> Checkpoint:
+        """The checkpoint to train; weights that only take low-rank updates need not be precise."""
+        settings = self.optimisation
+        dtype: Dtype = settings.precision if settings.lora else "float32"
+        return run.checkpoint(self.start, dtype=dtype)
+
+    def estimate(self, name: str, planner: Planner) -> PlannedStage:
+        return estimate_learning(name, self.kind, self.optimisation, planner, self.row(planner))
+
+    def row(self, planner: Planner) -> RowSize:
+        """The mean size of a row."""
+        return planner.row
+
+
+def train_checkpoint(
+    stage: LearningStage, run: Run, checkpoint: Checkpoint, objective: Objective,
+    rows: tuple[Rows[Example], Sequence[int] | None], *,
+    weights: LossWeights | None = None, weighting: Weighting = "uniform",
+) -> None:  # fmt: skip
+    """Trains a checkpoint on rows (with their lengths, where grouped by them) and saves it."""
+    settings, network = stage.optimisation, checkpoint.model
+    if settings.gradient_checkpointing:
+        network.gradient_checkpointing_enable({"use_reentrant": False})
+    bfloat16 = settings.precision == "bfloat16"
+    trained = CaptionerForTraining(network, causal=is_causal(network), bfloat16=bfloat16)
+    updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
+    examples, lengths = rows
+    by_role = {TokenRole[name.upper()]: weight for name, weight in (weights or {}).items()}
+    fit(
+        RevisionTrainer, trained, examples, Collator(objective), settings, run.folder,
+        seed=stage.seed, weighting=weighting, lengths=lengths, weights=by_role,
+    )  # fmt: skip
+    if updates is not None:
+        updates.merge_and_unload()
+    whole = gather_weights(network) if settings.shard else None
+    on_main_process(lambda: checkpoint.save(run.folder / MODEL, weights=whole))
+
+
+def rows_of_data(
+    stage: LearningStage, run: Run, checkpoint: Checkpoint, maker: ExampleMaker,
+    make: Callable[[Item], Example],
+) -> tuple[Rows[Example], Sequence[int] | None]:  # fmt: skip
+    """The rows that `make` makes of all data, with their lengths in tokens if grouped by them."""
+    prompt = checkpoint.config.prompt
+    items: Mapping[str, Sequence[Item]] = {
+        name: fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
+        for name in stage.data
+    }
+    rows: Any = ConcatDataset(
+        [Examples(found, make, keep=name in DATA) for name, found in items.items()]
+    )
+    if not stage.optimisation.group_by_length:
+        return rows, None
+    return rows, [length for found in items.values() for length in _lengths(found, checkpoint)]
+
+
+def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequence[Item]:
+    """The items of stored records whose answers fit in the canvas.
+
+    The ids of the others are written to `LEFT_OUT` in the stage's folder. Checked before the first
+    step, and not when their turn comes. Raises ValueError naming the first if they are more than
+    `MOST_LEFT_OUT` of all.
+    """
+    if not isinstance(items, RecordItems):
+        return items
+    fits = [
+        stored.tokens < maker.most or maker.fits(item.dialogues)
+        for stored, item in zip(items.store, items, strict=True)
+    ]
+    lost = [item.id for item, good in zip(items, fits, strict=True) if not good]
+    if len(lost) > MOST_LEFT_OUT * len(items):
+        raise ValueError(
+            f"{len(lost)} of {len(items)} records have an answer that leaves no room to stop within"
+            f" {maker.most} tokens ({MOST_LEFT_OUT:.0%} may); the first: {lost[0]}"
+        )
+    if not lost:
+        return items
+    names = "".join(f"{name}\n" for name in lost)
+    on_main_process(lambda: replace_file(folder / LEFT_OUT, names))
+    return items.only([number for number, good in enumerate(fits) if good])
+
+
+def _lengths(items: Sequence[Item], checkpoint: Checkpoint) -> list[int]:
+    """Tokens of each item, text and picture; those of registered data are all alike."""
+    if not isinstance(items, RecordItems):
+        return [0] * len(items)
+    config = checkpoint.model.config
+    chosen = (items.store[number] for number in items.numbers)
+    return [stored.tokens + image_tokens(stored.size, config) for stored in chosen]

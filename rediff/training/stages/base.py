@@ -1,0 +1,136 @@
+"""What a kind of stage is: its settings, what it reads and makes, how it runs, what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from transformers import LlavaOnevisionForConditionalGeneration
+
+from rediff.captioners.sources import pick_device
+from rediff.data.store import RecordStore
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.config import Dtype, read_captioner_config
+from rediff.plugins import TRAINING, Registry
+from rediff.training.data import DATA
+from rediff.training.drafts import Draft
+from rediff.training.items import Item, RecordItems
+from rediff.training.strict import Strict
+
+if TYPE_CHECKING:
+    from rediff.training.estimate import PlannedStage, Planner
+    from rediff.training.recipe import Recipe
+
+MODEL = "model"
+"""Folder of the checkpoint in the folder of a stage that makes one."""
+Makes = Literal["model", "drafts", "corrections", "records"]
+REFERENCES: Mapping[str, Makes] = {
+    "start": "model", "stage": "model", "drafts": "drafts", "corrections": "corrections",
+    "data": "records",
+}  # fmt: skip
+"""The fields by which a stage or an export names stages, and what these must make."""
+Data = tuple[str, ...]
+"""What a stage learns from: names of registered data, or of `records` stages. The rows of several
+are put together."""
+
+
+class Stage(Strict):
+    """One stage of a recipe. A kind of stage is a subclass, registered by `register_stage`.
+
+    `seed`: of everything that the stage draws. `start`, `drafts`, `corrections`, `data`: where a
+    kind has these fields, they name the stages that it reads (see `REFERENCES`).
+    """
+
+    kind: str
+    seed: int = 0
+
+    makes: ClassVar[Makes] = "model"
+    """What other stages can read from its folder."""
+    alone: ClassVar[bool] = False
+    """Whether the first process runs it while the others wait."""
+    draws: ClassVar[bool] = True
+    """Whether its output depends on its seed."""
+
+    def run(self, run: Run) -> None:
+        """Makes the output in `run.folder`, in this process, or this process's part of it."""
+        raise NotImplementedError
+
+    def estimate(self, name: str, planner: Planner) -> PlannedStage:
+        """What the stage will take; nothing is known by default."""
+        from rediff.training.estimate import PlannedStage
+
+        return PlannedStage(name, self.kind)
+
+    def network(self, recipe: Recipe) -> LlavaOnevisionForConditionalGeneration | None:
+        """The network that a stage without predecessors starts with, on the meta device."""
+        return None
+
+
+STAGES = Registry[type[Stage]]("kind of stage", TRAINING)
+
+
+def register_stage(kind: str) -> Callable[[type[Stage]], type[Stage]]:
+    """Registers a kind of stage under the `kind` that recipes call it by."""
+    return STAGES.register(kind)
+
+
+def references(part: Any) -> Iterator[tuple[str, str]]:
+    """The fields by which a stage or an export names stages, each with a name that it holds."""
+    for field in REFERENCES:
+        named = getattr(part, field, None) or ()
+        for name in (named,) if isinstance(named, str) else named:
+            if field != "data" or name not in DATA:
+                yield field, name
+
+
+def needs(stage: Stage) -> tuple[str, ...]:
+    """Names of the stages whose folders a stage reads."""
+    return tuple(name for _, name in references(stage))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recipe under way: `root` holds the folders of its stages, `folder` is that of this one."""
+
+    recipe: Recipe
+    root: Path
+    folder: Path
+
+    def checkpoint(self, stage: str, *, dtype: Dtype) -> Checkpoint:
+        """The model that a stage made."""
+        return Checkpoint.load(self.root / stage / MODEL, dtype=dtype)
+
+    def decoder(self, stage: str) -> Checkpoint:
+        """The same for decoding: on a GPU if there is one, in the precision of its config."""
+        return Checkpoint.load(self.root / stage / MODEL, device=pick_device())
+
+    def prompt_of(self, drafts: str) -> str:
+        """The prompt that asked for the captions among a stage's drafts."""
+        return read_captioner_config(self.start_of(drafts)).prompt
+
+    def start_of(self, drafts: str) -> Path:
+        """The folder of the checkpoint that wrote a stage's drafts."""
+        return self.root / str(getattr(self.recipe.stages[drafts], "start")) / MODEL  # noqa: B009
+
+    def items(self, name: str, prompt: str, *, seed: int = 0) -> Sequence[Item]:
+        """The training data of that name. `prompt`: what asks for a caption."""
+        if name in DATA:
+            return DATA[name].items(self.recipe, self.root, prompt, seed)
+        return RecordItems(RecordStore(self.root / name))
+
+    def items_of(
+        self, drafts: Iterable[Draft], data: Sequence[str], prompt: str
+    ) -> dict[str, Item]:
+        """The items that drafts are about, by their ids.
+
+        Raises ValueError naming a draft whose picture is not among `data`.
+        """
+        wanted = {draft.id for draft in drafts}
+        found = {
+            item.id: item for name in data for item in self.items(name, prompt) if item.id in wanted
+        }
+        if missing := wanted - found.keys():
+            raise ValueError(f"no picture {min(missing)!r} in the training data")
+        return found

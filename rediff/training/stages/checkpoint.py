@@ -1,0 +1,53 @@
+"""The stage `checkpoint`: a diffusion model from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import torch
+from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
+
+from rediff.models import llada_v
+from rediff.models.checkpoint import Checkpoint
+from rediff.training.stages.base import MODEL, Makes, Run, Stage, register_stage
+
+if TYPE_CHECKING:
+    from rediff.training.recipe import Recipe
+
+
+@register_stage("checkpoint")
+class CheckpointStage(Stage):
+    """A diffusion checkpoint from elsewhere: `folder`, as `Checkpoint.load` reads it.
+
+    `sha256`: of its weights, so that another checkpoint in the same folder is another stage.
+    """
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    folder: str | None = None
+    sha256: str | None = None
+
+    makes: ClassVar[Makes] = "model"
+    alone: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
+
+    def run(self, run: Run) -> None:
+        """Raises ValueError if it is not a diffusion checkpoint."""
+        assert self.folder is not None
+        checkpoint = Checkpoint.load(Path(self.folder), dtype="stored")
+        if checkpoint.config.kind != "diffusion":
+            raise ValueError(f"{self.folder} is not a diffusion checkpoint")
+        checkpoint.with_config(canvas=run.recipe.canvas).save(run.folder / MODEL)
+
+    def network(self, recipe: Recipe) -> LlavaOnevisionForConditionalGeneration:
+        """The network of the folder; LLaDA-V's published shape where none is named."""
+        with torch.device("meta"):
+            return LlavaOnevisionForConditionalGeneration(self._network_config())
+
+    def _network_config(self) -> LlavaOnevisionConfig:
+        if self.folder is None:
+            return llada_v.model_config(llada_v.PUBLISHED)
+        folder = Path(self.folder)
+        if llada_v.is_official(folder):
+            return llada_v.read_config(folder)
+        return LlavaOnevisionConfig.from_pretrained(folder)

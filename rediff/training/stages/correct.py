@@ -1,0 +1,59 @@
+"""The stage `correct`: Stage II of ReDiff, online self-correction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from pydantic import model_validator
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.training.data import DATA
+from rediff.training.data_order import Rows
+from rediff.training.drafts import CORRECTIONS, Correction, read_lines
+from rediff.training.examples import Example, ExampleMaker, Examples
+from rediff.training.learning import rows_of_data, train_checkpoint
+from rediff.training.objectives import MaskRatio, SelfCorrection
+from rediff.training.stages.base import Run, register_stage
+from rediff.training.stages.revise import RevisingStage
+
+
+@register_stage("correct")
+class CorrectStage(RevisingStage):
+    """Stage II, online self-correction, on an expert's corrections of the model's own drafts.
+
+    `corrections`: an `expert` stage, or None: then the edits of `data` are those of drafts.
+    `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the drafts
+    that are partly masked too, as drafts are while they are decoded. `loss_weights`: the paper
+    trains on the corrected segments alone (`keep: 0`), which unlearns to keep what is right.
+    """
+
+    kind: Literal["correct"] = "correct"
+    corrections: str | None = None
+    stage1_share: float = 0.25
+    masked_share: float = 0.0
+    suffix_share: float = 0.5
+
+    @model_validator(mode="after")
+    def _ungrouped(self) -> CorrectStage:
+        if self.corrections is not None and self.optimisation.group_by_length:
+            raise ValueError("'group_by_length' groups data, and not 'corrections' of drafts")
+        return self
+
+    def run(self, run: Run) -> None:
+        checkpoint = self.load_start(run)
+        stage1 = self.foundational_revision(checkpoint, MaskRatio())
+        objective = SelfCorrection(checkpoint.ids, stage1, self.stage1_share, self.masked_share)
+        rows = self._rows(run, checkpoint)
+        train_checkpoint(self, run, checkpoint, objective, rows, weights=self.loss_weights)
+
+    def _rows(self, run: Run, checkpoint: Checkpoint) -> tuple[Rows[Example], Sequence[int] | None]:
+        maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
+        if self.corrections is None:
+            return rows_of_data(self, run, checkpoint, maker, maker.drafted)
+        corrections = list(read_lines(run.root / self.corrections / CORRECTIONS, Correction))
+        drafts = (correction.draft for correction in corrections)
+        items = run.items_of(drafts, self.data, checkpoint.config.prompt)
+        keep = all(name in DATA for name in self.data)
+        return Examples(corrections, partial(maker.corrected, items=items), keep=keep), None

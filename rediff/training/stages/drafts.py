@@ -1,0 +1,53 @@
+"""The stage `drafts`: what the model itself writes about training pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from rediff.training.drafting import Drafter, DraftRequest, draft_all
+from rediff.training.drafts import DRAFTS
+from rediff.training.estimate import PlannedStage, Planner, forward_operations
+from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
+
+
+@register_stage("drafts")
+class DraftsStage(Stage):
+    """Drafts by a checkpoint with refinement on, the same pictures at every budget.
+
+    `pictures`: how many, the first of each of the data. Of a picture's questions, one is asked.
+    """
+
+    kind: Literal["drafts"] = "drafts"
+    start: str
+    data: Data = ("captions",)
+    sampler: str = "refine"
+    tokens_per_step: tuple[Annotated[int, Field(gt=0)], ...]
+    pictures: int
+    batch_size: int = Field(default=32, gt=0)
+
+    makes: ClassVar[Makes] = "drafts"
+
+    def run(self, run: Run) -> None:
+        checkpoint = run.decoder(self.start)
+        items = [
+            item
+            for name in self.data
+            for item in run.items(name, checkpoint.config.prompt)[: self.pictures]
+        ]
+        requests = [
+            DraftRequest(item, item.asked, budget)
+            for budget in self.tokens_per_step
+            for item in items
+        ]
+        drafter = Drafter(checkpoint, self.sampler, self.batch_size)
+        draft_all(drafter, requests, run.folder, run.folder / DRAFTS)
+
+    def estimate(self, name: str, planner: Planner) -> PlannedStage:
+        passes = sum(planner.recipe.canvas // budget for budget in self.tokens_per_step)
+        tokens = self.pictures * len(self.data) * passes * planner.row.tokens
+        return PlannedStage(
+            name, self.kind, passes, planner.network.num_parameters(), tokens=tokens,
+            hours=tokens * forward_operations(planner.network, planner.row) / planner.hourly,
+        )  # fmt: skip

@@ -1,0 +1,111 @@
+"""The stage `expert`: somebody says what is wrong with the drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import model_validator
+
+from rediff.llm_client.prices import PICTURE_TOKENS, dollars, load_prices
+from rediff.plugins import TRAINING, Registry
+from rediff.training.drafts import (
+    CORRECTIONS,
+    COST,
+    DRAFTS,
+    Correction,
+    Cost,
+    Draft,
+    read_lines,
+    write_lines,
+)
+from rediff.training.estimate import PlannedStage, Planner
+from rediff.training.items import Item
+from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
+from rediff.training.stages.drafts import DraftsStage
+from rediff.training.stages.experts.settings import Server
+
+EXPERT_IN, EXPERT_OUT = 500, 700
+"""Tokens of an expert's prompt with both texts, and of its reply with some reasoning."""
+
+
+@register_stage("expert")
+class ExpertStage(Stage):
+    """Corrections of drafts by an expert.
+
+    `expert`: its registered name. `oracle` knows the scene. `weak` is an oracle about a scene in
+    which each fact is wrong with probability `error_rate`. `self` is no expert: the full-step
+    decode of `start` by `sampler` is the target. `server` is a model behind a server, shown the
+    picture, its right answer and the draft; it is asked by one process, so start such a stage
+    alone and not with torchrun.
+    """
+
+    kind: Literal["expert"] = "expert"
+    drafts: str
+    data: Data = ("captions",)
+    expert: str = "oracle"
+    server: Server | None = None
+    error_rate: float = 0.0
+    start: str | None = None
+    sampler: str = "refine"
+
+    makes: ClassVar[Makes] = "corrections"
+
+    @model_validator(mode="after")
+    def _whole(self) -> ExpertStage:
+        wanted = EXPERTS[self.expert].field
+        for name, expert in EXPERTS.items():
+            if expert.field and bool(getattr(self, expert.field)) != (expert.field == wanted):
+                raise ValueError(f"{expert.field!r} belongs to the expert {name!r} and to no other")
+        return self
+
+    def run(self, run: Run) -> None:
+        drafts = list(read_lines(run.root / self.drafts / DRAFTS, Draft))
+        items = run.items_of(drafts, self.data, run.prompt_of(self.drafts))
+        EXPERTS[self.expert].correct(self, run, drafts, items)
+
+    def estimate(self, name: str, planner: Planner) -> PlannedStage:
+        drafts = planner.recipe.stages[self.drafts]
+        if self.server is None or not isinstance(drafts, DraftsStage):
+            return PlannedStage(name, self.kind)
+        calls = drafts.pictures * len(drafts.data) * len(drafts.tokens_per_step)
+        tokens = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
+        price = load_prices().get(self.server.model)
+        cost = dollars(price, *tokens, batch=self.server.batch)
+        return PlannedStage(name, self.kind, calls=calls, dollars=cost)
+
+
+Correct = Callable[[ExpertStage, Run, Sequence[Draft], Mapping[str, Item]], None]
+"""Writes the corrections of drafts, whose items are given by id, to the stage's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expert:
+    """An expert. `field`: the setting of the stage that this expert alone needs, if there is one."""
+
+    correct: Correct
+    field: str | None = None
+
+
+EXPERTS = Registry[Expert]("expert", TRAINING)
+
+
+def register_expert(name: str, *, field: str | None = None) -> Callable[[Correct], Correct]:
+    """Registers an expert: decorates the function that corrects drafts (see `write_corrections`).
+
+    It is called in all processes.
+    """
+
+    def decorate(correct: Correct) -> Correct:
+        EXPERTS.add(name, Expert(correct, field), module=correct.__module__)
+        return correct
+
+    return decorate
+
+
+def write_corrections(folder: Path, corrections: Sequence[Correction], cost: Cost) -> None:
+    """Writes what an expert said of all drafts, and what it took."""
+    write_lines(folder / CORRECTIONS, corrections)
+    write_lines(folder / COST, [cost])

@@ -1,0 +1,1 @@
+"""Experts, one file each."""

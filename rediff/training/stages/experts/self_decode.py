@@ -1,0 +1,39 @@
+"""The expert `self`: the model's own full-step decode as the right answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rediff.training.distributed import on_main_process
+from rediff.training.drafting import Drafter, DraftRequest, draft_all
+from rediff.training.drafts import Correction, Cost, Draft, read_lines
+from rediff.training.edits import changes
+from rediff.training.items import Item
+from rediff.training.stages.base import Run
+from rediff.training.stages.expert import ExpertStage, register_expert, write_corrections
+
+SELF = "self.jsonl"
+BATCH = 32
+
+
+@register_expert("self", field="start")
+def correct_by_self(
+    stage: ExpertStage, run: Run, drafts: Sequence[Draft], items: Mapping[str, Item]
+) -> None:
+    """Decodes each picture at one token a step, and takes that for the truth of its drafts."""
+    assert stage.start is not None
+    drafter = Drafter(run.decoder(stage.start), stage.sampler, BATCH)
+    asked = dict.fromkeys((draft.id, draft.dialogue) for draft in drafts)
+    requests = [DraftRequest(items[row_id], dialogue, 1) for row_id, dialogue in asked]
+    draft_all(drafter, requests, run.folder, run.folder / SELF)
+
+    def compare() -> None:
+        decodes = list(read_lines(run.folder / SELF, Draft))
+        best = dict(zip(asked, decodes, strict=True))
+        corrections = [
+            Correction.of(d, changes(d.words, best[d.id, d.dialogue].words)) for d in drafts
+        ]
+        cost = Cost(nfe=sum(decode.nfe for decode in decodes))
+        write_corrections(run.folder, corrections, cost)
+
+    on_main_process(compare)

@@ -1,0 +1,60 @@
+"""The stage `predict`: mask-prediction of true responses, or next-token prediction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.tiny import is_causal, make_causal
+from rediff.training.data import fact_vocabulary
+from rediff.training.estimate import Planner, RowSize
+from rediff.training.examples import ExampleMaker
+from rediff.training.learning import LearningStage, rows_of_data, train_checkpoint
+from rediff.training.objectives import MaskedPrediction, MaskRatio, NextToken, Objective
+from rediff.training.stages.base import Run, register_stage
+
+
+@register_stage("predict")
+class PredictStage(LearningStage):
+    """Mask-prediction (or, with `causal`, next-token prediction) of true responses.
+
+    `canvas`: tokens of the canvas, the recipe's unless given. Single sentences on a short canvas
+    bind the things of a picture to their words within minutes; whole captions alone never get
+    there. `facts_only`: mask only the words that state facts, so that grounding is learnt before
+    style. `levels`, `power`: see `MaskRatio`. `suffix_share`: see `mask_tokens`.
+    """
+
+    kind: Literal["predict"] = "predict"
+    causal: bool = False
+    canvas: int | None = None
+    facts_only: bool = False
+    levels: tuple[float, float] = (0.0, 1.0)
+    power: float = 1.0
+    suffix_share: float = 0.0
+    weighting: Literal["uniform", "paper"] = "uniform"
+
+    def run(self, run: Run) -> None:
+        checkpoint = self.load_start(run)
+        if self.causal and not is_causal(checkpoint.model):
+            checkpoint = _autoregressive(checkpoint)
+        facts = fact_vocabulary(self.data, checkpoint) if self.facts_only else None
+        ids = checkpoint.ids
+        objective: Objective = (
+            NextToken(ids, facts)
+            if self.causal
+            else MaskedPrediction(
+                ids, MaskRatio(*self.levels, self.power), facts, self.suffix_share
+            )
+        )
+        maker = ExampleMaker(checkpoint, self.canvas or run.recipe.canvas, longest=self.longest)
+        rows = rows_of_data(self, run, checkpoint, maker, maker)
+        train_checkpoint(self, run, checkpoint, objective, rows, weighting=self.weighting)
+
+    def row(self, planner: Planner) -> RowSize:
+        return planner.row.on_canvas(self.canvas)
+
+
+def _autoregressive(start: Checkpoint) -> Checkpoint:
+    causal = replace(start, model=make_causal(start.model))
+    return causal.with_config(kind="autoregressive")

@@ -1,0 +1,65 @@
+"""The stage `revise`: Stage I of ReDiff, foundational revision."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.training.data import fact_vocabulary
+from rediff.training.examples import ExampleMaker
+from rediff.training.learning import LearningStage, LossWeights, rows_of_data, train_checkpoint
+from rediff.training.losses import Weighting
+from rediff.training.objectives import FoundationalRevision, MaskRatio
+from rediff.training.stages.base import Run, register_stage
+
+
+class RevisingStage(LearningStage):
+    """What both revision stages inject into true responses (arXiv 2510.19871, section 3.1).
+
+    `syntax_rate`, `hallucination_rate`: see `inject_errors`. `suffix_share`: see `mask_tokens`.
+    `loss_weights`: by role of a position, 1 where none is given (see `weights_of`).
+    """
+
+    syntax_rate: float = 0.1
+    hallucination_rate: float = 0.1
+    suffix_share: float = 0.0
+    loss_weights: LossWeights = Field(default_factory=dict)
+
+    def foundational_revision(
+        self, checkpoint: Checkpoint, levels: MaskRatio, *, tied: bool = False
+    ) -> FoundationalRevision:
+        """The Stage I objective with these rates."""
+        return FoundationalRevision(
+            checkpoint.ids, torch.tensor(checkpoint.word_ids),
+            fact_vocabulary(self.data, checkpoint), levels, self.syntax_rate,
+            self.hallucination_rate, self.suffix_share, tied,
+        )  # fmt: skip
+
+
+@register_stage("revise")
+class ReviseStage(RevisingStage):
+    """Stage I, foundational revision: masks, random tokens and false facts to restore, and what is
+    right to keep.
+
+    `tied`: both rates grow with the mask ratio (see `FoundationalRevision`). `levels`, `power`: see
+    `MaskRatio`.
+    """
+
+    kind: Literal["revise"] = "revise"
+    tied: bool = False
+    levels: tuple[float, float] = (0.0, 1.0)
+    power: float = 1.0
+    weighting: Weighting = "uniform"
+
+    def run(self, run: Run) -> None:
+        checkpoint = self.load_start(run)
+        levels = MaskRatio(*self.levels, self.power)
+        objective = self.foundational_revision(checkpoint, levels, tied=self.tied)
+        maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
+        train_checkpoint(
+            self, run, checkpoint, objective, rows_of_data(self, run, checkpoint, maker, maker),
+            weights=self.loss_weights, weighting=self.weighting,
+        )  # fmt: skip

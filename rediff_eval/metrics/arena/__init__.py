@@ -1,1 +1,0 @@
-"""CapArena-Auto: captions against those of reference models, pair by pair."""

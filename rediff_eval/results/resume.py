@@ -1,0 +1,131 @@
+"""Which run folder a command resumes in, and which it must leave alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rediff.captioners.sources import ModelSource
+from rediff.io.files import replace as write
+from rediff.io.part_store import is_taken
+from rediff_eval.benchmarks.sample import SampleSet
+from rediff_eval.captioning.caption_store import PARTS
+from rediff_eval.captioning.config import CaptioningConfig
+from rediff_eval.metrics.config import ScoringConfig
+from rediff_eval.metrics.preset import current_name
+from rediff_eval.results.finished import RESULTS, read_results
+
+if TYPE_CHECKING:
+    from rediff.llm_client.server import ServerSpec
+
+RUNS = Path("runs")
+SETTINGS = "settings.sha256"
+"""Mark of a run folder: a hash of all that its command asked for."""
+
+
+def settings_hash(settings: Sequence[object]) -> str:
+    """What tells a run from those of other settings, from the text of its configurations."""
+    return hashlib.sha256(repr(list(settings)).encode()).hexdigest()
+
+
+def choose_folder(task: str, settings: Sequence[object], root: Path = RUNS) -> Path:
+    """The newest unfinished folder of the same settings that nobody works in, else a new one.
+
+    A new folder is named after the task and the time.
+    """
+    mine = settings_hash(settings)
+    for folder in sorted(root.glob(f"{task}-*"), reverse=True):
+        mark = folder / SETTINGS
+        unfinished = mark.is_file() and not (folder / RESULTS).is_file()
+        if unfinished and mark.read_text() == mine and not is_taken(folder / PARTS):
+            return folder
+    return root / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def mark_folder(folder: Path, settings: Sequence[object]) -> None:
+    """Leaves the mark by which `choose_folder` finds the run again."""
+    write(folder / SETTINGS, settings_hash(settings))
+
+
+def check_folder(
+    folder: Path, task: str, samples: SampleSet, captioning: CaptioningConfig,
+    scoring: ScoringConfig, judge: ServerSpec | None,
+) -> None:  # fmt: skip
+    """Raises ValueError if the folder holds results that this run would take away: of another task,
+    data, judge or way to score, of models, samplers or budgets that it does not have, or of more
+    samples."""
+    if not (folder / RESULTS).is_file():
+        return
+    manifest = read_results(folder)["manifest"]
+    same = {
+        **_same_data(manifest, task, samples),
+        **_same_captioning(manifest, captioning),
+        **_same_scoring(manifest, scoring, judge),
+    }
+    differing = [what for what, is_same in same.items() if not is_same]
+    if differing:
+        raise ValueError(
+            f"{folder} holds a finished run with other {' and '.join(differing)}: choose another"
+            " --out"
+        )
+
+
+def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> None:
+    """The same for captions that were made elsewhere, in the file `where`."""
+    if not (folder / RESULTS).is_file():
+        return
+    manifest = read_results(folder)["manifest"]
+    before = (
+        manifest["task"]["name"], manifest["data"]["sha256"],
+        next((m["from"].partition(":")[2] for m in manifest["models"].values()), None),
+    )  # fmt: skip
+    if before != (task, samples.digest, where):
+        raise ValueError(f"{folder} holds other results; choose another --out")
+
+
+def _same_data(manifest: Mapping[str, Any], task: str, samples: SampleSet) -> dict[str, bool]:
+    data = manifest["data"]
+    whole = samples.name.partition(", first ")[0]
+    path = None if samples.place is None else str(samples.place)
+    return {
+        "task": manifest["task"]["name"] == task,
+        "data": data["name"].partition(", first ")[0] == whole and data.get("path") == path,
+        "samples": data["samples"] <= len(samples.samples),
+    }
+
+
+def _same_captioning(manifest: Mapping[str, Any], config: CaptioningConfig) -> dict[str, bool]:
+    models = config.models
+    asked_before = set(manifest.get("asked", manifest["models"]))
+    return {
+        "models": asked_before <= set(asked(models))
+        or ("asked" not in manifest and asked_before <= {model.name for model in models}),
+        "samplers": _holds(config.samplers, manifest["samplers"]),
+        "steps": _holds(config.steps, manifest["steps"]),
+        "guidance": manifest.get("guidance", config.guidance) == config.guidance,
+    }
+
+
+def _same_scoring(
+    manifest: Mapping[str, Any], config: ScoringConfig, judge: ServerSpec | None
+) -> dict[str, bool]:
+    preset = manifest.get("scoring", {}).get("preset", config.preset)
+    judged_by = manifest.get("judge") or {}
+    return {
+        "scoring": current_name(preset) == config.preset,
+        "judge": not judged_by or (judge is not None and judged_by.get("model") == judge.model),
+    }
+
+
+def asked(models: Iterable[ModelSource]) -> list[str]:
+    """The models with the samplers that were asked for, as a manifest has them."""
+    return [model.asked for model in models]
+
+
+def _holds(now: Iterable[Any], before: Iterable[Any]) -> bool:
+    """Whether all that was chosen before is chosen now; nothing chosen is a choice of its own."""
+    kept, chosen = set(before), set(now)
+    return kept == chosen if not kept or not chosen else kept <= chosen

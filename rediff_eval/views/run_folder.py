@@ -1,0 +1,70 @@
+"""The files of a finished run.
+
+`results.json` (all numbers and what made them), `results.csv` (long form), `samples.csv` (each
+sample's values), `captions.jsonl`, `judgements.jsonl` (what a judge said, or why it did not),
+`leaderboard.md`, `quality.png`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rediff.io.files import replace as write
+from rediff_eval.captioning.outcome import Outcome
+from rediff_eval.results.finished import CAPTIONS, RESULTS
+from rediff_eval.results.numbers import Results, to_csv, to_samples_csv
+from rediff_eval.views.plots import plot_quality
+from rediff_eval.views.tables import to_markdown
+
+JUDGEMENTS = "judgements.jsonl"
+QUALITY = "quality.png"
+
+
+def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Writes all files, each whole or not at all; the picture only where budgets differ."""
+    lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
+    write(folder / CAPTIONS, "".join(lines))
+    for stale in (JUDGEMENTS, QUALITY):
+        (folder / stale).unlink(missing_ok=True)
+    if judged := "".join(json.dumps(row) + "\n" for row in judgement_rows(results)):
+        write(folder / JUDGEMENTS, judged)
+    write(folder / "samples.csv", to_samples_csv(results))
+    write(folder / "results.csv", to_csv(results))
+    write(folder / "leaderboard.md", to_markdown(results))
+    ranked = [c for c in results.conditions if results.main_metric in c.metrics]
+    if len({condition.tokens_per_step for condition in ranked} - {None}) > 1:
+        picture = io.BytesIO()
+        plot_quality(results, picture)
+        write(folder / QUALITY, picture.getvalue())
+    write(folder / RESULTS, json.dumps(results.to_record(), indent=2) + "\n")
+
+
+def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """The lines of `captions.jsonl`: the condition, the sample's id, and its answer or error.
+
+    `said`: what was asked of this sample alone.
+    """
+    condition = asdict(outcome.condition)
+    for sample, answer in zip(outcome.samples, outcome.answers, strict=True):
+        asked = {"said": sample.dialogue} if sample.dialogue else {}
+        yield {**condition, "id": sample.id, **asked, **answer.to_record()}
+    for sample_id, error in outcome.failures.items():
+        yield {**condition, "id": sample_id, "error": error}
+
+
+def judgement_rows(results: Results) -> Iterator[dict[str, Any]]:
+    """The lines of `judgements.jsonl`: a condition's sample, a metric, and the verdict or the
+    reason why there is none."""
+    for condition in results.conditions:
+        place = {name: getattr(condition, name) for name in ("model", "sampler", "steps")}
+        for metric, verdicts in condition.judgements.items():
+            for sample_id, verdict in verdicts.items():
+                yield {**place, "id": sample_id, "metric": metric, **verdict}
+        for metric, failures in condition.unjudged.items():
+            for sample_id, reason in failures.items():
+                yield {**place, "id": sample_id, "metric": metric, "failed": reason}
