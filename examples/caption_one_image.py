@@ -1,6 +1,6 @@
 """Caption one picture, watch it being written, and look at every denoising step.
 
-    python caption_one_image.py [IMAGE]
+python caption_one_image.py [IMAGE]
 """
 
 import sys
@@ -14,7 +14,10 @@ def main(arguments: list[str]) -> None:
     image = Path(arguments[0]) if arguments else rediff.scene(3).image
 
     result = model.caption(
-        image, steps=10, trace=True, on_step=lambda step: print(int(step.masked.sum()), "masks left")
+        image,
+        steps=10,
+        trace=True,
+        on_step=lambda step: print(int(step.masked.sum()), "masks left"),
     )
     print(result.text)
     assert result.trace is not None

@@ -1,6 +1,6 @@
 """A metric of your own: one number for each caption. A task names it; tables show it.
 
-    rediff-eval run --plugin custom_metric.py --task custom_task/task.yaml --model rediff
+rediff-eval run --plugin custom_metric.py --task custom_task/task.yaml --model rediff
 """
 
 from rediff_eval import Answer, Sample, register_sample_metric

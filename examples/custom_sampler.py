@@ -22,10 +22,10 @@ class Leftmost:
 
     window: int = 8
 
-    def __call__(
-        self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int
-    ) -> Tensor:
-        near = eligible & (eligible.long().cumsum(dim=1) <= torch.clamp(quota, self.window)[:, None])
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        near = eligible & (
+            eligible.long().cumsum(dim=1) <= torch.clamp(quota, self.window)[:, None]
+        )
         return top_ranked(prediction.confidence, near, quota)
 
 

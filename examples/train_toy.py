@@ -1,6 +1,6 @@
 """Train ReDiff at toy size on the embedded scenes: every stage of the recipe in a minute or two.
 
-    python train_toy.py FOLDER
+python train_toy.py FOLDER
 """
 
 import sys

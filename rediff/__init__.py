@@ -1,1 +1,55 @@
-"""ReDiff: masked-diffusion captioning that revises its own visible tokens while it decodes."""
+"""ReDiff: a masked-diffusion captioner that revises its own visible tokens while it decodes.
+
+>>> import rediff
+>>> model = rediff.load("rediff")
+>>> caption = model.caption(rediff.scene(3).image, steps=10)
+>>> caption.text.split()[0] in {"a", "the", "there", "one", "this"}
+True
+
+What is listed here is imported when it is first used, so that `import rediff` takes no time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rediff.captioners.base import (
+        Capabilities,
+        Caption,
+        Captioner,
+        CaptionRequest,
+        Decoding,
+        Failure,
+    )
+    from rediff.captioners.sources import register_captioner
+    from rediff.decoding.plot import plot_trace
+    from rediff.decoding.registry import register_sampler
+    from rediff.loaded import LoadedModel, load
+    from rediff.scenes.example import ExampleScene, scene
+
+__all__ = [
+    "Capabilities", "Caption", "CaptionRequest", "Captioner", "Decoding", "ExampleScene",
+    "Failure", "LoadedModel", "load", "plot_trace", "register_captioner", "register_sampler",
+    "scene",
+]  # fmt: skip
+
+_MODULES = {
+    "Capabilities": "captioners.base", "Caption": "captioners.base",
+    "CaptionRequest": "captioners.base", "Captioner": "captioners.base",
+    "Decoding": "captioners.base", "ExampleScene": "scenes.example", "Failure": "captioners.base",
+    "LoadedModel": "loaded", "load": "loaded", "plot_trace": "decoding.plot",
+    "register_captioner": "captioners.sources", "register_sampler": "decoding.registry",
+    "scene": "scenes.example",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'rediff' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"rediff.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,6 +14,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,8 +28,8 @@ GROUP = "rediff.plugins"
 """Entry point group of installed plug-ins."""
 PLUGINS = "REDIFF_PLUGINS"
 """Environment variable: plug-ins to load, separated as paths are."""
-OURS = ("rediff",)
-"""Beginnings of the names of this project's packages: what they register is not a plug-in."""
+HOME = "rediff"
+"""The package of this project: what it defines is no plug-in."""
 TRAINING = (
     "rediff.training.stages", "rediff.training.stages.experts", "rediff.scenes.training",
 )  # fmt: skip
@@ -37,16 +38,17 @@ TRAINING = (
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[Value]):
-    """A registered value. `module`: the name of the module that registered it."""
+    """A registered value. `module`: the module that registered it. `home`: see `Registry`."""
 
     name: str
     value: Value
     module: str
+    home: str = HOME
 
     @property
     def origin(self) -> str:
         """Where it came from: `built in`, or the file or package of a plug-in."""
-        if is_ours(self.module):
+        if self.module.partition(".")[0] in (HOME, self.home):
             return "built in"
         root = source_root(self.module)
         return self.module if root is None else str(root)
@@ -56,7 +58,8 @@ class Registry(Generic[Value], Mapping[str, Value]):
     """Values by name, in the order of registration.
 
     `what`: a word for one of them, for messages. `packages`: their modules register the built-in
-    values; they are imported when a value is first looked up.
+    values; they are imported when a value is first looked up. `home`: the package whose values are
+    built in, beside those of `rediff`.
 
     >>> colours = Registry[int]("colour")
     >>> colours.add("red", 1, module=__name__)
@@ -65,8 +68,9 @@ class Registry(Generic[Value], Mapping[str, Value]):
     ValueError: unknown colour 'rad'; did you mean 'red'?
     """
 
-    def __init__(self, what: str, packages: Sequence[str] = ()) -> None:
+    def __init__(self, what: str, packages: Sequence[str] = (), *, home: str = HOME) -> None:
         self.what = what
+        self.home = home
         self.packages = list(packages)
         self.entries: dict[str, Entry[Value]] = {}
 
@@ -87,7 +91,7 @@ class Registry(Generic[Value], Mapping[str, Value]):
             raise ValueError(
                 f"plug-in {module}: the {self.what} {name!r} is registered already ({known.origin})"
             )
-        self.entries[name] = Entry(name, value, module)
+        self.entries[name] = Entry(name, value, module, self.home)
 
     def register(self, name: str) -> Callable[[Any], Any]:
         """A decorator that registers what it decorates."""
@@ -97,6 +101,27 @@ class Registry(Generic[Value], Mapping[str, Value]):
             return value
 
         return decorate
+
+    @contextmanager
+    def blaming(self, name: str) -> Iterator[None]:
+        """Turns an error of a plug-in into one that names it; built-in values raise their own.
+
+        Raises:
+            RuntimeError: naming the plug-in. Errors of files and disks (OSError) stay as they are.
+        """
+        entry = self.loaded().get(name)
+        if entry is None or entry.origin == "built in":
+            yield
+            return
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise RuntimeError(
+                f"plug-in {entry.origin}: the {self.what} {name!r} failed: {reason}"
+            ) from error
 
     def __getitem__(self, name: str) -> Value:
         """Raises ValueError that suggests the nearest name."""
@@ -150,9 +175,8 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    module_name = (
-        f"rediff_plugin_{path.stem}_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:8]}"
-    )
+    digest = hashlib.sha256(bytes(path.resolve())).hexdigest()[:8]
+    module_name = f"plugin_{path.stem}_{digest}"
     if module_name in sys.modules:
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)
@@ -166,11 +190,6 @@ def _import(name: str) -> ModuleType:
         del sys.modules[module_name]
         raise
     return module
-
-
-def is_ours(module: str) -> bool:
-    """Whether a module belongs to this project: to its method or its harness."""
-    return module.partition(".")[0].startswith(OURS)
 
 
 def source_root(module: str) -> Path | None:
@@ -190,13 +209,13 @@ def source_root(module: str) -> Path | None:
 def source_hash(values: Sequence[object]) -> dict[str, str]:
     """A hash of the source of every plug-in that defines one of the values, by its module.
 
-    All Python files of a package count. What this project defines is left out, since a version
+    All Python files of a package count. What this package defines is left out, since its version
     and a hash of all its code are part of every key.
     """
     found = {}
     for value in values:
         module = value.__module__ if hasattr(value, "__module__") else type(value).__module__
-        if is_ours(module) or module == "builtins":
+        if module.partition(".")[0] in (HOME, "builtins"):
             continue
         root = source_root(module)
         if root is None:

@@ -1,1 +1,31 @@
-"""The evaluation harness: tasks, metrics, runs and leaderboards for any captioner."""
+"""The evaluation harness: benchmarks, metrics, runs and leaderboards for any captioner.
+
+What is listed here is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rediff_eval.benchmarks.sample import Sample
+    from rediff_eval.captioning.answers import Answer
+    from rediff_eval.metrics.base import MetricInfo, register_metric, register_sample_metric
+
+__all__ = ["Answer", "MetricInfo", "Sample", "register_metric", "register_sample_metric"]
+
+_MODULES = {
+    "Answer": "captioning.answers", "MetricInfo": "metrics.base", "Sample": "benchmarks.sample",
+    "register_metric": "metrics.base", "register_sample_metric": "metrics.base",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'rediff_eval' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"rediff_eval.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

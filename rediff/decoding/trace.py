@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,17 @@ class Trace:
     def revisions(self) -> int:
         """How many times a visible token was replaced by another."""
         return int(self.revised.sum())
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the last step, words that were revised on the way in colour."""
+        if not self.words:
+            return html.escape(repr(self))
+        revised = self.revised.any(dim=0).tolist()
+        shown = [
+            f'<span style="color:#b0307a">{html.escape(word)}</span>' if was else html.escape(word)
+            for word, was in zip(self.words[-1], revised, strict=True)
+        ]
+        return f"<p>{' '.join(shown)}</p><p><small>{html.escape(repr(self))}</small></p>"
 
     def __repr__(self) -> str:
         steps, length = self.tokens.shape

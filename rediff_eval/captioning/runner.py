@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
-from rediff.captioners.sources import ModelSource
-from rediff.decoding.registry import find_sampler
+from rediff.captioners.sources import SCHEMES, ModelSource
+from rediff.decoding.registry import SAMPLERS, find_sampler
 from rediff.io.part_store import PartStore, work_through
 from rediff.io.rank import Rank
 from rediff_eval.benchmarks.sample import Sample
@@ -72,7 +72,7 @@ class CaptionRunner:
         else:
             placed = source
         assert source.identity  # computed before the model takes memory
-        with closing(placed.open()) as captioner:
+        with SCHEMES.blaming(source.scheme), closing(placed.open()) as captioner:
             capabilities = captioner.capabilities
             found = conditions_of(self.config, source, capabilities, self.tokens_per_step)
             conditions = [
@@ -111,7 +111,8 @@ class CaptionRunner:
                 self.store.append(_key(condition, sample), answer.to_record())
 
         done = len(mine) - len(todo)
-        with self.progress.task(condition.title, len(mine), done=done) as advance:
+        blaming = SAMPLERS.blaming(condition.sampler.partition(",")[0])
+        with blaming, self.progress.task(condition.title, len(mine), done=done) as advance:
             work_through(todo, self.config.batch_size, work, advance)
 
     def _is_done(self, condition: Condition, sample: Sample, *, traced: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
 
     from rediff.captioners.base import Caption
     from rediff.scenes.world import Scene
-
-
-LAST_SCENE = 9_999
-"""The last embedded scene that `scene:N` draws."""
 
 
 @click.command()
@@ -121,16 +116,12 @@ def load_picture(name: str) -> tuple[PIL.Image.Image, Scene | None]:
     Raises ValueError or OSError.
     """
     from rediff.data.images import open_image
+    from rediff.scenes.example import scene
 
     if not name.startswith("scene:"):
         return open_image(Path(name)), None
     number = name.removeprefix("scene:")
     if not number.isdecimal():
         raise ValueError(f"{name!r}: expected a number after 'scene:'")
-    from rediff.scenes.dataset import iterate_scenes
-    from rediff.scenes.render import render
-
-    if int(number) > LAST_SCENE:
-        raise ValueError(f"{name}: scenes are drawn one after another, up to scene:{LAST_SCENE}")
-    scene = next(itertools.islice(iterate_scenes("test"), int(number), None))
-    return render(scene), scene
+    found = scene(int(number))
+    return found.image, found.scene

@@ -158,7 +158,7 @@ PACKAGES = (
     "rediff_eval.metrics", "rediff_eval.metrics.capture", "rediff_eval.metrics.ngram",
     "rediff_eval.metrics.judged",
 )  # fmt: skip
-METRICS = Registry[MetricGroup]("metric", PACKAGES)
+METRICS = Registry[MetricGroup]("metric", PACKAGES, home="rediff_eval")
 
 
 def register_metric(

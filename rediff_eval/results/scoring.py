@@ -26,10 +26,10 @@ def score_condition(
     task: Task, samples: SampleSet, outcome: Outcome, resources: Resources
 ) -> ConditionResult:
     """All metrics of one condition, and a clause for each group of metrics that could not be run."""
-    found = [
-        _score_group(group, METRICS[group].make(resources), outcome)
-        for group in task.metrics_on(samples.kind)
-    ]
+    found = []
+    for group in task.metrics_on(samples.kind):
+        with METRICS.blaming(group):
+            found.append(_score_group(group, METRICS[group].make(resources), outcome))
     scores = {name: some for one in found for name, some in one.scored.scores.items()}
     condition = outcome.condition
     return ConditionResult(

@@ -1,0 +1,107 @@
+"""The front door: a model by name, ready to describe pictures one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
+from rediff.captioners.sources import Loading, ModelSource, find_model
+from rediff.data.images import open_image
+from rediff.decoding.registry import find_sampler
+from rediff.decoding.sampler import OnStep
+from rediff.io.quiet import quiet_libraries
+from rediff.plugins import load_plugins
+
+
+def load(name: str | os.PathLike[str], **loading: Any) -> LoadedModel:
+    """Loads a model.
+
+    Args:
+        name: a shipped or known name ("rediff"), a folder, a hub id, or `SCHEME:WHERE`; with
+            `:SAMPLER` after it to choose a sampler. See `find_model`.
+        loading: fields of `Loading`, as `device="cuda:1"`.
+
+    Raises:
+        ValueError, OSError: with one sentence, if there is no such model or it cannot be loaded.
+    """
+    load_plugins()
+    quiet_libraries()
+    source = find_model(os.fspath(name), Loading(**loading))
+    return LoadedModel(source, source.open())
+
+
+class LoadedModel:
+    """A loaded model. A context manager; close it to give back what it holds."""
+
+    def __init__(self, source: ModelSource, captioner: Captioner) -> None:
+        self.source = source
+        self.captioner = captioner
+
+    def caption(
+        self,
+        image: Image.Image | str | os.PathLike[str],
+        *,
+        ask: str | Sequence[str] | None = None,
+        sampler: str | None = None,
+        steps: int | None = None,
+        prefill: str | None = None,
+        guidance: float = 0.0,
+        trace: bool = False,
+        on_step: OnStep | None = None,
+    ) -> Caption:
+        """Describes a picture, or answers a question about it.
+
+        Args:
+            image: the picture, or its file.
+            ask: a question instead of a description; a sequence of questions and answers in turn
+                (a question last) is a dialogue.
+            sampler: see `find_sampler`; by default the one in the model's name, or its own.
+            steps: denoising steps; by default one for each token.
+            prefill: the beginning of an answer, which the model continues or revises.
+            guidance: scale of classifier-free guidance, 0 for none.
+            trace: record every denoising step in `Caption.trace`.
+            on_step: called after every denoising step.
+
+        Raises:
+            ValueError, OSError: for a picture that cannot be opened, or options that the model
+                does not take.
+            RuntimeError: if there is no caption, saying why.
+        """
+        picture = image if isinstance(image, Image.Image) else open_image(Path(image))
+        dialogue = (ask,) if isinstance(ask, str) else None if ask is None else tuple(ask)
+        if dialogue is not None and len(dialogue) % 2 == 0:
+            raise ValueError("ask: questions and answers in turn, a question first and last")
+        able, chosen = self.captioner.capabilities, sampler or self.source.sampler
+        if not able.takes_samplers and (chosen or trace or prefill or on_step):
+            raise ValueError(f"{self.source.name} ({able.kind}) takes no sampler, trace or prefill")
+        if not able.takes_steps and steps is not None:
+            raise ValueError(f"{self.source.name} ({able.kind}) has no denoising steps")
+        decoding = Decoding(
+            sampler=find_sampler(chosen) if chosen else None, steps=steps, trace=trace,
+            prefill=prefill, guidance=guidance, on_step=on_step,
+        )  # fmt: skip
+        request = CaptionRequest(image=picture, dialogue=dialogue, id="image")
+        (reply,) = self.captioner.caption([request], decoding)
+        if isinstance(reply, Failure):
+            raise RuntimeError(f"no caption: {reply.error}")
+        return reply
+
+    def close(self) -> None:
+        """Gives back memory, connections and processes."""
+        self.captioner.close()
+
+    def __enter__(self) -> LoadedModel:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        able = self.captioner.capabilities
+        length = "" if able.length is None else f", {able.length} tokens"
+        return f"LoadedModel({self.source.name!r}, {able.kind}{length}, sampler {able.sampler})"
