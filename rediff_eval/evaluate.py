@@ -1,4 +1,5 @@
-"""The whole road of an evaluation: load samples, caption them, score the captions, write results."""
+"""The whole road of an evaluation: load samples, caption them, score the captions, write
+results."""
 
 from __future__ import annotations
 

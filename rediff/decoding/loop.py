@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Prediction, predict
-from rediff.decoding.sampler import Denoiser, OnStep, RuleSampler
+from rediff.decoding.rules import LinearSchedule, Revise, Stop, Unmask
 from rediff.decoding.trace import Step, Trace, row_trace
+
+OnStep = Callable[[Step], None]
+"""Called with every denoising step, after it was applied."""
+
+
+class Denoiser(Protocol):
+    """All that a sampler knows of a model: image, prompt, padding and caches are hidden."""
+
+    passes: int
+    """Forward passes of one call: 1, or 2 with guidance."""
+    prompt_lengths: Tensor
+    """Positions in front of the canvas, of each row; int64 [B]."""
+
+    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
+        """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
+        ...
+
+
+class Rules(Protocol):
+    """The rules of a sampler; see `RuleSampler`."""
+
+    @property
+    def schedule(self) -> LinearSchedule: ...
+    @property
+    def unmask(self) -> Unmask: ...
+    @property
+    def revise(self) -> Revise: ...
+    @property
+    def stop(self) -> Stop: ...
+    @property
+    def block_length(self) -> int | None: ...
+    @property
+    def majority_eos(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +63,7 @@ class Decoded:
 
 @torch.inference_mode()
 def decode_by_rules(
-    sampler: RuleSampler,
+    sampler: Rules,
     denoiser: Denoiser,
     canvas: Canvas,
     steps: int,
@@ -70,7 +105,7 @@ def decode_by_rules(
 
 
 def _advance(
-    sampler: RuleSampler, canvas: Canvas, active: Tensor, prediction: Prediction, window: Tensor,
+    sampler: Rules, canvas: Canvas, active: Tensor, prediction: Prediction, window: Tensor,
     quota: Tensor, step: int, steps: int,
 ) -> Canvas:  # fmt: skip
     """The canvas after one step on the active rows [b]."""

@@ -19,23 +19,38 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Prediction, SpecialIds, check_finite
-from rediff.decoding.loop import Decoded, Recorder, split_steps
+from rediff.decoding.loop import Decoded, Denoiser, OnStep, Recorder, split_steps
 from rediff.decoding.rules import LinearSchedule
-from rediff.decoding.sampler import Denoiser, OfficialSampler, OnStep
 
 POSITIONS = 16
 """Positions whose float64 probabilities are computed together."""
 
 
+class OfficialOptions(Protocol):
+    """The options of the authors' `generate`; see `OfficialSampler`."""
+
+    @property
+    def revise(self) -> bool: ...
+    @property
+    def revise_topk(self) -> float: ...
+    @property
+    def revise_start(self) -> float: ...
+    @property
+    def block_length(self) -> int | None: ...
+    @property
+    def stop(self) -> bool: ...
+
+
 @torch.inference_mode()
 def decode_official(
-    sampler: OfficialSampler,
+    sampler: OfficialOptions,
     denoiser: Denoiser,
     canvas: Canvas,
     steps: int,
@@ -106,7 +121,7 @@ class _Plan:
 
 
 def _advance(
-    sampler: OfficialSampler, canvas: Canvas, active: Tensor, prediction: Prediction, plan: _Plan
+    sampler: OfficialOptions, canvas: Canvas, active: Tensor, prediction: Prediction, plan: _Plan
 ) -> Canvas:
     """The canvas after one step on the active rows [b]."""
     tokens, masked = canvas.tokens[active], canvas.masked[active]

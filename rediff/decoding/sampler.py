@@ -1,8 +1,8 @@
-"""What a sampler is: one made of rules, or the authors', known without a model and without torch."""
+"""What a sampler is: one made of rules, or the authors', known without a model and without
+torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -19,27 +19,8 @@ from rediff.decoding.rules import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from rediff.decoding.canvas import Canvas
-    from rediff.decoding.loop import Decoded
-    from rediff.decoding.trace import Step
-
-OnStep = Callable[["Step"], None]
-"""Called with every denoising step, after it was applied."""
-
-
-class Denoiser(Protocol):
-    """All that a sampler knows of a model: image, prompt, padding and caches are hidden."""
-
-    passes: int
-    """Forward passes of one call: 1, or 2 with guidance."""
-    prompt_lengths: Tensor
-    """Positions in front of the canvas, of each row; int64 [B]."""
-
-    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
-        """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
-        ...
+    from rediff.decoding.loop import Decoded, Denoiser, OnStep
 
 
 @runtime_checkable

@@ -26,7 +26,8 @@ class ServerUnusableError(RuntimeError):
 
 
 class ChatModel:
-    """Replies come from the cache where they were paid for, else from the request process or a batch.
+    """Replies come from the cache where they were paid for, else from the request process or a
+    batch.
 
     Close it at the end of its work.
     """
@@ -48,8 +49,8 @@ class ChatModel:
     ) -> list[Outcome | Failed]:
         """The outcome of each conversation, in order. `advance` is told of each that has ended.
 
-        One that raises ConversationError has failed for the reason that it says. Raises ServerUnusableError
-        if the first calls all say that no other would be answered.
+        One that raises ConversationError has failed for the reason that it says. Raises
+        ServerUnusableError if the first calls all say that no other would be answered.
         """
         table = _Table(conversations, advance, self._look_up)
         if self.spec.batch:

@@ -15,7 +15,8 @@ from rediff.llm_client.server import ServerSpec
 class RequestClient:
     """Hands requests to a request process process and takes its replies; one process per run.
 
-    The request process has a session of its own, so that Ctrl-C or a kill of the run does not reach it.
+    The request process has a session of its own, so that Ctrl-C or a kill of the run does not
+    reach it.
     """
 
     def __init__(self, spec: ServerSpec) -> None:

@@ -48,7 +48,8 @@ class ImageBatch:
 
 
 def prepare_images(images: Sequence[Image.Image], processor: ImageProcessor) -> ImageBatch:
-    """ImageBatch of any mode and size as tiles; a SigLIP processor takes each whole, as one tile."""
+    """ImageBatch of any mode and size as tiles; a SigLIP processor takes each whole, as one
+    tile."""
     rgb = [to_rgb(image) for image in images]
     sizes = tuple(image.size for image in rgb)
     if isinstance(processor, SiglipImageProcessorPil):

@@ -17,8 +17,8 @@ from rediff.training.data_order import ScheduledRow
 from rediff.training.objectives import Objective, TrainingRow
 
 Batch = dict[str, Any]
-"""`inputs`, what `CaptionerForTraining` takes; `target`, `role` int64 [B, R], `certain` bool [B, R], `level`
-float32 [B]."""
+"""`inputs`, what `CaptionerForTraining` takes; `target`, `role` int64 [B, R], `certain` bool [B,
+R], `level` float32 [B]."""
 
 
 @dataclass(frozen=True)

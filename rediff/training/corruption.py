@@ -25,9 +25,9 @@ class TokenRole(IntEnum):
 class Corrupted:
     """A batch of corrupted responses.
 
-    `tokens` int64 [B, R]: what the model sees. `role` int64 [B, R]: a `TokenRole` for each position.
-    `level` float32 [B]: the probability with which each row was masked. `certain` bool [B, R]:
-    positions that were masked whatever it is, None for none.
+    `tokens` int64 [B, R]: what the model sees. `role` int64 [B, R]: a `TokenRole` for each
+    position. `level` float32 [B]: the probability with which each row was masked. `certain` bool
+    [B, R]: positions that were masked whatever it is, None for none.
     """
 
     tokens: Tensor
@@ -101,10 +101,10 @@ def inject_errors(
 ) -> Corrupted:
     """Stage I: wrong visible tokens beside the masks (arXiv 2510.19871, section 3.1).
 
-    Of the visible positions, a share `syntax_rate` [0..1] takes a random id of `words`; of
-    those left, a share `hallucination_rate` of the positions that state a fact takes a wrong one.
-    `hallucinated_tokens` [B, R] holds that wrong fact for each position, or the target where there is none.
-    All other visible positions are trained too, as `CLEAN`: to keep what is right.
+    Of the visible positions, a share `syntax_rate` [0..1] takes a random id of `words`; of those
+    left, a share `hallucination_rate` of the positions that state a fact takes a wrong one.
+    `hallucinated_tokens` [B, R] holds that wrong fact for each position, or the target where there
+    is none. All other visible positions are trained too, as `CLEAN`: to keep what is right.
     """
     visible = clean.role == TokenRole.IGNORED
     noise = words[torch.randint(len(words), target.shape)]

@@ -9,16 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.models.tiny import TinyConfig
 from rediff.plugins import TRAINING, Registry
 from rediff.training.facts import FactVocabulary
 from rediff.training.items import Item
 from rediff.training.strict import Strict
 
-if TYPE_CHECKING:
-    from rediff.training.recipe import Recipe
+
+class RecipeSettings(Protocol):
+    """What a data source sees of a recipe."""
+
+    @property
+    def canvas(self) -> int: ...
+    @property
+    def model(self) -> TinyConfig: ...
+    def section(self, name: str) -> Section:
+        """The settings of a data source."""
+        ...
 
 
 class Section(Strict):
@@ -28,7 +38,7 @@ class Section(Strict):
         """What a stage's output depends on, as plain values."""
         return {}
 
-    def prompt_tokens(self, recipe: Recipe) -> int:
+    def prompt_tokens(self, recipe: RecipeSettings) -> int:
         """Tokens of picture and prompt in a row of this data, for estimates."""
         raise NotImplementedError
 
@@ -42,9 +52,9 @@ class DataSource:
     `check`: None, or a clause that says what the recipe lacks for them.
     """
 
-    items: Callable[[Recipe, Path, str, int], Sequence[Item]]
+    items: Callable[[RecipeSettings, Path, str, int], Sequence[Item]]
     facts: Callable[[Checkpoint], FactVocabulary]
-    check: Callable[[Recipe], str | None] = lambda recipe: None
+    check: Callable[[RecipeSettings], str | None] = lambda recipe: None
 
 
 DATA = Registry[DataSource]("training data", TRAINING)

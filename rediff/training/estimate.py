@@ -4,83 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from transformers import AutoTokenizer, LlavaOnevisionForConditionalGeneration
+from transformers import AutoTokenizer
 
 from rediff.data.mixture import Mixture, mix, tokenizer_folder
 from rediff.models.anyres import image_tokens
 from rediff.training.collator import CaptionerForTraining
 from rediff.training.lora import TARGETS
 from rediff.training.optimisation import Optimisation
+from rediff.training.planning import Network, PlannedStage, Planner, RowSize
+from rediff.training.recipe import Recipe
 from rediff.training.trainer import choose_trained, split_batch
-
-if TYPE_CHECKING:
-    from rediff.training.recipe import Recipe
 
 SAMPLE = 200
 """Records that are read to see how long rows are."""
 PICTURE, ANSWER, FRAME = (1000, 750), 200, 60
 """Where no data are named: a picture's size, an answer's tokens; and tokens of the chat format."""
-Network = LlavaOnevisionForConditionalGeneration
-
-
-@dataclass(frozen=True, slots=True)
-class RowSize:
-    """About how long a row is in tokens, with its picture, and how long its canvas is; and the
-    same of the longest row."""
-
-    tokens: int
-    canvas: int
-    most_tokens: int
-    most_canvas: int
-
-    def on_canvas(self, canvas: int | None) -> RowSize:
-        """The same rows on another canvas; on their own one for None."""
-        if canvas is None:
-            return self
-        return RowSize(
-            self.tokens - self.canvas + canvas, canvas,
-            self.most_tokens - self.most_canvas + canvas, canvas,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStage:
-    """What one stage takes; None where it takes none or nothing is known.
-
-    `parameters`, `trained`: of the network. `tokens`: in all rows of all steps or passes. `memory`:
-    bytes of one device. `calls`, `dollars`: of an expert's server.
-    """
-
-    stage: str
-    kind: str
-    steps: int | None = None
-    parameters: int | None = None
-    trained: int | None = None
-    tokens: int | None = None
-    memory: int | None = None
-    hours: float | None = None
-    calls: int | None = None
-    dollars: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Planner:
-    """What the stages of a recipe have in common.
-
-    `network`: on the meta device. `hourly`: operations of all devices in an hour.
-    """
-
-    recipe: Recipe
-    network: Network
-    row: RowSize
-    processes: int
-    hourly: float
 
 
 def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]:
@@ -94,7 +37,8 @@ def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]
     network = next((network for network in networks if network is not None), None)
     assert network is not None, "a recipe has a stage that starts"
     hourly = processes * tflops * 1e12 * 3600
-    planner = Planner(recipe, network, _row(recipe, network), processes, hourly)
+    row = _row(recipe, network)
+    planner = Planner(recipe.canvas, recipe.stages, network, row, processes, hourly)
     return [stage.estimate(name, planner) for name, stage in recipe.stages.items()]
 
 

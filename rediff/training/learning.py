@@ -19,13 +19,14 @@ from rediff.training.corruption import TokenRole
 from rediff.training.data import DATA
 from rediff.training.data_order import Rows
 from rediff.training.distributed import on_main_process
-from rediff.training.estimate import PlannedStage, Planner, RowSize, estimate_learning
+from rediff.training.estimate import estimate_learning
 from rediff.training.examples import Example, ExampleMaker, Examples
 from rediff.training.items import Item, RecordItems
 from rediff.training.lora import add_lora
 from rediff.training.losses import Weighting
 from rediff.training.objectives import Objective
 from rediff.training.optimisation import Optimisation
+from rediff.training.planning import PlannedStage, Planner, RowSize
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.base import MODEL, Data, Run, Stage
 from rediff.training.trainer import RevisionTrainer, fit

@@ -36,9 +36,9 @@ def loss_sums(
 ) -> Tensor:  # fmt: skip
     """Cross-entropy summed over the tokens of each role, float32 [len(TokenRole)].
 
-    `logits` [B, R, V], `target` int64 [B, R], `role` int64 [B, R] of `TokenRole`, `level` float [B],
-    `certain` bool [B, R]: positions masked whatever the level, None for none. To be divided by
-    `loss_counts`. `IGNORED` positions sum to 0, and their logits do not matter.
+    `logits` [B, R, V], `target` int64 [B, R], `role` int64 [B, R] of `TokenRole`, `level` float
+    [B], `certain` bool [B, R]: positions masked whatever the level, None for none. To be divided
+    by `loss_counts`. `IGNORED` positions sum to 0, and their logits do not matter.
     """
     chosen = role != TokenRole.IGNORED
     losses = torch.zeros(role.shape, device=logits.device)
@@ -67,7 +67,8 @@ def loss_counts(role: Tensor, *, weighting: Weighting = "uniform") -> Tensor:
 
 
 def loss_parts(sums: Tensor, counts: Tensor) -> Tensor:
-    """The mean loss of each role, float32 [len(TokenRole)]; 0 rather than nan where it has no token."""
+    """The mean loss of each role, float32 [len(TokenRole)]; 0 rather than nan where it has no
+    token."""
     return sums / counts.where(counts > 0, 1)
 
 

@@ -1,4 +1,5 @@
-"""Options that had another name before version 0.1: accepted, with a line that names the new one."""
+"""Options that had another name before version 0.1: accepted, with a line that names the new
+one."""
 
 from __future__ import annotations
 

@@ -19,8 +19,11 @@ from rediff_eval.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from rediff_eval.benchmarks.sample import SampleSet
+    from rediff_eval.captioning.config import CaptioningConfig
     from rediff_eval.evaluate import Evaluation
+
+CAPTIONING = ("batch_size", "guidance", "keep_traces", "worker_timeout")
+"""Options that are fields of `CaptioningConfig`."""
 
 
 @click.command()
@@ -64,33 +67,14 @@ if TYPE_CHECKING:
 @loading_options
 @plugin_option
 def run(
-    task_name: str,
-    models: tuple[str, ...],
-    samplers: tuple[str, ...],
-    steps: str | None,
-    limit: int | None,
-    seed: int,
-    batch_size: int,
-    data: Path | None,
-    data_dir: Path | None,
-    out: Path | None,
-    max_failures: float,
-    plan: bool,
-    prices: Path | None,
-    guidance: float,
-    keep_traces: int,
-    worker_timeout: float,
-    **options: Any,
-) -> None:
+    task_name: str, limit: int | None, seed: int, data: Path | None, data_dir: Path | None,
+    out: Path | None, max_failures: float, plan: bool, prices: Path | None, **options: Any,
+) -> None:  # fmt: skip
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
-    from rediff.captioners.sources import distinct, find_model, shipped_models
-    from rediff.decoding.registry import expand_grid, find_sampler
     from rediff.io.quiet import quiet_libraries
     from rediff.io.rank import Rank
     from rediff_eval.captioning.caption_store import PARTS
-    from rediff_eval.captioning.config import CaptioningConfig
-    from rediff_eval.evaluate import Evaluation, check, evaluate
-    from rediff_eval.preflight import probe_servers
+    from rediff_eval.evaluate import Evaluation, evaluate
     from rediff_eval.progress import Progress
     from rediff_eval.results.resume import choose_folder
     from rediff_eval.views.tables import print_table
@@ -100,36 +84,18 @@ def run(
     if rank.world > 1 and out is None:
         raise ValueError("several processes need a common --out")
     scoring = to_scoring(options, seed=seed, device=options["device"])
-    loading = to_loading(options)
-    sources = [
-        replace(source, sampler=sampler)
-        for name in models or shipped_models()
-        for source in [find_model(name, loading)]
-        for sampler in (expand_grid(source.sampler) if source.sampler else [None])
-    ]
-    chosen = [name for text in samplers for name in expand_grid(text)]
-    for name in (*chosen, *(source.sampler for source in sources if source.sampler)):
-        find_sampler(name)
     evaluation = Evaluation(
         data=to_data(task_name, limit, data, data_dir),
-        captioning=CaptioningConfig(
-            models=distinct(sources), samplers=tuple(dict.fromkeys(chosen)),
-            steps=parse_steps(steps), guidance=guidance, batch_size=batch_size,
-            keep_traces=keep_traces, worker_timeout=worker_timeout,
-        ),
+        captioning=to_captioning(options),
         scoring=scoring,
         folder=out or Path(),
         max_failures=max_failures,
-    )  # fmt: skip
+    )
     if out is None:
         folder = choose_folder(evaluation.task.name, evaluation.settings)
         evaluation = replace(evaluation, folder=folder)
     if plan:
-        samples = evaluation.load_samples()
-        print_plan(evaluation, samples, prices)
-        check(evaluation, samples, Progress())
-        judge, groups = evaluation.judge(samples), evaluation.groups(samples)
-        probe_servers(evaluation.captioning.models, judge, groups)
+        print_plan(evaluation, prices)
         return
     if (evaluation.folder / PARTS).is_dir() and out is None:
         click.echo(f"Resumes {evaluation.folder}.", err=True)
@@ -139,15 +105,48 @@ def run(
         click.echo(f"Results in {evaluation.folder}")
 
 
-def print_plan(evaluation: Evaluation, samples: SampleSet, prices: Path | None) -> None:
-    """Prints what each condition takes, and the sum."""
+def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
+    """What the options of `run` say about captioning.
+
+    Raises:
+        ValueError: for a model, a sampler or steps that do not exist.
+    """
+    from rediff.captioners.sources import distinct, find_model, shipped_models
+    from rediff.decoding.registry import expand_grid, find_sampler
+    from rediff_eval.captioning.config import CaptioningConfig
+
+    own = {name: options.pop(name) for name in ("models", "samplers", "steps", *CAPTIONING)}
+    loading = to_loading(options)
+    sources = [
+        replace(source, sampler=sampler)
+        for name in own["models"] or shipped_models()
+        for source in [find_model(name, loading)]
+        for sampler in (expand_grid(source.sampler) if source.sampler else [None])
+    ]
+    samplers = [name for text in own["samplers"] for name in expand_grid(text)]
+    for name in (*samplers, *(source.sampler for source in sources if source.sampler)):
+        find_sampler(name)
+    return CaptioningConfig(
+        models=distinct(sources),
+        samplers=tuple(dict.fromkeys(samplers)),
+        steps=parse_steps(own["steps"]),
+        **{name: own[name] for name in CAPTIONING},
+    )
+
+
+def print_plan(evaluation: Evaluation, prices: Path | None) -> None:
+    """Prints what each condition takes, and the sum; then checks all that the run will need."""
     from rich.table import Table
     from rich.text import Text
 
     from rediff_eval.estimate import PROBE, plan
+    from rediff_eval.evaluate import check
+    from rediff_eval.preflight import probe_servers
+    from rediff_eval.progress import Progress
     from rediff_eval.sanitize import plain
     from rediff_eval.views.tables import amount, print_wide
 
+    samples = evaluation.load_samples()
     table = Table(title=f"plan, times from a probe of {PROBE} samples")
     head = ("condition", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
     for name in head:
@@ -160,6 +159,9 @@ def print_plan(evaluation: Evaluation, samples: SampleSet, prices: Path | None) 
     sums = [None if None in column else sum(column) for column in zip(*rows, strict=True)]
     table.add_row(f"{len(rows)} conditions", *(amount(total, "not known") for total in sums))
     print_wide(table)
+    check(evaluation, samples, Progress())
+    judge, groups = evaluation.judge(samples), evaluation.groups(samples)
+    probe_servers(evaluation.captioning.models, judge, groups)
 
 
 def parse_steps(text: str | None) -> tuple[int, ...]:

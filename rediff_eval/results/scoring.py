@@ -25,7 +25,8 @@ class TooManyFailuresError(RuntimeError):
 def score_condition(
     task: Task, samples: SampleSet, outcome: Outcome, resources: Resources
 ) -> ConditionResult:
-    """All metrics of one condition, and a clause for each group of metrics that could not be run."""
+    """All metrics of one condition, and a clause for each group of metrics that could not be
+    run."""
     found = []
     for group in task.metrics_on(samples.kind):
         with METRICS.blaming(group):

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.loop import Decoded
-from rediff.decoding.sampler import Denoiser, Sampler
+from rediff.decoding.loop import Decoded, Denoiser
+from rediff.decoding.sampler import Sampler
 
 VOCABULARY = 12
 MASK, STOP, PAD = 10, 11, 9

@@ -131,9 +131,8 @@ def test_blocks_behind_a_stop_that_was_written_take_no_pass(seed: int) -> None:
 @given(seeds, st.integers(1, LENGTH))
 @settings(max_examples=50, deadline=None)
 def test_mask_predict_commits_evenly_and_never_changes_a_token(seed: int, steps: int) -> None:
-    result = decode(FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0), blank(2), find_sampler("mask-predict"), steps,
-        trace=True,
-    )  # fmt: skip
+    denoiser = FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0)
+    result = decode(denoiser, blank(2), find_sampler("mask-predict"), steps, trace=True)
     for trace in result.traces:
         counts = trace.unmasked.sum(dim=1).tolist()
         assert sum(counts) == LENGTH

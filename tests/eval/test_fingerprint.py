@@ -20,8 +20,8 @@ CHANGES_NO_CAPTION = {
         "models", "samplers", "steps", "batch_size", "keep_traces", "worker_timeout",
     },
 }  # fmt: skip
-"""Fields that change no caption, or that stand in the key in another form: what `models`, `samplers`
-and `steps` name is one condition's."""
+"""Fields that change no caption, or that stand in the key in another form: what `models`,
+`samplers` and `steps` name is one condition's."""
 OTHER: dict[str, Any] = {
     "device": "cuda:3", "dtype": "bfloat16", "device_map": "auto", "max_tokens": 7,
     "trust_remote_code": True, "seed": 7, "base_url": "http://a", "key_env": "OTHER",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import torch
 from tiny_models import TOY
 
+from rediff.models.checkpoint import Checkpoint
 from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.trainer import STATE
 
 
 def toy(steps: int = 4, name: str = "scenes") -> Recipe:
@@ -18,3 +23,13 @@ def toy(steps: int = 4, name: str = "scenes") -> Recipe:
         if "pictures" in stage:
             stage["pictures"] = 6
     return Recipe.model_validate(raw)
+
+
+def weights(stage: Path) -> dict[str, torch.Tensor]:
+    """The weights that a stage ended with."""
+    return Checkpoint.load(stage / "model").model.state_dict()
+
+
+def saved_states(stage: Path) -> set[str]:
+    """The states that a stage has saved to resume from."""
+    return {path.parent.name for path in stage.glob(f"{STATE}/checkpoint-*/trainer_state.json")}

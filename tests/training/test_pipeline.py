@@ -2,14 +2,12 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -19,18 +17,15 @@ import torch
 import yaml
 from asking import about
 from rich.console import Console
-from toy_recipes import toy
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from toy_recipes import saved_states, toy, weights
 
 from rediff.captioners.base import Decoding
 from rediff.captioners.model_folder import load_captioner
 from rediff.decoding.registry import find_sampler
-from rediff.io.files import lock
-from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import load_scenes
 from rediff.training.drafts import Correction, Draft, read_lines
-from rediff.training.logs import TELL_EVERY, Count, JsonLog, read_log
-from rediff.training.pipeline import LOCK, is_done, read_progress, train
+from rediff.training.logs import TELL_EVERY, Count, read_log
+from rediff.training.pipeline import is_done, read_progress, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport
 from rediff.training.trainer import STATE
@@ -45,10 +40,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert train(recipe, root, report=reports.append) == list(recipe.stages)
     assert {report.stage for report in reports if report.finished} == set(recipe.stages)
     return root
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return Checkpoint.load(folder / "model").model.state_dict()
 
 
 def test_every_export_captions(trained: Path) -> None:
@@ -132,7 +123,7 @@ def test_a_stage_ends_with_the_process_that_started_it(trained: Path, tmp_path: 
         [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
          "--out", tmp_path, "--stage", "stage1"],
     )  # fmt: skip
-    while not states(tmp_path / "stage1"):
+    while not saved_states(tmp_path / "stage1"):
         assert process.poll() is None
         time.sleep(0.02)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -148,7 +139,7 @@ def test_a_process_that_dies_without_a_word_is_told_of(trained: Path, tmp_path: 
     shutil.copytree(trained / "base", tmp_path / "base")
 
     def kill() -> None:
-        while not states(tmp_path / "stage1"):
+        while not saved_states(tmp_path / "stage1"):
             time.sleep(0.02)
         for child in psutil.Process().children():
             if "spawn_main" in " ".join(child.cmdline()):
@@ -168,14 +159,6 @@ def test_a_folder_that_is_no_stages_is_left_alone(trained: Path, tmp_path: Path)
     with pytest.raises(ValueError, match="stage1 holds something else than a stage"):
         train(toy(), tmp_path, only=["stage1"])
     assert (tmp_path / "stage1" / "picture.png").read_bytes() == b"mine"
-
-
-def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
-    held = lock(tmp_path / LOCK)
-    assert held is not None
-    with held, pytest.raises(ValueError, match="another command is training"):
-        train(toy(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
 
 def test_chosen_stages_run_in_the_recipes_order(trained: Path, tmp_path: Path) -> None:
@@ -207,59 +190,6 @@ def test_what_is_frozen_must_be_there(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "base", tmp_path / "base")
     with pytest.raises(RuntimeError, match="'freeze' names no module of the model: 'vision_towr'"):
         train(Recipe.model_validate(raw), tmp_path, only=["stage1"])
-
-
-def test_a_log_that_was_broken_off_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_text(
-        '{"step": 1, "loss": 2.0, "seconds": 9.0}\n{"step": 10, "loss": 3.0}\n{"step": 1'
-    )
-    assert [entry["step"] for entry in read_log(path)] == [1, 10]
-    state = TrainerState(max_steps=20, global_step=5)  # what was saved is older than the log
-    arguments = TrainingArguments(output_dir=str(tmp_path))
-    log = JsonLog(path)
-    log.on_train_begin(arguments, state, TrainerControl())
-    state.global_step = 10
-    log.on_log(arguments, state, TrainerControl(), {"loss": 1.0})
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(entry["step"], entry["loss"]) for entry in entries] == [(1, 2.0), (10, 1.0)]
-    assert entries[1]["seconds"] >= 9.0
-
-
-def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(
-    trained: Path, tmp_path: Path
-) -> None:
-    """Killed twice at random moments behind a saved state, then finished: equal bit by bit."""
-    raw = toy().model_dump(mode="json")
-    stage = "stage2"
-    raw["stages"][stage]["optimisation"] |= {"steps": 30, "save_every": 3}
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    recipe = Recipe.load(tmp_path / "recipe.yaml")
-    for root in ("whole", "broken"):
-        for need in ("base", "stage1", "drafts", "oracle"):
-            shutil.copytree(trained / need, tmp_path / root / need)
-    assert train(recipe, tmp_path / "whole", only=[stage]) == [stage]
-    folder, rng = tmp_path / "broken" / stage, random.Random(time.time_ns())
-    for _ in range(2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
-             "--out", tmp_path / "broken", "--stage", stage],
-            start_new_session=True,
-        )  # fmt: skip
-        before = states(folder)
-        while not states(folder) - before and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.2)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    train(recipe, tmp_path / "broken", only=[stage])
-    first, second = (weights(tmp_path / root / stage) for root in ("whole", "broken"))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def states(folder: Path) -> set[str]:
-    return {path.parent.name for path in folder.glob(f"{STATE}/checkpoint-*/trainer_state.json")}
 
 
 def test_other_experts_correct_the_same_drafts(trained: Path, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from tiny_models import TOY
 
 from rediff.scenes.training.data import tiny_checkpoint
 from rediff.training.collator import CaptionerForTraining
-from rediff.training.estimate import PlannedStage, count_parameters, plan
+from rediff.training.estimate import count_parameters, plan
 from rediff.training.lora import add_lora
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
+from rediff.training.planning import PlannedStage
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.trainer import choose_trained
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasets
 import numpy as np
@@ -29,11 +29,8 @@ from rediff.scenes.parser import tokenize
 from rediff.scenes.templates import write_sentence
 from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.world import Scene
-from rediff.training.data import DATA, SECTIONS, DataSource, Section
+from rediff.training.data import DATA, SECTIONS, DataSource, RecipeSettings, Section
 from rediff.training.items import AnsweredDialogue, Item
-
-if TYPE_CHECKING:
-    from rediff.training.recipe import Recipe
 
 
 @SECTIONS.register("scenes")
@@ -51,19 +48,19 @@ class SceneSettings(Section):
     def identity(self) -> dict[str, Any]:
         return {"world": WORLD_VERSION, "scenes": self.model_dump(mode="json")}
 
-    def prompt_tokens(self, recipe: Recipe) -> int:
+    def prompt_tokens(self, recipe: RecipeSettings) -> int:
         with torch.device("meta"):
             return len(tiny_checkpoint(recipe).prompt_ids()) - 1 + recipe.model.image_tokens
 
 
-def settings_of(recipe: Recipe) -> SceneSettings:
+def settings_of(recipe: RecipeSettings) -> SceneSettings:
     """The section `scenes` of a recipe."""
     section = recipe.section("scenes")
     assert isinstance(section, SceneSettings)
     return section
 
 
-def tiny_checkpoint(recipe: Recipe) -> Checkpoint:
+def tiny_checkpoint(recipe: RecipeSettings) -> Checkpoint:
     """The embedded model with fresh weights, drawn from torch's global generator."""
     words = (*vocabulary(), "user", "assistant", *tokenize(CAPTION_PROMPT))
     asked = question_words() if settings_of(recipe).questions else ()
@@ -79,7 +76,7 @@ def tiny_checkpoint(recipe: Recipe) -> Checkpoint:
     )
 
 
-def scenes_of(recipe: Recipe, root: Path) -> datasets.Dataset:
+def scenes_of(recipe: RecipeSettings, root: Path) -> datasets.Dataset:
     """The scenes of a recipe, made once and kept below `root`."""
     scenes = settings_of(recipe)
     name = f"scenes-{WORLD_VERSION}-{scenes.seed}-{scenes.train}-{scenes.captions}"
@@ -97,7 +94,7 @@ def scenes_of(recipe: Recipe, root: Path) -> datasets.Dataset:
     return datasets.Dataset.load_from_disk(str(folder))
 
 
-def caption_items(recipe: Recipe, root: Path, prompt: str, seed: int) -> list[Item]:
+def caption_items(recipe: RecipeSettings, root: Path, prompt: str, seed: int) -> list[Item]:
     """Scenes with all their captions, as answers to `prompt`."""
     return [
         Item(row_id, image, _answers(prompt, captions), known=Scene.from_json(text))
@@ -106,7 +103,7 @@ def caption_items(recipe: Recipe, root: Path, prompt: str, seed: int) -> list[It
 
 
 def sentence_items(
-    recipe: Recipe, root: Path, prompt: str, seed: int, *, plain: bool
+    recipe: RecipeSettings, root: Path, prompt: str, seed: int, *, plain: bool
 ) -> list[Item]:
     """Single sentences about each thing of a scene, as many wordings as there are captions.
 
@@ -124,7 +121,7 @@ def sentence_items(
     return items
 
 
-def question_items(recipe: Recipe, root: Path, prompt: str, seed: int) -> list[Item]:
+def question_items(recipe: RecipeSettings, root: Path, prompt: str, seed: int) -> list[Item]:
     """Scenes with questions, instructions and two-turn dialogues about each.
 
     Their families take turns, and drafts answer the first, so that drafts are of all families.
@@ -142,7 +139,7 @@ def question_items(recipe: Recipe, root: Path, prompt: str, seed: int) -> list[I
     return items
 
 
-def _check_questions(recipe: Recipe) -> str | None:
+def _check_questions(recipe: RecipeSettings) -> str | None:
     if settings_of(recipe).questions:
         return None
     return "say how many there are of each scene, as 'questions' of 'scenes'"

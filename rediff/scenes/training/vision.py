@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -13,15 +13,13 @@ from rediff.scenes.training.data import tiny_checkpoint
 from rediff.scenes.training.word_alignment import LabelledCells, WordAlignment, collate_cells
 from rediff.scenes.world import Scene
 from rediff.training.collator import Batch
+from rediff.training.data import RecipeSettings
 from rediff.training.data_order import ScheduledRow
 from rediff.training.distributed import on_main_process
-from rediff.training.estimate import PlannedStage, Planner
 from rediff.training.optimisation import Optimisation
+from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import MODEL, Makes, Run, Stage, register_stage
 from rediff.training.trainer import OwnOptimizerTrainer, fit
-
-if TYPE_CHECKING:
-    from rediff.training.recipe import Recipe
 
 
 @register_stage("vision")
@@ -55,7 +53,7 @@ class VisionStage(Stage):
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         return PlannedStage(name, self.kind, steps=self.optimisation.steps)
 
-    def network(self, recipe: Recipe) -> LlavaOnevisionForConditionalGeneration:
+    def network(self, recipe: RecipeSettings) -> LlavaOnevisionForConditionalGeneration:
         with torch.device("meta"):
             return tiny_checkpoint(recipe).model
 

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from transformers import LlavaOnevisionForConditionalGeneration
+from typing import Any, ClassVar, Literal, Protocol
 
 from rediff.captioners.sources import pick_device
 from rediff.data.store import RecordStore
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype, read_captioner_config
 from rediff.plugins import TRAINING, Registry
-from rediff.training.data import DATA
+from rediff.training.data import DATA, RecipeSettings
 from rediff.training.drafts import Draft
 from rediff.training.items import Item, RecordItems
+from rediff.training.planning import Network, PlannedStage, Planner
 from rediff.training.strict import Strict
-
-if TYPE_CHECKING:
-    from rediff.training.estimate import PlannedStage, Planner
-    from rediff.training.recipe import Recipe
 
 MODEL = "model"
 """Folder of the checkpoint in the folder of a stage that makes one."""
@@ -59,11 +54,9 @@ class Stage(Strict):
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         """What the stage will take; nothing is known by default."""
-        from rediff.training.estimate import PlannedStage
-
         return PlannedStage(name, self.kind)
 
-    def network(self, recipe: Recipe) -> LlavaOnevisionForConditionalGeneration | None:
+    def network(self, recipe: RecipeSettings) -> Network | None:
         """The network that a stage without predecessors starts with, on the meta device."""
         return None
 
@@ -90,11 +83,18 @@ def needs(stage: Stage) -> tuple[str, ...]:
     return tuple(name for _, name in references(stage))
 
 
+class RecipeParts(RecipeSettings, Protocol):
+    """What a stage sees of a recipe."""
+
+    @property
+    def stages(self) -> Mapping[str, Stage]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A recipe under way: `root` holds the folders of its stages, `folder` is that of this one."""
 
-    recipe: Recipe
+    recipe: RecipeParts
     root: Path
     folder: Path
 

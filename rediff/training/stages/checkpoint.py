@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
 from rediff.models import llada_v
 from rediff.models.checkpoint import Checkpoint
+from rediff.training.data import RecipeSettings
 from rediff.training.stages.base import MODEL, Makes, Run, Stage, register_stage
-
-if TYPE_CHECKING:
-    from rediff.training.recipe import Recipe
 
 
 @register_stage("checkpoint")
@@ -39,7 +37,7 @@ class CheckpointStage(Stage):
             raise ValueError(f"{self.folder} is not a diffusion checkpoint")
         checkpoint.with_config(canvas=run.recipe.canvas).save(run.folder / MODEL)
 
-    def network(self, recipe: Recipe) -> LlavaOnevisionForConditionalGeneration:
+    def network(self, recipe: RecipeSettings) -> LlavaOnevisionForConditionalGeneration:
         """The network of the folder; LLaDA-V's published shape where none is named."""
         with torch.device("meta"):
             return LlavaOnevisionForConditionalGeneration(self._network_config())

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
 from rediff.training.drafts import DRAFTS
-from rediff.training.estimate import PlannedStage, Planner, forward_operations
+from rediff.training.estimate import forward_operations
+from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 
 
@@ -45,7 +46,7 @@ class DraftsStage(Stage):
         draft_all(drafter, requests, run.folder, run.folder / DRAFTS)
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
-        passes = sum(planner.recipe.canvas // budget for budget in self.tokens_per_step)
+        passes = sum(planner.canvas // budget for budget in self.tokens_per_step)
         tokens = self.pictures * len(self.data) * passes * planner.row.tokens
         return PlannedStage(
             name, self.kind, passes, planner.network.num_parameters(), tokens=tokens,

@@ -21,8 +21,8 @@ from rediff.training.drafts import (
     read_lines,
     write_lines,
 )
-from rediff.training.estimate import PlannedStage, Planner
 from rediff.training.items import Item
+from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 from rediff.training.stages.drafts import DraftsStage
 from rediff.training.stages.experts.settings import Server
@@ -67,7 +67,7 @@ class ExpertStage(Stage):
         EXPERTS[self.expert].correct(self, run, drafts, items)
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
-        drafts = planner.recipe.stages[self.drafts]
+        drafts = planner.stages[self.drafts]
         if self.server is None or not isinstance(drafts, DraftsStage):
             return PlannedStage(name, self.kind)
         calls = drafts.pictures * len(drafts.data) * len(drafts.tokens_per_step)
@@ -83,7 +83,8 @@ Correct = Callable[[ExpertStage, Run, Sequence[Draft], Mapping[str, Item]], None
 
 @dataclass(frozen=True, slots=True)
 class Expert:
-    """An expert. `field`: the setting of the stage that this expert alone needs, if there is one."""
+    """An expert. `field`: the setting of the stage that this expert alone needs, if there is
+    one."""
 
     correct: Correct
     field: str | None = None

@@ -8,10 +8,10 @@ from typing import Literal
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.tiny import is_causal, make_causal
 from rediff.training.data import fact_vocabulary
-from rediff.training.estimate import Planner, RowSize
 from rediff.training.examples import ExampleMaker
 from rediff.training.learning import LearningStage, rows_of_data, train_checkpoint
 from rediff.training.objectives import MaskedPrediction, MaskRatio, NextToken, Objective
+from rediff.training.planning import Planner, RowSize
 from rediff.training.stages.base import Run, register_stage
 
 

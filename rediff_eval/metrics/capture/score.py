@@ -20,8 +20,8 @@ class CaptureConfig:
     `alpha`, `beta`, `gamma`: weights of objects, attributes and relations, the first two of which
     must sum to 1. `synonym_matching`, `soft_matching`: whether WordNet and cosines match what is
     not equal. `eps`: added to counts. `preset`: "official" matches in the order of the lists and
-    gives 0 for two empty sides; "corrected" sorts first, gives 1 for two empty sides, and leaves out
-    blank phrases, on which the official program dies. Raises ValueError for other weights.
+    gives 0 for two empty sides; "corrected" sorts first, gives 1 for two empty sides, and leaves
+    out blank phrases, on which the official program dies. Raises ValueError for other weights.
     """
 
     alpha: float = 0.5

@@ -159,11 +159,11 @@ Duel = tuple[str, float, tuple[str, ...]]
 class CapArenaMetric:
     """`caparena`, -100 to 100: wins minus losses against the pictures' reference models.
 
-    `corrected`: each pair is judged in both orders and its points are their mean; per reference model
-    points over judged pairs, then the mean over the models, times 100. `official`: one order by a
-    seeded coin; per model points over 2, however many pairs there are, then a third of the sum;
-    verdicts that the official scorer does not know act as ties. Both scales agree for 200 pairs a
-    model. `words`: mean length, in pieces between single spaces.
+    `corrected`: each pair is judged in both orders and its points are their mean; per reference
+    model points over judged pairs, then the mean over the models, times 100. `official`: one order
+    by a seeded coin; per model points over 2, however many pairs there are, then a third of the
+    sum; verdicts that the official scorer does not know act as ties. Both scales agree for 200
+    pairs a model. `words`: mean length, in pieces between single spaces.
     """
 
     def __init__(self, resources: Resources) -> None:

@@ -145,9 +145,9 @@ def ask(
 class ClairMetric:
     """`clair`, 0 to 1: how likely the caption describes the picture of its first reference.
 
-    `corrected`: scores out of range, unclear ones and several at once are no scores. `official`: as the
-    authors read replies, out-of-range scores included; a score without a reason is added to the
-    sum but not to the count.
+    `corrected`: scores out of range, unclear ones and several at once are no scores. `official`:
+    as the authors read replies, out-of-range scores included; a score without a reason is added to
+    the sum but not to the count.
     """
 
     def __init__(self, resources: Resources) -> None:

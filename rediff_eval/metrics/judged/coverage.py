@@ -108,8 +108,8 @@ def ask(
 ) -> Conversation[CoverageVerdict]:  # fmt: skip
     """Asks up to three times until every question has its answer.
 
-    `corrected`: what stays without an answer is wrong and counted; a reply without any is a failure.
-    `official`: raises OfficialCrashError where the answers are too many or too few.
+    `corrected`: what stays without an answer is wrong and counted; a reply without any is a
+    failure. `official`: raises OfficialCrashError where the answers are too many or too few.
     """
     messages = [
         system(prompt.system), user(text(fill_prompt(prompt, caption, questions)))
@@ -160,8 +160,9 @@ def _compare(answers: Sequence[str], gold: Sequence[str]) -> CoverageVerdict:
 class CoverageMetric:
     """`coverage`: the share of all questions about the pictures that captions answer rightly.
 
-    `corrected`: answers are read by their numbers, and what is not answered is wrong. `official`: as
-    the authors read replies, in which a preamble costs all points and one letter may stand for all.
+    `corrected`: answers are read by their numbers, and what is not answered is wrong. `official`:
+    as the authors read replies, in which a preamble costs all points and one letter may stand for
+    all.
     """
 
     def __init__(self, resources: Resources) -> None:

@@ -237,10 +237,10 @@ def _judgement(
 class FactualityMetric:
     """`factuality`: the share of all propositions of the captions that are true.
 
-    Long captions predict more; one that states nothing adds nothing. A caption that states less errs
-    less, so look at `coverage` beside it. As the worst, a failed caption counts as many false
-    propositions as the others have on average. `corrected`: tries are bounded, propositions count once.
-    `official`: as the authors read replies.
+    Long captions predict more; one that states nothing adds nothing. A caption that states less
+    errs less, so look at `coverage` beside it. As the worst, a failed caption counts as many false
+    propositions as the others have on average. `corrected`: tries are bounded, propositions count
+    once. `official`: as the authors read replies.
     """
 
     def __init__(self, resources: Resources) -> None:

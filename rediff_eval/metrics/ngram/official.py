@@ -23,8 +23,8 @@ LINE_ENDS = "\r\v\f\u2028\u2029"
 class NgramMetric:
     """`bleu1` to `bleu4`, `meteor`, `rouge_l`, `cider`, by pycocoevalcap's tokenizer and METEOR.
 
-    `corrected`: characters that end a line for Java are turned into spaces first. `official`: they are
-    not, so such a caption loses its tail and all later ones get their neighbour's text.
+    `corrected`: characters that end a line for Java are turned into spaces first. `official`: they
+    are not, so such a caption loses its tail and all later ones get their neighbour's text.
     """
 
     def __init__(self, resources: Resources) -> None:
