@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--vectors", type=Path, help="Folder of vectors of the same form as the committed ones."
     )
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, installed in a folder of its own: put it on PYTHONPATH."""
+    root, folder = Path(__file__).parents[1], tmp_path_factory.mktemp("wheel")
+    for arguments in (
+        ["build", "--wheel", "--no-isolation", "--outdir", folder, root],
+        ["pip", "install", "--no-deps", "--no-index", "--find-links", folder, "--target",
+         folder / "site", "rediff"],
+    ):  # fmt: skip
+        subprocess.run([sys.executable, "-m", *arguments], check=True, capture_output=True)
+    return folder / "site"
 
 
 @pytest.fixture(scope="session")

@@ -191,8 +191,8 @@ def _bill(results: Results) -> list[str]:
         return []
     paid = "price not known" if usage["dollars"] is None else f"${usage['dollars']:.2f}"
     return [
-        f"Judge: {usage['calls']} calls ({usage['failed']} failed), {usage['kept']} replies kept from"
-        f" before, {usage['tokens_in']:,} tokens in, {usage['tokens_out']:,} out, {paid}"
+        f"Judge: {usage['calls']} calls ({usage['failed']} failed), {usage['kept']} replies kept"
+        f" from before, {usage['tokens_in']:,} tokens in, {usage['tokens_out']:,} out, {paid}"
     ]
 
 

@@ -127,7 +127,7 @@ def test_two_processes_pay_once(tmp_path: Path) -> None:
             for _ in range(2)
         ]
         threads = [
-            threading.Thread(target=judge.hold, args=(conversations(6),)) for judge in judges
+            threading.Thread(target=judge.converse, args=(conversations(6),)) for judge in judges
         ]
         for thread in threads:
             thread.start()
@@ -209,11 +209,12 @@ def test_a_courier_whose_run_is_gone_brings_home_what_is_under_way(tmp_path: Pat
             "from pathlib import Path\n"
             "from rediff.llm_client.chat_model import ChatModel\n"
             "from rediff.llm_client.server import ServerSpec\n"
-            "from rediff_eval.metrics.judged.prompts import own_prompts\n"
-            "from rediff_eval.metrics.judged.clair import ask\n"
+            "from rediff_eval.metrics.judged.prompts import own_prompt\n"
+            "from rediff_eval.metrics.judged.clair import PROMPT, ask\n"
             f"spec = ServerSpec(model='m', base_url={spec.base_url!r},"
             f" cache=Path({str(tmp_path)!r}), concurrency=2)\n"
-            "ChatModel(spec).converse([ask(PROMPTS.clair, f'caption {i}', 'a kite', 'sound')"
+            "prompt = own_prompt(PROMPT)\n"
+            "ChatModel(spec).converse([ask(prompt, f'caption {i}', 'a kite', 'corrected')"
             " for i in range(6)])\n"
         )
         process = subprocess.Popen([sys.executable, "-c", code])

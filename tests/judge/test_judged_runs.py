@@ -52,7 +52,7 @@ def test_true_captions_are_right_to_the_oracle(captions: Path, tmp_path: Path) -
     manifest = json.loads((tmp_path / "a" / "results.json").read_text())["manifest"]
     assert manifest["judge"]["model"] == "oracle"
     prompt = PROMPTS.clair.id
-    assert manifest["scorers"]["clair"] == f"clair sound, oracle at oracle {VERSION}, {prompt}"
+    assert manifest["scorers"]["clair"] == f"clair corrected, oracle at oracle {VERSION}, {prompt}"
     said = [json.loads(line) for line in (tmp_path / "a" / "judgements.jsonl").open()]
     assert Counter(line["metric"] for line in said) == dict.fromkeys(
         ("clair", "coverage", "factuality"), COUNT

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from talks import sample
+from conversations import sample
 
 from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.ngram.corpus import score_tokens

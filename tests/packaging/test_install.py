@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 SAY_WHERE = (
     "import rediff_eval\n"
@@ -42,23 +40,6 @@ def test_from_the_editable_install(tmp_path: Path) -> None:
     assert Path(module) == ROOT / "rediff_eval" / "__init__.py"
     assert Path(tasks) == ROOT / "tasks"
     assert found == FOUND
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, installed in a folder of its own."""
-    folder = tmp_path_factory.mktemp("wheel")
-    quiet = {"check": True, "capture_output": True}
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
-        **quiet,
-    )
-    (wheel,) = folder.glob("*.whl")
-    site = folder / "site"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--no-deps", "--target", site, wheel], **quiet
-    )
-    return site
 
 
 def test_from_a_wheel_outside_the_checkout(installed: Path, tmp_path: Path) -> None:

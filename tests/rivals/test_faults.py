@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from asking import about
 from PIL import Image
 from programs import capture, inside, numbers, program
 from servers import Server, completion
@@ -54,7 +55,7 @@ def worker(folder: Path, fault: str) -> WorkerSpec:
 @pytest.mark.parametrize(("fault", "message"), FAULTS.items(), ids=range(len(FAULTS)))
 def test_one_sample_fails_and_the_others_do_not(fault: str, message: str, tmp_path: Path) -> None:
     captioner = WorkerCaptioner(worker(tmp_path, fault))
-    replies = captioner.caption(IMAGES, Decoding(steps=4), ids=[str(i) for i in range(5)])
+    replies = captioner.caption(about(IMAGES), Decoding(steps=4))
     captioner.close()
     failed = replies.pop(2)
     assert isinstance(failed, Failure)
@@ -72,7 +73,7 @@ def test_a_worker_that_always_dies_is_left_alone(tmp_path: Path) -> None:
         .replace("        pass", "        os._exit(1)")
     )
     captioner = WorkerCaptioner(spec)
-    replies = captioner.caption(IMAGES, Decoding(), ids=list("abcde"))
+    replies = captioner.caption(about(IMAGES, ids=list("abcde")), Decoding())
     captioner.close()
     assert all(isinstance(reply, Failure) for reply in replies)
     assert "is not asked" not in str(replies[GIVE_UP_AFTER - 1])

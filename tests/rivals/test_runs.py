@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from asking import about
 from PIL import Image
 from programs import capture, inside, numbers
 from servers import Server, completion
@@ -93,7 +94,7 @@ def test_a_server_is_told_what_was_said(server: Server, monkeypatch: pytest.Monk
     monkeypatch.setenv("OPENAI_API_KEY", "test")
     server.answer = lambda method, path, body: completion("red .", 2)
     captioner = OpenAICaptioner(ServerSpec(model="gpt-x", base_url=f"{server.url}/v1"))
-    captioner.caption([Image.new("RGB", (8, 8))], Decoding(), said=[DIALOGUE])
+    captioner.caption(about([Image.new("RGB", (8, 8))], [DIALOGUE]), Decoding())
     messages = server.seen[0][2]["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]
     texts = [part["text"] for m in messages for part in m["content"] if part["type"] == "text"]
@@ -104,8 +105,8 @@ def test_a_server_is_told_what_was_said(server: Server, monkeypatch: pytest.Monk
 def test_a_chat_template_is_told_what_was_said(tmp_path: Path) -> None:
     processor = load_processor(tiny_models.make_qwen(tmp_path / "model"))
     images = [Image.new("RGB", (56, 56))] * 2
-    rows = chat_inputs(processor, images, [DIALOGUE, ("what is this ?",)])["input_ids"]
-    plain = chat_inputs(processor, images[:1], [("what is this ?",)])["input_ids"][0]
+    rows = chat_inputs(processor, about(images, [DIALOGUE, ("what is this ?",)]))["input_ids"]
+    plain = chat_inputs(processor, about(images[:1], [("what is this ?",)]))["input_ids"][0]
     assert rows[1].tolist()[-len(plain) :] == plain.tolist()
     assert len(rows[0]) > len(plain)
 
@@ -122,7 +123,8 @@ def test_a_worker_is_told_what_was_said_or_says_that_it_cannot_tell(tmp_path: Pa
         command = (sys.executable, str(tmp_path / "worker.py"))
         captioner = WorkerCaptioner(WorkerSpec(command=command))
         images = [Image.new("RGB", (8, 8))] * 2
-        said, single = captioner.caption(images, Decoding(), said=[DIALOGUE, ("this ?",)])
+        requests = about(images, [DIALOGUE, ("this ?",)])
+        said, single = captioner.caption(requests, Decoding())
         captioner.close()
         assert isinstance(single, Caption)
         assert single.text == "this ?"

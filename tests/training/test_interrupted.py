@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from toy_recipes import toy, weights
+from toy_recipes import saved_states, toy, weights
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from rediff.io.files import lock

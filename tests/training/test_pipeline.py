@@ -32,16 +32,6 @@ from rediff.training.trainer import STATE
 from rediff_eval.progress import StageProgress
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("train")
-    reports: list[StageReport] = []
-    recipe = toy()
-    assert train(recipe, root, report=reports.append) == list(recipe.stages)
-    assert {report.stage for report in reports if report.finished} == set(recipe.stages)
-    return root
-
-
 def test_every_export_captions(trained: Path) -> None:
     recipe = toy()
     images = load_scenes("validation", 2)["image"][:]
