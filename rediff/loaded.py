@@ -27,7 +27,10 @@ def load(name: str | os.PathLike[str], **loading: Any) -> LoadedModel:
         loading: fields of `Loading`, as `device="cuda:1"`.
 
     Raises:
-        ValueError, OSError: with one sentence, if there is no such model or it cannot be loaded.
+        ValueError, OSError: with one sentence, if the model does not exist or cannot be loaded.
+
+    >>> load("rediff:mask-predict", max_tokens=40)
+    LoadedModel('rediff', diffusion, 40 tokens, sampler refine)
     """
     load_plugins()
     quiet_libraries()
@@ -70,7 +73,12 @@ class LoadedModel:
         Raises:
             ValueError, OSError: for a picture that cannot be opened, or options that the model
                 does not take.
-            RuntimeError: if there is no caption, saying why.
+            RuntimeError: if the model gives no caption, saying why.
+
+        >>> from rediff import scene
+        >>> caption = load("rediff").caption(scene(3).image, steps=10, trace=True)
+        >>> caption.nfe, caption.trace.tokens.shape
+        (10, torch.Size([10, 80]))
         """
         picture = image if isinstance(image, Image.Image) else open_image(Path(image))
         dialogue = (ask,) if isinstance(ask, str) else None if ask is None else tuple(ask)

@@ -29,7 +29,7 @@ GROUP = "rediff.plugins"
 PLUGINS = "REDIFF_PLUGINS"
 """Environment variable: plug-ins to load, separated as paths are."""
 HOME = "rediff"
-"""The package of this project: what it defines is no plug-in."""
+"""The package of this project: what it defines is not a plug-in."""
 TRAINING = (
     "rediff.training.stages", "rediff.training.stages.experts", "rediff.scenes.training",
 )  # fmt: skip

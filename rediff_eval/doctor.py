@@ -118,7 +118,7 @@ def _shipped(name: str) -> Finding:
     weights = list((shipped_folder() / name).glob("*.safetensors"))
     return Finding(
         f"model {name}", "ok" if weights else "missing",
-        "can run" if weights else "its weights are not in the package; install it anew",
+        "can run" if weights else "its weights are not in the package; install it again",
     )  # fmt: skip
 
 

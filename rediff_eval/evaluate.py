@@ -125,7 +125,7 @@ def evaluate(
 
 
 def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> None:
-    """Checks all that scoring will need, and notes what whoever started it should know.
+    """Checks all that scoring will need, and writes notes for the user.
 
     Raises as `check_needs`.
     """

@@ -24,7 +24,7 @@ from rediff_eval.sanitize import plain
 
 Advance = Callable[[int], None]
 SPEAK_EVERY = 30.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines where the output is not a terminal."""
 
 
 class Progress:
@@ -34,7 +34,7 @@ class Progress:
         self.console = console or Console(file=sys.stderr)
 
     def note(self, text: str) -> None:
-        """Says something that whoever started the work should know."""
+        """Writes a note for the user."""
         self.console.print(f"Note: {plain(text)}", highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager

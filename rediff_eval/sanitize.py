@@ -31,5 +31,5 @@ def as_options(text: str) -> str:
 
 
 def without_secrets(command: str) -> str:
-    """A command without what stands before the @ of an address, or behind its question mark."""
+    """A command without the part of an address before its @ or after its question mark."""
     return re.sub(r"(\w+://)[^/\s@]+@", r"\1", re.sub(r"(\w+://[^\s?']+)\?[^\s']*", r"\1", command))

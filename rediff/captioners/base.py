@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class CaptionRequest:
     """One picture to describe, or to answer a question about.
 
-    `dialogue`: what was said up to the answer that is asked for; None stands for the captioner's
+    `dialogue`: the turns up to the answer that is asked for; None means the captioner's
     own request of a description. `id` and `aliases`: names of the picture, for captioners that
     look captions up or report to others. `original`: reads the bytes of the picture's file, for
     captioners that send pictures on.

@@ -83,14 +83,14 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{folder} is no model folder: it has neither {CONFIG_FILE} nor config.json"
+            f"{folder} is not a model folder: it has neither {CONFIG_FILE} nor config.json"
         )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(config, dict) or "model_type" not in config:
-        raise ValueError(f"{path} names no model_type")
+        raise ValueError(f"{path} has no model_type")
     return config
 
 

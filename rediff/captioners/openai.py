@@ -42,7 +42,7 @@ def identify(where: str, loading: Loading) -> Mapping[str, str]:
 
 @register_captioner("openai", identify=identify, server=server_of)
 def open_server(where: str, loading: Loading) -> Captioner:
-    """The captioner of a model behind a server. Raises ValueError if its key is not set."""
+    """The captioner of a model on a server. Raises ValueError if its key is not set."""
     return OpenAICaptioner(server_of(where, loading))
 
 
@@ -97,7 +97,7 @@ class OpenAICaptioner:
 
 
 def _why_none(reply: Reply) -> str | None:
-    """Why a reply is no caption; None where it is one."""
+    """Why a reply is not a caption; None if it is one."""
     if reply.error is not None:
         return reply.error
     if reply.refused:

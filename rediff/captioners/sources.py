@@ -1,7 +1,7 @@
-"""Model names: what a name stands for, how it is opened, and what identifies it in a cache key.
+"""Model names: which model a name means, how it is opened, and its identity in a cache key.
 
 A captioner's file registers a scheme by `register_captioner`. A model is then called
-`SCHEME:WHERE`, or by one of the names that stand for a folder or a hub repository.
+`SCHEME:WHERE`, or by a name that means a folder or a hub repository.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def chat_inputs(processor: ProcessorMixin, requests: Sequence[CaptionRequest]) -
     """The dialogue of each request in the model's chat format, padded on the left.
 
     By transformers' own path from messages to ids, which knows where a template begins the text.
-    Raises ValueError if there is no template.
+    Raises ValueError if the model has no template.
     """
     if processor.chat_template is None:
         raise ValueError("the model folder has no chat template")

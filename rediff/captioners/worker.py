@@ -40,8 +40,8 @@ def open_worker(where: str, loading: Loading) -> Captioner:
 class WorkerCaptioner:
     """Sends pictures to a worker one by one.
 
-    A worker that writes what is no reply, takes too long or dies fails the sample it was at; it is
-    ended and started anew for the next one. After `GIVE_UP_AFTER` such failures in a row every
+    A worker that does not write a reply, takes too long or dies fails the sample it was at. It is
+    restarted for the next one. After `GIVE_UP_AFTER` such failures in a row every
     further sample fails at once.
     """
 

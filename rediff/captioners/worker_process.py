@@ -133,7 +133,7 @@ class WorkerProcess:
             return json.loads(line)
         except ValueError as error:
             start = line[:60].decode(errors="replace")
-            raise WorkerError(f"the worker wrote {start!r}, which is no JSON") from error
+            raise WorkerError(f"the worker wrote {start!r}, which is not JSON") from error
 
     def _last_words(self) -> str:
         """How the worker ended, and what it said last; it may still be on its way out."""

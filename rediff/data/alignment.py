@@ -1,4 +1,4 @@
-"""Edits of an answer as tokens: what stands there, and what should, position by position."""
+"""Edits of an answer as tokens: the wrong and the right token at each position."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlignmentError(ValueError):
 class Spelled:
     """Token ids with the text they spell; token i ends before character `ends[i]`.
 
-    Tokens that spell one character together all end behind it.
+    Tokens that spell one character together all end after it.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Spelled:
         heads = [_decode(tokenizer, ids[: count + 1]) for count in range(len(ids))]
         ends, end = list[int](), len(heads[-1]) if heads else 0
         for head in reversed(heads):
-            # The beginning of a character that several tokens spell is no character yet.
+            # The first of several tokens that spell one character decodes to no character yet.
             end = end if head.endswith("\ufffd") else len(head)
             ends.insert(0, end)
         return cls(heads[-1] if heads else "", tuple(ids), tuple(ends))
@@ -94,9 +94,9 @@ def claim(
 
 
 def find(text: str, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
-    """Where an edit's segment stands: its first character and the one behind it.
+    """The span of an edit's segment: its first character and the one after it.
 
-    It is looked for in the answer alone, as whole words. One that stands there several times is
+    It is searched in the answer only, as whole words. One that is found several times is
     refused unless the edit says which is meant, or `first`: then the first place is taken, as the
     authors' code does (which searches the prompt, too). Raises AlignmentError with one clause.
     """
@@ -105,7 +105,7 @@ def find(text: str, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
     if not places or (edit.nth or 1) > len(places):
         raise AlignmentError("segment not found")
     if edit.nth is None and len(places) > 1 and not first:
-        raise AlignmentError("segment stands several times")
+        raise AlignmentError("segment found several times")
     return places[(edit.nth or 1) - 1]
 
 
@@ -118,7 +118,7 @@ def amend(answer: str, edits: Sequence[TextEdit], *, first: bool = False) -> str
 
 
 def fit(tokenizer: Any, spelled: Spelled, place: tuple[int, int], right: str) -> list[int]:
-    """The tokens of `right` for those that stand at `place`, equally many.
+    """The tokens of `right`, as many as those at `place`.
 
     All other tokens stay as they are: a draft is corrected as the model wrote it. Raises
     AlignmentError with one clause.
@@ -132,7 +132,7 @@ def fit(tokenizer: Any, spelled: Spelled, place: tuple[int, int], right: str) ->
     before = spelled.ids[: tokens.start]
     written = _decode(tokenizer, [*before, *ids])[len(_decode(tokenizer, before)) :]
     if written.strip() != wanted.strip():
-        raise AlignmentError("the correction reads otherwise among its tokens")
+        raise AlignmentError("the correction is tokenised differently in its place")
     return ids
 
 

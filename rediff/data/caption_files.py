@@ -27,9 +27,9 @@ class CaptionFile:
 def read_caption_file(path: Path) -> CaptionFile:
     """The captions of a file: an object of captions by id, or records with an id and a caption.
 
-    Records stand in a JSON array (as COCO's results), JSON lines, or a CSV; see `IDS` and `TEXTS`
+    Records are in a JSON array (as COCO's results), JSON lines, or a CSV; see `IDS` and `TEXTS`
     for their keys. A caption may also be a list of one. What holds no caption is listed as broken.
-    Raises as `read_rows`, and ValueError for a file without any record or with an id that stands
+    Raises as `read_rows`, and ValueError for a file without any record or with an id that is given
     twice.
     """
     rows = read_rows(path)
@@ -75,14 +75,14 @@ def _collect(
     seen: set[str] = set()
     for place, name, text in entries:
         if same_name(name) in seen:
-            raise ValueError(f"{place}: id {name!r} stands twice")
+            raise ValueError(f"{place}: duplicate id {name!r}")
         seen.add(same_name(name))
         only = text[0] if isinstance(text, list) and len(text) == 1 else text
         only = only.get("caption") if isinstance(only, dict) else only
         if isinstance(only, str):
             captions[name] = only
         else:
-            broken[name] = f"the caption of {name!r} is no text: {text!r:.60}"
+            broken[name] = f"the caption of {name!r} must be a string, got {text!r:.60}"
     if not captions:
         place, reason = next(iter(broken.items()), (str(path), "it is empty"))
         raise ValueError(f"{path} holds no captions; the first entry, {place}: {reason}")

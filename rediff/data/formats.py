@@ -65,7 +65,7 @@ def _conversation(raw: Mapping[str, Any]) -> Made:
         raise _NoPictureError
     said = raw["conversations"]
     if not isinstance(said, list) or not said or len(said) % 2:
-        raise ValueError("'conversations' are no pairs of question and answer")
+        raise ValueError("'conversations' must be pairs of question and answer")
     texts = [_said(part, "human" if i % 2 == 0 else "gpt") for i, part in enumerate(said)]
     pairs = zip(texts[::2], texts[1::2], strict=True)
     turns = tuple(Turn(question.replace(MARK, "").strip(), answer) for question, answer in pairs)
@@ -90,7 +90,7 @@ def _line(raw: Mapping[str, Any]) -> Made:
 
 def _edits(raw: Any, wrong: str, right: str) -> tuple[TextEdit, ...]:
     if not isinstance(raw, list) or not all(isinstance(part, dict) for part in raw):
-        raise ValueError("edits are no list of objects")
+        raise ValueError("edits must be a list of objects")
     return tuple(TextEdit(_text(p[wrong], wrong), _text(p[right], right)) for p in raw)
 
 
@@ -101,7 +101,7 @@ MAKERS: Mapping[Format, Callable[[Mapping[str, Any]], Made]] = {
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name!r} is no text")
+        raise ValueError(f"{name!r} must be a string")
     return value
 
 

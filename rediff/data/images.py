@@ -37,7 +37,7 @@ BROKEN = (
 def open_image(path: Path) -> Image.Image:
     """A picture file as RGB, turned upright by its EXIF orientation; of several frames the first.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it cannot be read as a
+    Raises FileNotFoundError if the file does not exist, ValueError if it cannot be read as a
     picture of a known format or has more than `MAX_PIXELS` pixels; both name the file.
     """
     if not path.is_file():
@@ -53,7 +53,7 @@ def open_bytes(content: bytes, name: str) -> Image.Image:
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels of a picture file as `open_image` gives it, its pixels not read.
 
-    Raises ValueError as `open_image` for what is no picture.
+    Raises ValueError as `open_image` for bytes that are not a picture.
     """
     with _named(path, str(path)) as image:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5

@@ -117,7 +117,7 @@ def usable(
     _check_known(source, tokenizer, tally)
     if source.count is not None and tally.records < source.count:
         raise ValueError(
-            f"{source.path} has {tally.records} usable records, {source.count} are wanted"
+            f"{source.path} has {tally.records} usable records, but `count` asks for {source.count}"
         )
 
 
@@ -200,7 +200,7 @@ def _check_known(source: Source, tokenizer: Any, tally: Tally) -> None:
         raise ValueError(
             f"{source.path}: {tally.unknown} of {tally.tokens} tokens of the answers"
             f" ({tally.unknown / tally.tokens:.0%}) are {tokenizer.unk_token}, unknown to the"
-            f" tokenizer; max_unknown lets {source.max_unknown:.0%} be"
+            f" tokenizer; max_unknown allows {source.max_unknown:.0%}"
         )
 
 

@@ -16,7 +16,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TextEdit:
-    """A wrong segment of an answer, and what should stand there.
+    """A wrong segment of an answer, and its correction.
 
     `nth`: which of several places is meant, from 1 on; None: there is but one.
     """

@@ -58,7 +58,7 @@ class RecordStore(Sequence[Stored]):
         return _read(json.loads(self._bytes[start:end]))
 
     def __reduce__(self) -> Any:
-        """Opened anew in another process."""
+        """Opened again in another process."""
         return RecordStore, (self.path.parent,)
 
 

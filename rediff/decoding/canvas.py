@@ -125,6 +125,11 @@ def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> P
 
     Raises:
         NotFiniteError: if the logits are not finite.
+
+    >>> logits = torch.tensor([[[0.0, 0.9, 1.0, 9.0]]])
+    >>> ids = SpecialIds(mask=3, eos=2)
+    >>> predict(logits, ids).token.item(), predict(logits, ids, majority_eos=True).token.item()
+    (2, 1)
     """
     scores = logits.float()
     banned = torch.tensor([ids.mask, *ids.banned], device=scores.device)

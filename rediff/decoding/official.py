@@ -178,7 +178,7 @@ def _predict(logits: Tensor, ids: SpecialIds, banned_at: Tensor | None) -> Predi
 def _topk(score: Tensor, eligible: Tensor, quota: Tensor, prompt_lengths: Tensor) -> Tensor:
     """What `torch.topk` chooses of each row [b, R], which are not only eligible positions.
 
-    `prompt_lengths` [b] positions stand in front of each row, and none of them is eligible.
+    `prompt_lengths` [b] positions come before each row, and none of them is eligible.
     """
     chosen = torch.zeros_like(eligible)
     for row, (k, pad) in enumerate(zip(quota.tolist(), prompt_lengths.tolist(), strict=True)):

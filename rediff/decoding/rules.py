@@ -76,6 +76,15 @@ class MostConfident:
     come after all others, leftmost first. A model trained on padded responses is surest of the
     padding, and would write the end before the beginning. Raises ValueError for a threshold
     outside [0, 1].
+
+    >>> import torch
+    >>> from rediff.decoding.canvas import Prediction
+    >>> prediction = Prediction(torch.tensor([[5, 6, 7]]), torch.tensor([[0.2, 0.95, 0.5]]))
+    >>> masks, one = torch.ones(1, 3, dtype=torch.bool), torch.tensor([1])
+    >>> MostConfident()(prediction, masks, one, eos=1).tolist()
+    [[False, True, False]]
+    >>> MostConfident(threshold=0.4)(prediction, masks, one, eos=1).tolist()
+    [[False, True, True]]
     """
 
     eos_last: bool = True
@@ -122,6 +131,15 @@ class RepredictVisible:
     only in this share of the steps, at their end (the authors' `revise_start`). `threshold`: only
     where the confidence in the new token is above it. Raises ValueError for a number outside
     [0, 1].
+
+    >>> import torch
+    >>> from rediff.decoding.canvas import Prediction
+    >>> prediction = Prediction(torch.tensor([[5, 6, 7]]), torch.tensor([[0.2, 0.95, 0.5]]))
+    >>> visible = torch.tensor([[True, True, False]])
+    >>> RepredictVisible()(prediction, visible, 0, 8).tolist()
+    [[True, True, False]]
+    >>> RepredictVisible(top_fraction=0.5)(prediction, visible, 0, 8).tolist()
+    [[False, True, False]]
     """
 
     top_fraction: float = 1.0
@@ -169,6 +187,11 @@ class Converged:
     """A row is finished when no mask is left before the eos token and a step changed nothing.
 
     Decoding is greedy, so a step that changed nothing would change nothing again.
+
+    >>> import torch
+    >>> masks, changed = torch.tensor([[False], [False]]), torch.tensor([[False], [True]])
+    >>> Converged()(masks, changed).tolist()
+    [True, False]
     """
 
     def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
@@ -182,7 +205,7 @@ def check_share(name: str, value: float) -> None:
 
 
 def check_length(name: str, value: int | None) -> None:
-    """Raises ValueError for a length that is not above 0; None stands for no length."""
+    """Raises ValueError for a length that is not above 0; None means no length."""
     if value is not None and value <= 0:
         raise ValueError(f"{name} must be above 0, got {value}")
 

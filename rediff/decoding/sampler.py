@@ -102,7 +102,7 @@ class OfficialSampler:
     """The authors' decoder at temperature 0, with the options of its `generate`.
 
     `revise`: replace visible tokens of the current block by their new predictions.
-    `revise_topk`: only this share of them, the most confident; 0 stands for all. `revise_start`:
+    `revise_topk`: only this share of them, the most confident; 0 means all. `revise_start`:
     only in this share of the steps, at their end. `block_length`: see `RuleSampler`. `stop`: end
     the response at the eos token. Raises ValueError for shares outside [0, 1] and for blocks
     without length.

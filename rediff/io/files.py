@@ -11,7 +11,7 @@ from typing import IO
 
 
 def replace(path: Path, content: str | bytes) -> None:
-    """Writes a file anew; a crash leaves the old one or the new one. On disk when it returns."""
+    """Replaces a file; a crash leaves the old one or the new one. On disk when it returns."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -51,23 +51,10 @@ def repair(path: Path) -> None:
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file that is appended to; what stands behind the last line break is being
-    written, or was broken off."""
+    """The complete lines of a file that is appended to: what follows the last line break, being
+    written or cut short, is left out."""
     with path.open("rb") as file:
         yield from itertools.takewhile(lambda line: line.endswith(b"\n"), file)
-
-
-def check_finished(folder: Path, *names: str) -> None:
-    """Raises FileNotFoundError naming the files that a run folder should have and has not."""
-    missing = [name for name in names if not (folder / name).is_file()]
-    if not missing:
-        return
-    if "results.json" not in names or "results.json" in missing:
-        raise FileNotFoundError(f"{folder} is no finished run: it has no {' and '.join(missing)}")
-    raise FileNotFoundError(
-        f"{folder} is a finished run without {' and '.join(missing)}: these were not kept with it,"
-        " so make it again by the command that its results.json names, with another `out`"
-    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,9 +13,9 @@ CHUNK = 1 << 20
 def iterate_json(path: Path) -> Iterator[tuple[int, Any]]:
     """The elements of a JSON array, or of JSON lines, with their line numbers from 1.
 
-    JSON lines are known by their suffix or by a first line that is an object. One that is no JSON
-    is given as a ValueError, and reading goes on. Raises FileNotFoundError, or ValueError naming
-    file and line where an array breaks off.
+    JSON lines are known by their suffix or by a first line that is an object. A line that is
+    not JSON is given as a ValueError, and reading continues. Raises FileNotFoundError, or
+    ValueError naming file and line where an array is cut short.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no data file {path}")

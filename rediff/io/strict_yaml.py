@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> Any:
 
 class _TextKeys(yaml.SafeLoader):
     """The safe loader, keys being the text that they are: YAML takes `no`, `2014` and `1e3` for
-    something else. A key that stands twice is an error."""
+    something else. A duplicate key is an error."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
@@ -49,7 +49,7 @@ class _TextKeys(yaml.SafeLoader):
             for number, key in enumerate(own):
                 if any(key.value == other.value for other in own[:number]):
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                        None, None, f"duplicate key {key.value!r}", key.start_mark
                     )
                 key.tag = TEXT
         super().flatten_mapping(node)
@@ -64,7 +64,7 @@ def check_form(
         path: the file they came from.
         raw: the values.
         kind: what pydantic can check them against.
-        at: where in the file they stand.
+        at: where in the file they are.
         keys: keys that are right elsewhere in the file.
 
     Raises:

@@ -52,7 +52,7 @@ def read_text(path: Path) -> str:
         ) from error
     if "\0" in text:
         raise ValueError(
-            f"{path}: holds NUL characters, so it is no text in UTF-8; save it as UTF-8"
+            f"{path}: holds NUL characters, so it is not text in UTF-8; save it as UTF-8"
         )
     return text
 
@@ -78,7 +78,7 @@ def parse_json(text: str, where: str) -> Any:
 def read_rows(path: Path) -> list[Row]:
     """The values of a file: entries of a JSON array, JSON lines, lines of a table with a header.
 
-    Any other JSON value is the only row. A line that is no JSON, or has other cells than the
+    Any other JSON value is the only row. A line that is not JSON, or whose cells do not match the
     header, is a broken row among the others. Raises as `read_text`, and ValueError if the file is
     none of these.
     """
@@ -145,7 +145,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+        raise ValueError(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
     return data
 
 

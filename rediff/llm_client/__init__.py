@@ -1,1 +1,1 @@
-"""Clients of models behind servers: conversations, requests, replies and what they cost."""
+"""Clients of models on servers: conversations, requests, replies and their cost."""

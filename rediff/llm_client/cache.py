@@ -112,7 +112,7 @@ class ReplyCache:
 
 
 def _read(fields: dict[str, Any]) -> Reply:
-    """A kept reply; of one from before reasoning was told apart it is cut off here."""
+    """A cached reply; reasoning is removed from one that an older version kept with it."""
     reply = Reply(**fields)
     if reply.reasoning is not None or reply.text is None:
         return reply
@@ -123,7 +123,7 @@ def _read(fields: dict[str, Any]) -> Reply:
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
-    """Whether an open file is the one that stands at `path`."""
+    """Whether an open file is the one at `path`."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A model behind a server: holds conversations, many at once, and gives their outcomes."""
+"""A model on a server: holds many conversations at once and returns their outcomes."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class _Table:
     """Conversations by number: what each asks for now, what it was told, how it ended.
 
     `look_up`: a request's key, and its reply where it is kept. A key hashes the whole request with
-    its pictures, so it is made once and stands beside the request.
+    its pictures, so it is made once and kept beside the request.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
 class AnsweredError(ValueError):
-    """A server, or one behind it, that reports an error within an answer of status 200.
+    """A server, or a server that it calls, reports an error within an answer of status 200.
 
     `status`, `code`: what it says of it, None where it says nothing.
     """
@@ -30,9 +30,9 @@ class AnsweredError(ValueError):
 def read_completion(answer: Any) -> Reply:
     """A reply from the API's answer, as JSON values or a model of them.
 
-    Reasoning is no part of the text, wherever it is: in fields or parts of its own, or in front of
+    Reasoning is not part of the text, wherever it is: in fields or parts of its own, or in front of
     the answer. Counts of tokens that are missing or no numbers are unknown. Raises AnsweredError,
-    or ValueError if it is no completion: the client itself takes anything.
+    or ValueError if it is not a completion: the client itself takes anything.
     """
     raw = answer.to_dict(warnings=False) if isinstance(answer, openai.BaseModel) else answer
     if not isinstance(raw, Mapping):
@@ -85,7 +85,7 @@ def _contents(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if content is None:
         return None, "\n".join(thoughts) or None
     if not isinstance(content, str):
-        raise ValueError(f"its content is no text: {content!r:.40}")
+        raise ValueError(f"its content must be text, got {content!r:.40}")
     said = split_reasoning(whole_text(content))
     if said.reasoning:
         thoughts.append(said.reasoning)

@@ -1,4 +1,4 @@
-"""Conversations with a model, apart from how they are carried.
+"""Conversations with a model, independent of how they are transported.
 
 What a judge is asked about one caption, or an expert about one draft, is a generator: it yields
 requests, is sent the replies, and returns its outcome. It knows nothing of servers, caches or
@@ -40,7 +40,7 @@ class Reply:
     `fatal`: no request will be answered: a wrong key, model or address, or nobody there. `status`:
     of the answer that was an error.
     `tokens_in`, `tokens_out`: what it counted, None where it did not. `reasoning`: what the model
-    thought aloud, which is no part of `text`.
+    thought aloud, which is not part of `text`.
     """
 
     text: str | None = None

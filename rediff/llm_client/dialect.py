@@ -35,7 +35,7 @@ MOST = re.compile(
 )
 """Complaints about the number of tokens that are asked for, and how many may be."""
 FEWEST = 16
-"""A limit below this is none, but a number that stands near."""
+"""A smaller number is not a limit, but some other number near the word."""
 
 
 @dataclass(frozen=True, slots=True)

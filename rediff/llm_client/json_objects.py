@@ -1,4 +1,4 @@
-"""JSON objects in replies, whatever stands around them."""
+"""JSON objects in replies, whatever text surrounds them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:
-    """All JSON objects in a text, nested ones too; none with a key that stands twice."""
+    """All JSON objects in a text, nested ones too, without those that have a duplicate key."""
     decoder = json.JSONDecoder(object_pairs_hook=_distinct)
     for match in re.finditer(r"\{", text):
         try:
@@ -22,5 +22,5 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a duplicate key")
     return data

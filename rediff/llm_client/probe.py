@@ -22,7 +22,7 @@ UNFINISHED = "could not finish the message"
 def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> Dialect:
     """Asks a server for one word, so that a mistake is known before anything is spent.
 
-    `who` is asked, for messages. A rate limit is no mistake, nor is a model that thought longer
+    `who` is asked, for messages. A rate limit is not a mistake, nor is a model that thought longer
     than it was let. Returns what the server does not take, as far as that was learnt. Raises
     ValueError, as `open_client` too, if the server cannot be reached, knows no such model or key,
     or takes no such request.

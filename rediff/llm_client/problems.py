@@ -1,4 +1,4 @@
-"""Calls that gave no reply: whether another try may help, and what whoever asked is told."""
+"""Calls without a reply: whether another try may help, and the message about them."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Problem:
         )  # fmt: skip
 
     def reply(self, tries: int) -> Reply:
-        """What whoever asked is told after so many tries."""
+        """The message after so many tries."""
         times = f" ({tries} tries)" if self.passing else ""
         return Reply(
             error=f"{self.error}{times}", code=self.code, rejected=self.rejected, fatal=self.fatal,

@@ -1,4 +1,4 @@
-"""The run's end of the line to the request process."""
+"""The run's side of the connection to the request process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rediff.llm_client.server import ServerSpec
 
 
 class RequestClient:
-    """Hands requests to a request process process and takes its replies; one process per run.
+    """Sends requests to the request process and receives its replies; one process for each run.
 
     The request process has a session of its own, so that Ctrl-C or a kill of the run does not
     reach it.
@@ -35,7 +35,7 @@ class RequestClient:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError("the process that calls the server has died; start again to go on")
+            raise RuntimeError("the process that calls the server has died; start again to resume")
         told = json.loads(line)
         return told["key"], Reply(**told["reply"])
 

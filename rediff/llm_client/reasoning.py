@@ -1,4 +1,4 @@
-"""Answers of models that reason aloud first, told apart from their reasoning."""
+"""Separates the answer of a model that reasons aloud from its reasoning."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def split_reasoning(text: str) -> Reasoned:
 
     Templates may open the block in the prompt, so that only its end is in the reply; a reply that
     was cut off may lack the end: then all from the mark on is reasoning. The answer is unwrapped
-    where it stands between marks of its own.
+    where it is between marks of its own.
     """
     answer = BLOCK.sub("", text)
     answer = START.sub("", END.sub("", answer))

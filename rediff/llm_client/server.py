@@ -34,7 +34,7 @@ class ServerSpec:
     model that reasons first, which takes no temperature and counts its thoughts among its tokens.
     `max_tokens`: tokens that each reply may have, None for what a request asks for. `key_env`:
     environment variable of the key. `cache`: folder of the replies.
-    `address`: what stands for the server in the keys of replies, its base URL unless given.
+    `address`: names the server in the keys of replies, by default its base URL.
     """
 
     model: str
@@ -59,7 +59,7 @@ class ServerSpec:
 
     @property
     def place(self) -> str:
-        """What stands for the server."""
+        """The name of the server in the keys of replies."""
         base = self.url or "OpenAI"
         return base if self.address is None else self.address
 

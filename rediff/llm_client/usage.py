@@ -1,4 +1,4 @@
-"""What a model behind a server cost."""
+"""What a model on a server cost."""
 
 from __future__ import annotations
 

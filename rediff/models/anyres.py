@@ -1,11 +1,11 @@
-"""ImageBatch in tiles (anyres): how LLaDA-V turns a picture of any size into image tokens.
+"""Pictures in tiles (anyres): how LLaDA-V turns a picture of any size into image tokens.
 
 A picture is seen whole, as a thumbnail, and again in a grid of square tiles that fits its shape.
 The grid's features are put together, freed of the padding, shrunk if they are too many, and every
 row of them ends with a learned newline vector.
 
 transformers' Llava-OneVision packs its features in the same way but rounds where the padding ends,
-which gives other tokens for a few sizes (188 x 423 is one), so the packing stands here.
+which gives other tokens for a few sizes (188 x 423 is one), so the packing is computed here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ImageBatch:
 
 
 def prepare_images(images: Sequence[Image.Image], processor: ImageProcessor) -> ImageBatch:
-    """ImageBatch of any mode and size as tiles; a SigLIP processor takes each whole, as one
+    """Pictures of any mode and size as tiles; a SigLIP processor takes each whole, as one
     tile."""
     rgb = [to_rgb(image) for image in images]
     sizes = tuple(image.size for image in rgb)
@@ -108,7 +108,7 @@ def grid_pinpoints(pinpoints: object, side: int) -> list[list[int]]:
 def _grid(pair: object, side: int) -> list[int]:
     """(height, width) of a grid given as [width, height] in pixels."""
     if not isinstance(pair, list) or len(pair) != 2 or any(n % side or n <= 0 for n in pair):
-        raise ValueError(f"image_grid_pinpoints: {pair} are no two multiples of {side} pixels")
+        raise ValueError(f"image_grid_pinpoints: {pair} must be two multiples of {side} pixels")
     return [pair[1], pair[0]]
 
 

@@ -77,11 +77,12 @@ def encode_whole(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
 
 
 def encode_around_image(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    """The tokens of the text before and behind its image token, encoded apart, as official.
+    """The tokens of the text before and after its image token, encoded separately, as the
+    official code does.
 
     The official code means to drop a start token that the tokenizer adds to every chunk. It tells
     by the first chunk's first token, which in this chat format is a start token in any case: with
-    a tokenizer that adds none, the first token behind the picture, a line break, is lost.
+    a tokenizer that adds none, the first token after the picture, a line break, is lost.
     """
     before, behind = (tokenizer(chunk)["input_ids"] for chunk in text.split(IMAGE))
     added = before[:1] == [tokenizer.bos_token_id]

@@ -64,10 +64,10 @@ class Checkpoint:
     ) -> Checkpoint:
         """Loads a folder made by `save` or published by LLaDA-V's or ReDiff's authors.
 
-        Safetensors only, in evaluation mode. `dtype`: the card's on a GPU, float32 on a CPU unless
-        given. `device_map`: spread over several devices as accelerate's map says, instead of
-        `device`. Raises FileNotFoundError where there is no checkpoint, ValueError for one whose
-        weights do not fit.
+        Safetensors only, in evaluation mode. `dtype`: by default that of the model's config on
+        a GPU, float32 on a CPU given. `device_map`: spread over several devices as accelerate's
+        map says, instead of `device`. Raises FileNotFoundError if the checkpoint does not
+        exist, ValueError for one whose weights do not fit.
         """
         check_adapter(folder)
         official = llada_v.is_official(folder)
@@ -111,7 +111,7 @@ class Checkpoint:
 
     @property
     def ids(self) -> SpecialIds:
-        """The token ids that decoding treats apart.
+        """The token ids that decoding treats specially.
 
         Banned is every special token but the stop, and every id that names no token.
         """
@@ -129,14 +129,14 @@ class Checkpoint:
 
     @property
     def word_ids(self) -> list[int]:
-        """Every token id that is no special token."""
+        """Every token id that is not a special token."""
         special = {self.ids.eos, *self.ids.banned}
         return [i for i in range(len(self.tokenizer)) if i not in special]
 
     def prompt_ids(self, dialogue: Dialogue | None = None) -> list[int]:
         """Token ids of a dialogue up to its next answer, one image token for the picture.
 
-        `dialogue`: None for the card's own request of a caption.
+        `dialogue`: None for the model's own request for a caption.
         """
         dialogue = dialogue or (self.config.prompt,)
         text = chat_text(self.tokenizer, dialogue, self.config.system)
@@ -148,7 +148,7 @@ class Checkpoint:
         return str(self.tokenizer.decode(response, skip_special_tokens=True))
 
     def image_batch(self, images: list[Image.Image]) -> ImageBatch:
-        """ImageBatch as the tower takes them."""
+        """The pictures as the vision tower takes them."""
         return prepare_images(images, self.images)
 
 

@@ -189,7 +189,7 @@ def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def vision_config(raw: Mapping[str, Any]) -> SiglipVisionConfig:
-    """The tower without the layers behind `mm_vision_select_layer`, which are not used.
+    """The tower without the layers after `mm_vision_select_layer`, which are not used.
 
     It is described by `vision_config` or named by `mm_vision_tower`. Raises ValueError for a
     name that is not among `TOWERS`.

@@ -28,7 +28,7 @@ def load_whole(
 
     `without`: beginnings of names that the folder need not have, since `fill` has these tensors.
     Raises ValueError that lists every tensor that is missing, left over or of another shape, and
-    OSError where there are no safetensors.
+    OSError if the folder has no safetensors.
     """
     loaded: Any = kind.from_pretrained(
         folder,
@@ -65,7 +65,7 @@ def tensor_names(path: Path) -> list[str]:
         with safe_open(path, framework="pt") as file:
             return list(file.keys())
     except SafetensorError as error:
-        raise ValueError(f"{path}: no whole safetensors file: {error}") from error
+        raise ValueError(f"{path}: not a complete safetensors file: {error}") from error
 
 
 def weights_hash(folder: Path) -> str:

@@ -19,7 +19,7 @@ from rediff.scenes.world import (
 def corrupt_scene(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
     """The scene with each shape, colour, size, texture and place wrong with probability `rate`.
 
-    It stays a scene: no shape and no cell is taken twice.
+    It stays a scene: no shape and no grid square is taken twice.
     """
     things = list(scene.things)
     for number in range(len(things)):

@@ -45,10 +45,12 @@ def nearest_text(outline: TextSpace, draft: Sequence[str]) -> list[str]:
 
 
 class _Search:
-    """Shortest path over (state, words written), where a state says which kinds of sentence stand.
+    """Shortest path over (state, words written), where a state says which kinds of sentence are
+    written.
 
-    A state is (sentences of `each` that stand, as a bit mask; sentences of `some`; closed). All
-    costs are whole numbers, so the path is found again from the costs alone, without back pointers.
+    A state is (sentences of `each` that are written, as a bit mask; sentences of `some`;
+    closed). All costs are whole numbers, so the path is found again from the costs alone,
+    without back pointers.
     """
 
     def __init__(self, outline: TextSpace, draft: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ def read_question(said: Sequence[str]) -> Question | None:
     """The question that a dialogue ends with, or None for one that is not known.
 
     `said`: questions and answers in turn, a question first and last. A follow-up is read as the
-    question that it stands for, "it" being what `spoken_of` says.
+    question that it means, "it" being what `spoken_of` says.
     """
     *earlier, last = said
     text = " ".join(tokenize(last))

@@ -12,10 +12,10 @@ from PIL import Image, ImageChops, ImageDraw
 from rediff.scenes.world import COLUMNS, ROWS, Scene, Thing
 
 CELL = 64
-"""Side of a grid cell in pixels; a picture is three cells square."""
+"""Side of a grid square in pixels; a picture is three by three of them."""
 RADIUS: Mapping[str, int] = {"small": 19, "large": 29}
 JITTER = 2
-"""Greatest offset of a shape from the middle of its cell, pixels."""
+"""Greatest offset of a shape from the middle of its grid square, pixels."""
 PATTERN = 12
 """Period of stripes and dots, pixels."""
 TINT = 0.65

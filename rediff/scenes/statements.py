@@ -44,7 +44,7 @@ def scene_of(reference: str) -> Scene:
         )
         (background,) = words[BACKGROUND]
     except ValueError as error:
-        raise ValueError("the reference is no complete caption of one scene") from error
+        raise ValueError("the reference is not a complete caption of one scene") from error
     return Scene(things, background)
 
 

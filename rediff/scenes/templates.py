@@ -17,7 +17,7 @@ import numpy as np
 Choice = TypeVar("Choice")
 Words = tuple[str, ...]
 Slot = tuple[Words, ...]
-"""The word sequences that may stand at one point of a sentence."""
+"""The word sequences that are allowed at one point of a sentence."""
 Form = tuple[Slot, ...]
 """A sentence with its slots filled."""
 Meaning = Mapping[str, str]
@@ -54,13 +54,13 @@ PARTS: Mapping[str, Words] = {
 }
 """Which parts of a meaning a slot speaks of, where it is not the part of its own name."""
 LIST = "shapes"
-"""A slot for several things, in any order; its filler is their words behind one another."""
+"""A slot for several things, in any order; its filler is their words one after another."""
 
 _PIECE = re.compile(r"\{(\w+)\}|\(([^)]*)\)|(\S+)")
 
 
 def canonical(word: str) -> str:
-    """The fact behind a paraphrase: `upper` -> `top`; other words are returned as they are."""
+    """The fact that a paraphrase states: `upper` -> `top`; other words are returned as they are."""
     return _canonical_words().get(word, word)
 
 
@@ -135,7 +135,7 @@ def _paraphrases(name: str, *values: str) -> Slot:
 
 
 def _listed(shapes: Words) -> Words:
-    """`a , the b and the c`: an article stands before the slot."""
+    """`a , the b and the c`: an article comes before the slot."""
     *before, last = shapes
     text = " , the ".join(before)
     return tuple(f"{text} and the {last}".split()) if before else (last,)

@@ -14,7 +14,7 @@ from rediff.scenes.world import Scene
 def true_texts(scene: Scene, said: Sequence[str]) -> TextSpace:
     """The true answers to what a dialogue ends with.
 
-    `said`: questions and answers in turn, a question first and last. What is no question of ours
+    `said`: questions and answers in turn, a question first and last. What is not a question of ours
     asks for a caption, as "describe the image" does.
     """
     question = read_question(said)

@@ -1,6 +1,6 @@
-"""The embedded world: what can stand in a picture, and what is true of it.
+"""The embedded world: what a picture can show, and what is true of it.
 
-A scene is three or four things of different shape in the cells of a 3 x 3 grid, over a plain
+A scene is three or four things of different shape in the squares of a 3 x 3 grid, over a plain
 background. Everything about it is known exactly, so captions can be written, read and judged
 without a model or a person.
 """
@@ -35,7 +35,7 @@ MIN_THINGS, MAX_THINGS = 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One drawn shape; `row` and `column` are the words of its cell."""
+    """One drawn shape; `row` and `column` are the words of its grid square."""
 
     shape: str
     colour: str
@@ -69,7 +69,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Things (no two of one shape, no two in one cell) over a background colour."""
+    """Things (no two of one shape, no two in one grid square) over a background colour."""
 
     things: tuple[Thing, ...]
     background: str
@@ -119,7 +119,7 @@ def _pairwise(things: tuple[Thing, ...]) -> Iterator[tuple[str, str, str]]:
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """A scene with uniform choices: number of things, shapes, cells, and every attribute."""
+    """A scene with uniform choices: number of things, shapes, grid squares, and every attribute."""
     count = int(rng.integers(MIN_THINGS, MAX_THINGS + 1))
     shapes = rng.permutation(len(SHAPES))[:count]
     cells = rng.permutation(len(ROWS) * len(COLUMNS))[:count]

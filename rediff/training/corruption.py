@@ -1,4 +1,10 @@
-"""What is done to a true response before the model sees it."""
+"""The corruption of a true response before the model sees it: masks, and Stage I's errors.
+
+With t the mask level of a row, each position of the response is masked with probability t. Stage I
+then breaks the rest: of the visible positions a share s ("syntax") takes a random word, and of
+those left that state a fact a share h ("hallucination") takes a false one (section 3.1 of
+arXiv 2510.19871).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,12 @@ from torch import Tensor
 
 
 class TokenRole(IntEnum):
-    """Why a position is trained; the loss is a mean per role."""
+    """Why a position is trained; the loss has a mean for each role.
+
+    MASK: its token is hidden. SYNTAX, HALLUCINATION: a wrong token is visible, to be replaced.
+    CLEAN: the right token is visible, to be kept. EDIT, KEEP: the same two in a draft of the
+    model, by the expert's correction. IGNORED: no loss.
+    """
 
     IGNORED = 0
     MASK = 1
@@ -26,8 +37,8 @@ class Corrupted:
     """A batch of corrupted responses.
 
     `tokens` int64 [B, R]: what the model sees. `role` int64 [B, R]: a `TokenRole` for each
-    position. `level` float32 [B]: the probability with which each row was masked. `certain` bool
-    [B, R]: positions that were masked whatever it is, None for none.
+    position. `level` float32 [B]: t, the probability with which each row was masked. `certain`
+    bool [B, R]: positions that are masked at every level, None for none.
     """
 
     tokens: Tensor
@@ -37,10 +48,18 @@ class Corrupted:
 
 
 def stratified_level(stratum: int, rows: int, *, power: float = 1.0) -> Tensor:
-    """A mask level t in (0, 1], float32 [1], from one of `rows` equal strata.
+    """A mask level t in (0, 1], drawn from one of equal strata.
 
-    t = u ** power: a power below 1 favours high levels, where decoding begins. Stratification
-    keeps the mean level of every batch the same, which lowers the variance of the loss (MDLM).
+    t = ((stratum + u) / rows) ** power, u ~ U(0, 1). Stratification keeps the mean level of every
+    batch the same, which lowers the variance of the loss (MDLM, arXiv 2406.07524, appendix).
+
+    Args:
+        stratum: from 0 to `rows` - 1.
+        rows: number of strata, the rows of a global batch.
+        power: below 1 favours high levels, where decoding begins.
+
+    Returns:
+        float32 [1].
     """
     return ((stratum + torch.rand(1)) / rows).pow(power).clamp(min=1e-3)
 
@@ -54,29 +73,39 @@ def mask_tokens(
     maskable: Tensor | None = None,
     suffix_share: float = 0.0,
 ) -> Corrupted:
-    """Masks each position with its row's probability `level` [B]; only masks are trained.
+    """Masks each position with probability t; only masks are trained (LLaDA, arXiv 2502.09992).
 
-    `target` [B, R] is a response, its stop token, and stop tokens up to the canvas's end. The
-    stop token itself is masked like any word. What lies behind it is always masked, since a
-    decoder never writes there, and is trained to say "stop", so that a decoder can tell. With
-    `maskable` bool [B, R], only positions set there are masked and trained.
+    The eos token is masked like any word. Positions after it are always masked, because a decoder
+    never writes there, and are trained to predict eos, so that a decoder can tell where a response
+    ends.
 
-    Of a share `suffix_share` of the rows everything from a random position on is masked as well.
-    A decoder leaves the right end open for long; were a masked right end only ever seen where the
-    response is over, the model would learn to stop wherever it sees one.
+    Args:
+        target: a response, its eos token, and eos tokens up to the end; int64 [B, R].
+        level: t of each row, float [B].
+        mask_id: id of the mask token.
+        eos_id: id of the eos token.
+        maskable: mask and train only these positions, bool [B, R].
+        suffix_share: in this share of the rows everything from a random position on is masked as
+            well. A decoder leaves the right end open for long; if training showed a masked right
+            end only where the response is over, the model would learn to stop at every one.
+
+    >>> _ = torch.manual_seed(0)
+    >>> target = torch.tensor([[5, 6, 7, 1, 1, 1]])
+    >>> mask_tokens(target, torch.tensor([0.5]), mask_id=9, eos_id=1).tokens.tolist()
+    [[9, 6, 9, 9, 9, 9]]
     """
-    behind = after_eos(target, eos_id)
-    drawn = (torch.rand(target.shape) < level[:, None]) & ~behind
+    after = after_eos(target, eos_id)
+    drawn = (torch.rand(target.shape) < level[:, None]) & ~after
     if maskable is None:
         if suffix_share:
-            drawn |= _suffixes(target, suffix_share) & ~behind
+            drawn |= _suffixes(target, suffix_share) & ~after
         drawn[:, 0] |= ~drawn.any(dim=1)
-        trained = drawn | behind
+        trained = drawn | after
     else:
         drawn &= maskable
         trained = drawn
     role = torch.where(trained, TokenRole.MASK, TokenRole.IGNORED)
-    return Corrupted(torch.where(drawn | behind, mask_id, target), role, level, behind)
+    return Corrupted(torch.where(drawn | after, mask_id, target), role, level, after)
 
 
 def _suffixes(target: Tensor, share: float) -> Tensor:
@@ -86,7 +115,11 @@ def _suffixes(target: Tensor, share: float) -> Tensor:
 
 
 def after_eos(target: Tensor, eos_id: int) -> Tensor:
-    """Positions behind each row's first stop token; bool [B, R]."""
+    """Positions after each row's first eos token; bool [B, R].
+
+    >>> after_eos(torch.tensor([[5, 1, 1]]), eos_id=1).tolist()
+    [[False, False, True]]
+    """
     return (target == eos_id).long().cumsum(dim=1) > 1
 
 
@@ -101,10 +134,26 @@ def inject_errors(
 ) -> Corrupted:
     """Stage I: wrong visible tokens beside the masks (arXiv 2510.19871, section 3.1).
 
-    Of the visible positions, a share `syntax_rate` [0..1] takes a random id of `words`; of those
-    left, a share `hallucination_rate` of the positions that state a fact takes a wrong one.
-    `hallucinated_tokens` [B, R] holds that wrong fact for each position, or the target where there
-    is none. All other visible positions are trained too, as `CLEAN`: to keep what is right.
+    A visible position takes a random word with probability s; one that is left and states a fact
+    takes a false one with probability h. All other visible positions are trained too, as `CLEAN`.
+
+    Args:
+        clean: the response with masks only.
+        target: the right tokens, int64 [B, R].
+        hallucinated_tokens: the false fact for each position, int64 [B, R]; the target itself
+            where a position states no fact.
+        syntax_rate: s, from 0 to 1.
+        hallucination_rate: h, from 0 to 1.
+        words: the ids that random words are drawn from, int64 [W].
+
+    >>> target = torch.tensor([[5, 6, 7, 1]])
+    >>> clean = mask_tokens(target, torch.tensor([0.0]), mask_id=9, eos_id=1)
+    >>> false = torch.tensor([[5, 8, 7, 1]])
+    >>> broken = inject_errors(
+    ...     clean, target, false, syntax_rate=0.0, hallucination_rate=1.0, words=torch.tensor([3])
+    ... )
+    >>> broken.tokens.tolist(), [TokenRole(k).name for k in broken.role[0].tolist()]
+    ([[9, 8, 7, 1]], ['MASK', 'HALLUCINATION', 'CLEAN', 'CLEAN'])
     """
     visible = clean.role == TokenRole.IGNORED
     noise = words[torch.randint(len(words), target.shape)]

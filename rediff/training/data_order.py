@@ -1,4 +1,4 @@
-"""Which row is trained when: a fixed sequence, whoever computes it and wherever it was broken off.
+"""Which row is trained when: a fixed sequence, for any number of processes and any interruption.
 
 A run of `steps` steps with global batches of `batch` rows takes slots 0, 1, ... in order, and step
 s has slots s * batch to (s + 1) * batch - 1. How these are dealt out over processes and
@@ -60,7 +60,8 @@ class ScheduledRow(Generic[Row]):
 
 
 class Schedule(torch.utils.data.Dataset[ScheduledRow[Any]]):
-    """The slots of a run. Rows are taken in an order shuffled anew for each pass over them.
+    """The slots of a run. Rows are taken in an order that is shuffled again for each pass over
+    them.
 
     `lengths`: of the rows, in any unit. Where given, rows of like length come together in a batch,
     so that little is padded: the slots of each `WINDOW` batches are sorted by length, and the

@@ -50,7 +50,7 @@ def on_main_process(work: Callable[[], None]) -> None:
 
 
 def all_gather_flag(flag: bool) -> list[bool]:
-    """Each process's flag, in all processes: none goes on before all have come here."""
+    """Each process's flag, in all processes: each waits until all have come here."""
     process_group()
     return list(gather_object([flag]))
 

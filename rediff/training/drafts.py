@@ -1,4 +1,4 @@
-"""Drafts and their corrections, as JSON lines that stand alone."""
+"""Drafts and their corrections, as JSON lines that each hold all of a draft."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNUSED = "unused.jsonl"
 
 
 class Draft(BaseModel):
-    """One decoded response. `words` has one entry a canvas position, empty behind the end.
+    """One decoded response. `words` has one entry for each canvas position, empty after the end.
 
     `id`: of the picture. `dialogue`: which of the picture's dialogues asked for it.
     `tokens_per_step`: the budget that made it. `nfe`: forward passes that it took.
@@ -64,7 +64,7 @@ class Correction(BaseModel):
     def corrected(self) -> tuple[str, ...]:
         """The draft's words with every segment replaced.
 
-        Raises ValueError if a segment does not stand in the draft or changes its length.
+        Raises ValueError if a segment is not in the draft or changes its length.
         """
         words = list(self.draft.words)
         for segment in self.segments:
@@ -93,8 +93,8 @@ class Cost(BaseModel):
     """What an expert's corrections took.
 
     `nfe`: forward passes of our own model. `calls`, `tokens_in`, `tokens_out`: replies of `model`
-    behind a server that corrections were read from, kept ones too, and the tokens it counted.
-    `dollars`: for these tokens by the list of prices; None where there is no price.
+    on a server that corrections were read from, cached ones too, and the tokens it counted.
+    `dollars`: for these tokens by the list of prices; None where the price is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

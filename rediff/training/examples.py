@@ -20,7 +20,7 @@ from rediff.training.items import AnsweredDialogue, Item, before_answer
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A right answer: `prompt`, the token ids before the canvas; `response` int64 [R], with stop
+    """A right answer: `prompt`, the token ids before the canvas; `response` int64 [R], with eos
     tokens from its end to the end of the canvas."""
 
     prompt: tuple[int, ...]
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A wrong answer `wrong` int64 [R] behind `prompt`, and the right one, position by position.
+    """A wrong answer `wrong` int64 [R] to `prompt`, and the right one, position by position.
 
     `unsure` bool [R]: where it is wrong and what is right is not known; None for nowhere.
     """
@@ -144,7 +144,7 @@ class ExampleMaker:
         return self.longest or self.length
 
     def fits(self, dialogues: Sequence[AnsweredDialogue]) -> bool:
-        """Whether each answer and a stop token fit in a canvas."""
+        """Whether each answer and an eos token fit in a canvas."""
         tokenizer = self.checkpoint.tokenizer
         answers = [dialogue[-1].answer for dialogue in dialogues]
         return all(
@@ -155,7 +155,7 @@ class ExampleMaker:
     def fill(self, ids: list[int], place: str) -> Tensor:
         """Token ids of a response, filled up with stop tokens; int64 [R].
 
-        Raises ValueError naming `place` if the response and one stop token do not fit.
+        Raises ValueError naming `place` if the response and one eos token do not fit.
         """
         length = max(self.length, len(ids) + 1) if self.longest else self.length
         if length > self.most or len(ids) >= length:

@@ -1,4 +1,4 @@
-"""False facts: tokens that state a fact, and those that would state a wrong one in their place."""
+"""False facts: tokens that state a fact, and those that would state a false one in its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class FactVocabulary:
-    """Which token ids state facts, and which false ones could stand in their place.
+    """Which token ids state facts, and which false ones could replace them.
 
     `false`: the false ids for each id that states a fact. `size`: ids of the vocabulary.
 

@@ -28,7 +28,7 @@ def not_finite(what: str, step: int, rows: Sequence[str]) -> NotFiniteError:
 
 
 class FiniteGradients(TrainerCallback):
-    """Raises NotFiniteError before the optimiser takes gradients that are no numbers."""
+    """Raises NotFiniteError before the optimiser takes gradients that are not finite."""
 
     def __init__(self, rows_of_step: Callable[[], list[str]]) -> None:
         self.rows_of_step = rows_of_step

@@ -125,7 +125,7 @@ def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequenc
     if len(lost) > MOST_LEFT_OUT * len(items):
         raise ValueError(
             f"{len(lost)} of {len(items)} records have an answer that leaves no room to stop within"
-            f" {maker.most} tokens ({MOST_LEFT_OUT:.0%} may); the first: {lost[0]}"
+            f" {maker.most} tokens ({MOST_LEFT_OUT:.0%} are allowed); the first: {lost[0]}"
         )
     if not lost:
         return items

@@ -1,4 +1,4 @@
-"""What a training run writes down while it goes on."""
+"""What a training run logs while it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TELL_EVERY = 1.0
 class JsonLog(TrainerCallback):
     """Appends every log entry to a file as one JSON line.
 
-    A run that goes on from a saved state takes off what was logged behind it, so that each step is
+    A run that resumes from a saved state removes what was logged after it, so that each step is
     there once, and counts its seconds on.
     """
 
@@ -96,10 +96,10 @@ def read_count(folder: Path) -> dict[str, float] | None:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """The entries of a stage's `log.jsonl`; none if there is no such file.
+    """The entries of a stage's `log.jsonl`; none if the file does not exist.
 
     A step that was logged twice, before and after a resume, counts once, as it was last. A last
-    line that is being written, or was broken off, is none.
+    line that is being written, or was cut short, is left out.
     """
     lines = whole_lines(path) if path.is_file() else ()
     entries = {entry["step"]: entry for entry in map(json.loads, lines)}

@@ -1,7 +1,14 @@
-"""The training losses: cross-entropy, averaged apart for each role of position.
+"""The training losses: cross-entropy, with a mean of its own for each role of a position.
 
-Sums and what they are divided by are apart, since a global batch is computed in several places and
-several times: sums are added where they arise, counts are added over all of the batch.
+For the positions P_k of role k in a global batch, with x the visible text, y the target, v the
+image and c the prompt:
+
+    L = sum_k w_k / |P_k| * sum_{i in P_k} -log p(y_i | x, v, c)        weighting "uniform"
+
+Stage I sums the roles MASK, SYNTAX, HALLUCINATION and CLEAN (equation 3 of arXiv 2510.19871);
+Stage II adds EDIT and KEEP (section 3.2 there). `Weighting` lists the other forms. A global batch
+is computed by several processes and in several micro-batches, so the sums (`loss_sums`) and what
+they are divided by (`loss_counts`) are separate: both can be added up before the division.
 """
 
 from __future__ import annotations
@@ -16,17 +23,17 @@ from torch import Tensor
 from rediff.training.corruption import TokenRole
 
 Weighting = Literal["uniform", "paper", "official", "llada"]
-"""How a token's loss counts.
+"""How the loss of a token is weighted. With t the mask level of its row:
 
-`uniform`: each role is a mean over its tokens in the batch. `paper`: the same, divided by the
-row's mask level (equation 3 of arXiv 2510.19871). For masks, 1/t makes the sum a bound on the
-likelihood; for visible tokens it has no such ground and only adds variance. What is masked with
-probability 1 whatever the level, the padding behind the stop, is divided by 1: by t it would be
-nearly all of the loss of a short answer on a long canvas. `official`: what the
-authors' code computes for both stages, a mean over the tokens of each row first, divided by its
-level for every role (weights up to 1000), then over rows. `llada`: masks alone, divided by the
-level and by the number of supervised tokens of the row, as LLaDA is fine-tuned (arXiv 2502.09992,
-algorithm 2) and the authors' code is without revision.
+`uniform`: a mean over the tokens of each role.
+`paper`: the same with each token divided by t (equation 3 of arXiv 2510.19871). For masks, 1/t
+makes the sum a bound on the likelihood; for visible tokens it has no such reason and only adds
+variance. Positions that are always masked (the padding after eos) are divided by 1, because
+divided by t they would be nearly all of the loss of a short answer on a long canvas.
+`official`: as the authors' code computes both stages: a mean over the tokens of each row, divided
+by t for every role (weights up to 1000), then a mean over rows.
+`llada`: masks only, each divided by t and by the supervised tokens of its row, as LLaDA is
+fine-tuned (arXiv 2502.09992, algorithm 2) and as the authors' code trains without revision.
 """
 
 
@@ -34,11 +41,24 @@ def loss_sums(
     logits: Tensor, target: Tensor, role: Tensor, level: Tensor, *,
     weighting: Weighting = "uniform", certain: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Cross-entropy summed over the tokens of each role, float32 [len(TokenRole)].
+    """The numerators of the loss: cross-entropy summed over the tokens of each role.
 
-    `logits` [B, R, V], `target` int64 [B, R], `role` int64 [B, R] of `TokenRole`, `level` float
-    [B], `certain` bool [B, R]: positions masked whatever the level, None for none. To be divided
-    by `loss_counts`. `IGNORED` positions sum to 0, and their logits do not matter.
+    Args:
+        logits: [B, R, V] of any float dtype; the cross-entropy is computed in float32.
+        target: the right tokens, int64 [B, R].
+        role: a `TokenRole` for each position, int64 [B, R]. `IGNORED` positions sum to 0, and
+            their logits do not matter.
+        level: the mask level t of each row, float [B].
+        weighting: see `Weighting`.
+        certain: positions that are masked at every level, bool [B, R]; None for none.
+
+    Returns:
+        float32 [len(TokenRole)], to be divided by `loss_counts`.
+
+    >>> role = torch.tensor([[TokenRole.MASK, TokenRole.CLEAN, TokenRole.IGNORED]])
+    >>> sums = loss_sums(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), role, torch.ones(1))
+    >>> loss_parts(sums, loss_counts(role))[[TokenRole.MASK, TokenRole.CLEAN]]  # log 4
+    tensor([1.3863, 1.3863])
     """
     chosen = role != TokenRole.IGNORED
     losses = torch.zeros(role.shape, device=logits.device)
@@ -57,9 +77,14 @@ def loss_sums(
 
 
 def loss_counts(role: Tensor, *, weighting: Weighting = "uniform") -> Tensor:
-    """What the sums of a batch `role` int64 [B, R] are divided by, float32 [len(TokenRole)].
+    """The denominators of the loss, |P_k|: tokens of each role, or rows; 0 for a role without any.
 
-    Tokens of each role, or rows; 0 where there is nothing to divide.
+    Args:
+        role: a `TokenRole` for each position of the batch, int64 [B, R].
+        weighting: "uniform" and "paper" count tokens, the others count rows.
+
+    Returns:
+        float32 [len(TokenRole)].
     """
     if weighting in ("uniform", "paper"):
         return torch.bincount(role.flatten(), minlength=len(TokenRole)).float()
@@ -73,8 +98,6 @@ def loss_parts(sums: Tensor, counts: Tensor) -> Tensor:
 
 
 def weights_of(weights: Mapping[TokenRole, float]) -> Tensor:
-    """The weight of each role's part in the loss, float32 [len(TokenRole)]; 1 where none is given.
-
-    All ones are the paper's plain sum.
-    """
+    """w_k of each role, float32 [len(TokenRole)]: 1 where none is given, which is the paper's sum,
+    and 0 for `IGNORED`."""
     return torch.tensor([0.0 if k is TokenRole.IGNORED else weights.get(k, 1.0) for k in TokenRole])

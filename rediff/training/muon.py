@@ -17,7 +17,7 @@ class Muon(torch.optim.Optimizer):
     `torch.optim.Muon` iterates in bfloat16, which a CPU without bfloat16 arithmetic emulates some
     ten times slower; this one keeps the dtype of the gradient. Parameters outside `matrices`
     (embeddings, the head, norms, biases) go to AdamW, so that one object and one learning-rate
-    schedule serve the Trainer. Group key `muon` tells the two apart.
+    schedule serve the Trainer. Group key `muon` distinguishes the two.
     """
 
     def __init__(

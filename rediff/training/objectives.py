@@ -1,4 +1,8 @@
-"""Objectives: how an example becomes a row that the trainer can take a loss of."""
+"""Objectives: how an example becomes a training row, which is what the loss is computed on.
+
+`MaskedPrediction` is LLaDA's, `FoundationalRevision` is Stage I and `SelfCorrection` Stage II of
+ReDiff (arXiv 2510.19871, sections 3.1 and 3.2), `NextToken` trains the autoregressive baseline.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +29,8 @@ from rediff.training.facts import FactVocabulary
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """A row as it is trained: what the model sees, what it should say, and why.
-
-    `target` int64 [1, R]; `corrupted` of one row.
-    """
+    """One row of a batch: what the model sees (`corrupted`, of one row) and what it should predict
+    (`target`, int64 [1, R]), with the picture and the prompt's token ids."""
 
     picture: ImageBatch
     prompt: tuple[int, ...]
@@ -37,14 +39,22 @@ class TrainingRow:
 
 
 class Objective(Protocol):
-    """Draws from torch's global generator, which is seeded for each row."""
+    """Makes training rows."""
 
-    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow: ...
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
+        """The row of an example at its place in the global batch.
+
+        Draws from torch's global generator, which the caller seeds for each row.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class MaskRatio:
-    """Mask levels of a batch: lowest + (highest - lowest) * u ** power, u stratified in (0, 1]."""
+    """A row's mask level t = lowest + (highest - lowest) * u ** power, u stratified in (0, 1].
+
+    The published choice, t ~ U(0, 1), is the default.
+    """
 
     lowest: float = 0.0
     highest: float = 1.0
@@ -57,7 +67,10 @@ class MaskRatio:
 
 @dataclass(frozen=True)
 class MaskedPrediction:
-    """Mask-prediction; with `facts`, only words that state facts are masked."""
+    """Mask-prediction: -log p(y_i) at masked positions (arXiv 2502.09992).
+
+    `facts`: mask only words that state facts. `suffix_share`: see `mask_tokens`.
+    """
 
     ids: SpecialIds
     levels: MaskRatio
@@ -80,7 +93,10 @@ class MaskedPrediction:
 
 @dataclass(frozen=True)
 class NextToken:
-    """Next-token prediction of the response and its stop token, for a causal model."""
+    """Next-token prediction of the response and its eos token, for a causal model.
+
+    `facts`: train only words that state facts.
+    """
 
     ids: SpecialIds
     facts: FactVocabulary | None = None
@@ -99,13 +115,15 @@ class NextToken:
 
 @dataclass(frozen=True)
 class FoundationalRevision:
-    """Stage I: masks, random tokens, false facts, and what is right.
+    """Stage I: restore masks, random words and false facts, and keep what is right.
 
-    The false facts of an example's pair stand in every visible place of it; in other examples
-    `facts` draws them with probability `hallucination_rate`. There are none where that is 0, nor
-    without a pair where `facts` is None.
-    `tied`: both rates are multiplied by the row's mask level, so that a text is the more broken
-    the less of it is there. `words` int64: the ids that random tokens are drawn from.
+    An example with a pair (ViCrit) shows the pair's false facts at every visible position of them.
+    In other examples `facts` draws false facts with probability `hallucination_rate`. There are
+    none if that rate is 0, or if an example has no pair and `facts` is None.
+
+    `words` int64 [W]: the ids that random words are drawn from. `tied`: multiply both rates by the
+    mask level of the row, so that a text with fewer visible words is more broken (an ablation of
+    the paper's table 6). `levels`, `suffix_share`: as in mask-prediction.
     """
 
     ids: SpecialIds
@@ -144,11 +162,12 @@ class FoundationalRevision:
 
 @dataclass(frozen=True)
 class SelfCorrection:
-    """Stage II: the model's own drafts towards an expert's corrections, among Stage I data.
+    """Stage II: a draft of the model as input, the expert's correction of it as target.
 
-    The first `stage1_share` of a global batch is Stage I data made from the same pictures, as is
-    every example without a draft; of the drafts, a share `masked_share` is also masked at a random
-    level.
+    Wrong segments are `EDIT`, all else is `KEEP`; segments without a known correction have no
+    loss. The first `stage1_share` of a global batch is Stage I data from the same pictures, and so
+    is every example without a draft. A share `masked_share` of the drafts is also masked, at a
+    random level.
     """
 
     ids: SpecialIds
@@ -177,11 +196,22 @@ class SelfCorrection:
 
 
 def draft_as_input(draft: Tensor, target: Tensor, mask_id: int, eos_id: int) -> Corrupted:
-    """A draft as a decoder sees it, with the roles of its positions by its correction.
+    """A draft as a decoder sees it: visible up to its first eos token, masked after it.
 
-    Visible up to its first stop, masked behind it. `EDIT` where the correction differs, `KEEP`
-    where it agrees, `MASK` behind the draft's stop; what lies behind the correction's stop is
-    `IGNORED` where the draft still has words, since it is cut away.
+    The role of a position is `EDIT` where the correction differs, `KEEP` where it agrees, and
+    `MASK` after the eos token of the draft. Where the correction has ended but the draft has words,
+    it is `IGNORED`, because a decoder cuts these words off.
+
+    Args:
+        draft: int64 [B, R], padded with eos tokens.
+        target: the correction, int64 [B, R], position by position.
+        mask_id: id of the mask token.
+        eos_id: id of the eos token.
+
+    >>> draft, target = torch.tensor([[5, 6, 1, 1]]), torch.tensor([[5, 7, 1, 1]])
+    >>> seen = draft_as_input(draft, target, mask_id=9, eos_id=1)
+    >>> seen.tokens.tolist(), [TokenRole(k).name for k in seen.role[0].tolist()]
+    ([[5, 6, 1, 9]], ['KEEP', 'EDIT', 'KEEP', 'MASK'])
     """
     hidden = after_eos(draft, eos_id)
     role = torch.where(draft == target, TokenRole.KEEP, TokenRole.EDIT)
@@ -191,5 +221,5 @@ def draft_as_input(draft: Tensor, target: Tensor, mask_id: int, eos_id: int) -> 
 
 
 def pick_answer(example: Example) -> Answer:
-    """One random answer of an example."""
+    """One of the answers of an example, drawn at random."""
     return example.answers[int(torch.randint(len(example.answers), ()))]

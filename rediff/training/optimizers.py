@@ -37,8 +37,8 @@ def fill_gradients(optimizer: torch.optim.Optimizer, *_: object) -> None:
     """Gives parameters that the forward pass did not use a gradient of zero.
 
     Without one they have no state, and a state that is saved in parts must have that of every
-    parameter to be read again. Nothing moves: there is no weight decay, and no momentum before the
-    first use.
+    parameter to be read again. Nothing changes, because there is no weight decay, and no
+    momentum before the first use.
     """
     for group in optimizer.param_groups:
         for parameter in group["params"]:

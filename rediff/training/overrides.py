@@ -65,7 +65,7 @@ def with_expert(
     recipe: Recipe, model: str | None, base_url: str | None, *, reasoning: bool = False,
     max_tokens: int | None = None, key_env: str | None = None,
 ) -> Recipe:  # fmt: skip
-    """The recipe, its experts behind servers being `model` at `base_url`, where these are given.
+    """The recipe with `model` at `base_url` as its experts on servers, where these are given.
 
     Args:
         recipe: whose stages of kind `expert` are changed.

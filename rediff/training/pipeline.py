@@ -59,7 +59,7 @@ def fingerprint(name: str, recipe: Recipe) -> str:
 
 
 def _left_out(stage: Stage) -> set[str]:
-    """Settings of a server that are no part of a fingerprint; a limit that is not set neither, as
+    """Settings of a server that are not part of a fingerprint; a limit that is not set neither, as
     it was before there was one."""
     server = getattr(stage, "server", None)
     return RUNTIME_ONLY | ({"max_tokens"} if server and server.max_tokens is None else set())
@@ -81,13 +81,15 @@ def train(
     jobs: int = 2,
     report: Report = lambda progress: None,
 ) -> list[str]:
-    """Runs the stages of `recipe` that are not done yet, up to `jobs` at a time, each in a process.
+    """Runs the stages of `recipe` that are not done yet, up to `jobs` at a time, each in a
+    process.
 
-    Where several processes were started together (by torchrun) they run one stage after another,
-    each together. An unfinished stage goes on from its last saved state; a stage made by other
-    settings is made anew. `only`: just these stages, whose needs must be done. Returns the names of
-    the stages that ran. Raises ValueError for an unknown stage, a missing need, a folder that holds
-    something else or is trained in by another command, RuntimeError naming the stage that failed.
+    Where several processes were started together (by torchrun) they run one stage after
+    another, each together. An unfinished stage resumes from its last saved state; a stage made
+    by other settings is made again. `only`: just these stages, whose needs must be done.
+    Returns the names of the stages that ran. Raises ValueError for an unknown stage, a missing
+    need, a folder that holds something else or is trained in by another command, RuntimeError
+    naming the stage that failed.
     """
     for name in only or ():
         if name not in recipe.stages:

@@ -36,7 +36,7 @@ class Recipe(Strict):
     """Stages by name, each after those that it needs, and the checkpoints to export.
 
     `canvas`: response length in tokens. `model`: sizes of a model trained from scratch. `sections`:
-    settings of data sources by name; in a file they stand beside the other keys, as `scenes:`.
+    settings of data sources by name; in a file they are beside the other keys, as `scenes:`.
     """
 
     canvas: int = 80
@@ -98,7 +98,7 @@ class Recipe(Strict):
             known.add(name)
         for name, export in self.export.items():
             if export.stage not in known:
-                raise ValueError(f"{path}: export {name!r} names no stage: {export.stage!r}")
+                raise ValueError(f"{path}: export {name!r}: no stage is called {export.stage!r}")
             self._check_parts(path, name, export)
 
     def _check_parts(self, path: Path, name: str, part: Stage | Export) -> None:

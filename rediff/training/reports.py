@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it."""
+"""What a training run reports to the terminal."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class OwnOptimizerTrainer(Trainer):
             self.is_fsdp_enabled = True
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Raises NotFiniteError, before anything is updated, for a loss that is no number."""
+        """Raises NotFiniteError, before anything is updated, for a loss that is not finite."""
         loss = super().training_step(*args, **kwargs)
         if not bool(loss.isfinite()):
             raise not_finite("loss", self.state.global_step + 1, self._rows_of_step())
@@ -140,15 +140,15 @@ def fit(
     lengths: Sequence[int] | None = None,
     **kwargs: Any,
 ) -> None:
-    """Trains `model` in place; goes on from the last state saved in `folder`.
+    """Trains `model` in place; resumes from the last state saved in `folder`.
 
-    A run that was broken off and goes on ends with the very weights of an unbroken one (one
+    An interrupted run that resumes ends with exactly the weights of an uninterrupted one (one
     process, CPU), and neither the number of processes nor that of micro-batches changes the losses
     of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`. Writes
     `log.jsonl` (a line every ten steps, each loss part by its role) to `folder`. `lengths`: see
     `Schedule`. `kwargs` go to the trainer. Raises ValueError if the batch cannot be split as asked
     for, or a state cannot be read by so many processes, NotFiniteError where the loss, a gradient
-    or the result is no number.
+    or the result is not finite.
     """
     several = process_group().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
@@ -253,8 +253,8 @@ def split_batch(settings: Optimisation, processes: int) -> tuple[int, int]:
 def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
     """Notes how many processes save their states here, and whether these are shared out.
 
-    Raises ValueError, before anything is loaded, if a state to go on from was shared out otherwise:
-    such a state is read by just as many processes.
+    Raises ValueError, before anything is loaded, if a state to resume from was sharded in
+    another way: such a state is read by just as many processes.
     """
     note, count = folder / PROCESSES, process_group().num_processes
     if resumed and note.is_file():
@@ -262,7 +262,7 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
         if (saved["shard"] or shard) and saved != {"processes": count, "shard": shard}:
             how = f"shard: {saved['shard']}" if saved["shard"] else "no sharding"
             raise ValueError(
-                f"{folder} was saved by {saved['processes']} processes with {how}: go on with as"
+                f"{folder} was saved by {saved['processes']} processes with {how}: resume with as"
                 f" many (torchrun --nproc-per-node {saved['processes']} ...), or delete {folder} to"
                 " begin this stage again"
             )

@@ -64,5 +64,5 @@ def _questions(folder: Path, name: str) -> tuple[Question, ...]:
     if not isinstance(texts, list) or not isinstance(answers, list) or len(texts) != len(answers):
         raise ValueError(f"{path}: expected as many 'questions' as 'answers'")
     if not all(isinstance(text, str) for text in (*texts, *answers)):
-        raise ValueError(f"{path}: a question or answer is no text")
+        raise ValueError(f"{path}: a question or answer must be a string")
     return tuple(map(Question, texts, answers))

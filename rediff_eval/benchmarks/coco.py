@@ -25,7 +25,7 @@ def coco_samples(
 ) -> Iterator[tuple[str, Sample]]:
     """The samples of COCO's annotations at `path`, each with its place.
 
-    A sample is called by its picture's file and known by its number, too. ImageBatch lie beside the
+    A sample is called by its picture's file and known by its number, too. Pictures lie beside the
     file, or in a folder `images` or of the split's name (`val2014` of `captions_val2014.json`)
     beside it or one level up. An entry that cannot be used is a broken sample; a picture without
     captions has no references.

@@ -44,5 +44,5 @@ def _read(path: Path) -> list[Sample]:
 def _sample(row: Mapping[str, Any], place: str) -> Sample:
     texts = tuple(row[name] for name in REFERENCES)
     if not isinstance(row["binary"], bytes) or not all(isinstance(t, str) for t in texts):
-        return broken_sample(place, "no picture or a reference that is no text")
+        return broken_sample(place, "no picture, or a reference that is not a string")
     return of_bytes(str(row["image"]), row["binary"], place, texts)

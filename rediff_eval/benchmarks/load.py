@@ -84,7 +84,7 @@ def _load_official(task: Task, limit: int | None, folder: Path) -> SampleSet:
     everything = LOADERS[task.official.loader](folder)
     twice = first_twice(sample.id for sample in everything)
     if twice is not None:
-        raise ValueError(f"{folder}: id {twice!r} stands twice")
+        raise ValueError(f"{folder}: duplicate id {twice!r}")
     part = "" if limit is None or limit >= len(everything) else f", first {limit}"
     return SampleSet(
         f"{task.official.name}{part}", tuple(everything[:limit]), "official", folder.resolve()

@@ -39,12 +39,12 @@ def own_samples(data: Path, notes: list[str]) -> Iterator[Sample]:
 
     An entry that cannot be used is a sample that is `broken`. What is not read is told to `notes`.
     Raises FileNotFoundError or ValueError naming file and line, or row, where nothing can be read
-    or an id stands twice.
+    or an id is a duplicate.
     """
     seen: set[str] = set()
     for place, sample in _samples(data, notes):
         if same_name(sample.id) in seen:
-            raise ValueError(f"{place}: id {sample.id!r} stands twice")
+            raise ValueError(f"{place}: duplicate id {sample.id!r}")
         seen.add(same_name(sample.id))
         yield sample
 

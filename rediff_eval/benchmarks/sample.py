@@ -97,7 +97,7 @@ def _identity(sample: Sample) -> str:
 
 
 def broken_sample(sample_id: str, reason: str) -> Sample:
-    """A sample that stands for an entry which cannot be used, and fails with its reason."""
+    """The sample of an entry that cannot be used; it fails with its reason."""
 
     def fail() -> Image.Image:
         raise ValueError(reason)

@@ -25,7 +25,7 @@ RIVALS = {"scenes-careful": 0.02, "scenes-casual": 0.1, "scenes-careless": 0.3}
 
 
 def scenes_name(data: SceneData) -> str:
-    """The name of the data, by which rankings are kept apart."""
+    """The name of the data, by which rankings are separated."""
     extras = [name for name in ("questions", "rivals", "dialogues") if getattr(data, name)]
     return "-".join([f"scenes-{WORLD_VERSION}-{data.split}", *extras])
 

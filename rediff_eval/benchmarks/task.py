@@ -38,7 +38,7 @@ class SceneData(BaseModel):
 
 
 class OfficialData(BaseModel):
-    """The benchmark's own data. `name` stands in results; `loader` reads it from a folder;
+    """The benchmark's own data. `name` is shown in results; `loader` reads it from a folder;
     `metrics` and `main_metric` are measured on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

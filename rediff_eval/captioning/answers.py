@@ -26,7 +26,7 @@ ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens 
 class Revisions:
     """Counts of one caption.
 
-    `revisions`: visible words replaced by others. `flips`: of these, returns to a word that stood
+    `revisions`: visible words replaced by others. `flips`: of these, returns to a word that was
     there before. `fixed`: wrong words made right; `broken`: right words made wrong; both None
     where the truth is not known.
     """
@@ -39,10 +39,10 @@ class Revisions:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A caption, or the error that stands for it.
+    """A caption, or the error in place of it.
 
     The first five fields are `Caption`'s. `trace`: see `history`; kept for few samples.
-    `reasoning`: what the model thought aloud, which is no part of `text`.
+    `reasoning`: what the model thought aloud, which is not part of `text`.
     """
 
     text: str = ""

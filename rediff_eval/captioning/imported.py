@@ -25,7 +25,8 @@ LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class CaptionSet:
-    """Captions of one origin by sample id; an error stands for a caption that was not made."""
+    """Captions of one origin by sample id; an error takes the place of a caption that was not
+    made."""
 
     condition: Condition
     answers: Mapping[str, Answer]
@@ -44,10 +45,10 @@ class Joined:
 def read_caption_sets(path: Path, name: str | None = None) -> list[CaptionSet]:
     """The captions of a file or a run folder of ours.
 
-    A file is of any form that `read_caption_file` takes, or the `captions.jsonl` of a run, which
-    may hold several cells. `name`: what results call the model of a file, its stem unless given.
-    Special tokens that end a response are cut off with all behind them. Raises FileNotFoundError or
-    ValueError naming what cannot be read.
+    A file is of any form that `read_caption_file` takes, or the `captions.jsonl` of a run,
+    which may hold several conditions. `name`: what results call the model of a file, its stem
+    unless given. Special tokens that end a response are cut off with all that follows. Raises
+    FileNotFoundError or ValueError naming what cannot be read.
     """
     file = captions_file(path)
     rows = read_rows(file)
@@ -82,7 +83,7 @@ def _conditions_of_run(rows: Iterable[Row]) -> Iterator[CaptionSet]:
         answers = found.setdefault(tuple(record[name] for name in CONDITION), {})
         sample_id = id_text(record["id"], row.place)
         if sample_id in answers:
-            raise ValueError(f"{row.place}: id {sample_id!r} stands twice")
+            raise ValueError(f"{row.place}: duplicate id {sample_id!r}")
         answers[sample_id] = Answer.from_record(record)
     for condition, answers in found.items():
         yield CaptionSet(Condition(*condition), answers)

@@ -1,4 +1,4 @@
-"""`rediff-eval compare`: cells against each other, sample by sample."""
+"""`rediff-eval compare`: conditions against each other, sample by sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rediff_eval.cli.options import tell
 @click.option("--metric", default="capture", show_default=True, help="Metric to compare by.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
 def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
-    """Test every pair of cells of RUNS with the same data, scorer and budget, joined on sample id.
+    """Test every pair of conditions of RUNS with the same data, scorer and budget, joined on
+    sample id.
 
     Means of the captions' own values are compared, also where a table shows a ratio of sums.
     """

@@ -18,8 +18,8 @@ FORMS = ("table", "md", "csv", "json", "html", "latex")
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--metric", "metrics", multiple=True, default=("capture",), show_default=True,
-    help="Metric to lay out, repeatable.",
+    "--metric", "metrics", multiple=True,
+    help="Metric to lay out, repeatable; default: the main metric of each run.",
 )  # fmt: skip
 @click.option(
     "--by", default="model,sampler,tokens_per_step", show_default=True,
@@ -40,10 +40,12 @@ def leaderboard(
     import json
 
     from rediff_eval.benchmarks.task import paper_numbers
-    from rediff_eval.results.finished import finished
+    from rediff_eval.results.finished import finished, read_results
     from rediff_eval.views.leaderboard import as_records, load, long_rows, rankings
 
-    frame = load(finished(runs, tell), paper=paper_numbers() if paper else None)
+    folders = finished(runs, tell)
+    frame = load(folders, paper=paper_numbers() if paper else None)
+    metrics = metrics or tuple(dict.fromkeys(read_results(f)["main_metric"] for f in folders))
     if form == "csv":
         click.echo(long_rows(frame, metrics).to_csv(index=False), nl=False)
         return

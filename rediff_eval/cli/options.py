@@ -191,7 +191,7 @@ def _load_plugins(context: click.Context, option: click.Parameter, names: Sequen
 
 
 def tell(note: str) -> None:
-    """Says on standard error what whoever reads the output should know."""
+    """Writes a note for the reader of the output to standard error."""
     from rediff_eval.sanitize import plain
 
     click.echo(plain(f"Note: {note}"), err=True)

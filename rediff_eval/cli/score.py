@@ -26,7 +26,7 @@ from rediff_eval.cli.options import (
 )  # fmt: skip
 @click.option(
     "--max-missing", default=0.05, show_default=True, type=click.FloatRange(0, 1),
-    help="Share of samples without a caption, or captions without a verdict, that is no failure.",
+    help="Fail if more than this share of samples has no caption, or of captions no verdict.",
 )  # fmt: skip
 @click.option("--name", help="What to call the model in results; default: the file's name.")
 @scoring_options

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Where a recipe that trains on public data finds its mixture (see data check).",
 )
-@click.option("--expert", help="Model that corrects drafts behind a server; default: the recipe's.")
+@click.option("--expert", help="Model on a server that corrects drafts; default: the recipe's.")
 @click.option("--expert-url", help="Address of its server; default: OpenAI's.")
 @click.option(
     "--expert-max-tokens", type=click.IntRange(min=1), help="Tokens that its reply may have."
@@ -109,7 +109,7 @@ def report(
     """What was trained, what it cost, its losses; and, of whole recipes, how good it is."""
     from rediff.training.pipeline import CHECKPOINTS
 
-    click.echo(f"TrainingRow: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
+    click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
     for line in costs_of(out, ran):
         click.echo(line)
     plot_losses_of(out, tuple(stages or recipe.stages))
@@ -121,7 +121,7 @@ def report(
 
 
 def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
-    """A line for each of the stages whose expert was behind a server: what it took."""
+    """A line for each stage whose expert was on a server: what it cost."""
     from rediff.training.drafts import COST, Cost, read_lines
 
     for name in stages:

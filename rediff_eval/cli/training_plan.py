@@ -52,8 +52,8 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
 
 
 def is_big(recipe: Recipe) -> bool:
-    """Whether the recipe starts from a checkpoint that is no tiny one of ours; one that was not
-    named is taken for LLaDA-V."""
+    """Whether the recipe starts from a checkpoint that is not one of our tiny ones; one that
+    was not named is taken for LLaDA-V."""
     from rediff.training.stages.checkpoint import CheckpointStage
 
     starts = [s for s in recipe.stages.values() if isinstance(s, CheckpointStage)]

@@ -24,7 +24,7 @@ Values = Mapping[str, str]
 
 
 def error_rate(model: str) -> float:
-    """The rate behind the name `oracle:RATE`, 0 for `oracle`. Raises ValueError for any other."""
+    """The rate in the name `oracle:RATE`, 0 for `oracle`. Raises ValueError for any other."""
     name, _, rate = model.partition(":")
     try:
         number = float(rate or 0)

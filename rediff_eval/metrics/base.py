@@ -28,8 +28,11 @@ class MetricInfo:
     """How tables, plots and pages show a metric.
 
     `label`: what an axis or a column says, the name unless given. `digits`: after the point.
-    `part`: one of several numbers behind a metric that is shown; `results.csv` alone has it.
+    `part`: one of several numbers that make a metric that is shown; `results.csv` alone has it.
     `instead`: a better metric, in whose presence this one is not shown.
+
+    >>> MetricInfo("seconds", digits=2, lower_is_better=True).digits
+    2
     """
 
     name: str
@@ -96,7 +99,7 @@ class Scores:
 class Scored:
     """What a group of metrics gives.
 
-    `failures`: why there is no verdict, by sample id. `details`: what a judge said, by sample id,
+    `failures`: why a sample has no verdict, by its id. `details`: what a judge said, by sample id,
     as plain JSON values.
     """
 
@@ -175,6 +178,13 @@ def register_metric(
         prompts: what the judge is told.
 
     What is decorated is called with `Resources` and gives a `Metric`.
+
+    >>> @register_metric("length", infos=[MetricInfo("words", digits=1)])
+    ... class Length(AlwaysAvailable):
+    ...     scorer = "words between spaces"
+    ...
+    ...     def score(self, samples, answers):
+    ...         return Scored({"words": Scores.of([len(a.text.split()) for a in answers])})
     """
 
     def decorate(make: Any) -> Any:

@@ -16,7 +16,7 @@ class ScoringConfig:
     `preset`: see `Preset`. `judge`: None for the oracle where it can judge, which is on scenes.
     `factual`, `encoder`: checkpoints of CAPTURE's parser and sentence encoder, folders or hub ids;
     without both of them CAPTURE is not run. `capmas_prompts`, `caparena_prompts`: checkouts whose
-    prompts are used instead of ours. `metric_seconds`: how long the programs behind the n-gram
+    prompts are used instead of ours. `metric_seconds`: how long the programs of the n-gram
     metrics may take. `seed`: of the bootstrap, and of the coin that orders a pair. `device`: of
     models that score, None for the first GPU, else the CPU.
     """

@@ -9,7 +9,7 @@ from rediff.llm_client.conversation import ConversationError
 Preset = Literal["corrected", "official"]
 """`official`: the number of the official program, its quirks included. `corrected`: the number
 that it was meant to give; each metric says where that differs."""
-FORMER = "corrected"
+FORMER = "sound"
 """What `corrected` was called before version 0.1."""
 
 

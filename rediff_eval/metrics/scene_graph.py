@@ -35,7 +35,7 @@ class SceneGraphMetric(AlwaysAvailable):
 
     `capture`: (5 object F1 + 5 attribute F1 + 2 relation F1) / 12, in [0, 1]. `hallucination`:
     share of the stated facts that are false. `coverage`: share of the scene's facts that were
-    stated. `repetition`: share of the runs of four words that stood in the caption before.
+    stated. `repetition`: share of the runs of four words that were in the caption before.
     `fluency`: share of the sentences that the grammar accepts.
     """
 

@@ -39,7 +39,7 @@ class TrueAnswersMetric(AlwaysAvailable):
 
     `accuracy`: share of the answers that are true, whole and grammatical: the oracle would change
     nothing. `accuracy_F`: the same of the questions of each family F. `word_accuracy`: share of an
-    answer's words that stand at the same place in the true answer nearest to it. `fluency`: share
+    answer's words that are at the same place in the true answer nearest to it. `fluency`: share
     of the sentences that some answer, true or not, could have.
     """
 

@@ -44,7 +44,7 @@ def describe_run(
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
     `conditions`: with their keys; none for captions made elsewhere. What may differ between two
-    runs of the same results stands under `timing`.
+    runs of the same results is under `timing`.
     """
     return {
         "task": task.model_dump(mode="json"),
@@ -89,7 +89,7 @@ def describe_device(place: str) -> str:
 
 
 def _describe_model(source: ModelSource, *, imported: bool) -> dict[str, str]:
-    """Where a model is from, and a hash of its weights, or of the file that stands for it.
+    """Where a model is from, and a hash of its weights, or of the file in its place.
 
     `imported`: its captions were made elsewhere, and `where` is their file.
     """

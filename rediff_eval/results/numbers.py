@@ -34,7 +34,7 @@ class ConditionResult:
 
     `captions`: how many were scored, `truncated` of them without a stop. `failures`: errors by
     sample id. `scorers`: what made each metric. `values`: each metric of each sample of `ids`, nan
-    where it has none. `unjudged`: by judged metric and sample id, why there is no verdict;
+    where it has none. `unjudged`: by judged metric and sample id, why it has no verdict;
     `judgements`: what the judge said. `left_out`: by group of metrics and sample id, what the
     sample lacks to be scored.
     """
@@ -83,7 +83,7 @@ class Results:
 
 
 def to_csv(results: Results) -> str:
-    """Long form, one row a number; an empty field where there is no interval."""
+    """Long form: a row for each number; an empty field where it has no interval."""
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *long_rows(results)])
     return text.getvalue()
@@ -102,7 +102,8 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
 
 
 def to_samples_csv(results: Results) -> str:
-    """Wide form, one row a sample of a cell, one column a metric; empty where it has no value."""
+    """Wide form: a row for each sample of a condition, a column for each metric; empty without
+    a value."""
     metrics = sorted({name for condition in results.conditions for name in condition.values})
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -123,7 +124,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     """A CSV of ours: names and ids stay the text that they are, `NA` and `007` too; all other
     columns are numbers, nan where they are empty.
 
-    Raises ValueError naming the file and column of what is no number.
+    Raises ValueError naming the file and column of a value that is not a number.
     """
     import pandas as pd
 

@@ -19,7 +19,7 @@ RESAMPLES = 2000
 class Estimate:
     """An aggregate with its 95% interval over n samples.
 
-    There is no interval for a single sample, or where resamples may have no value at all.
+    A single sample has no interval, nor do resamples that may have no value at all.
     """
 
     value: float
@@ -37,7 +37,7 @@ def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
     if n < 2:
         return Estimate(value, None, None, n)
     with warnings.catch_warnings():
-        # Resamples without a value: then there is no interval, as the table shows.
+        # Resamples without a value give no interval, as the table shows.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         result = bootstrap(
             (np.arange(n),),

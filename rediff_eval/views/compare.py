@@ -1,4 +1,4 @@
-"""Cells against each other, sample by sample."""
+"""Conditions against each other, sample by sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVEL, POWER = 0.05, 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Cell `a` against cell `b` on the samples that both have.
+    """Condition `a` against condition `b` on the samples that both have.
 
     `difference`: mean of a - b, between `low` and `high` with 95% confidence (bootstrap over
     samples). `p`: two-sided, by random exchange of a and b within samples; `p_holm`: corrected for
@@ -42,10 +42,11 @@ class Comparison:
 
 
 def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
-    """Every sample's value of one metric: the cells' columns, `id`, `run`, `scorer`, `value`.
+    """Every sample's value of one metric: the condition's columns, `id`, `run`, `scorer`,
+    `value`.
 
-    Raises FileNotFoundError for a folder that is no finished run, ValueError for a metric that no
-    run has.
+    Raises FileNotFoundError for a folder that is not a finished run, ValueError for a metric
+    that no run has.
     """
     frames = []
     for run in runs:
@@ -65,15 +66,16 @@ def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
 
 
 def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:
-    """Every pair of cells of one task, data set, scorer and budget, corrected for their number.
+    """Every pair of conditions of one task, data set, scorer and budget, corrected for their
+    number.
 
     Means of the samples' own values are compared, also of metrics whose aggregate is a ratio of
     sums.
-    `frame` as `load_values` makes it. Raises ValueError if no two cells share samples.
+    `frame` as `load_values` makes it. Raises ValueError if no two conditions share samples.
     """
     pairs = list(_pairs(frame))
     if not pairs:
-        raise ValueError("no two cells have the same task, data, scorer, budget and samples")
+        raise ValueError("no two conditions have the same task, data, scorer, budget and samples")
     found = [_test(*pair, seed=seed) for pair in pairs]
     corrected = holm([comparison.p for comparison in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]

@@ -35,7 +35,7 @@ def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFra
     The columns of `results.csv`, and `run`, `data` (the samples scored), `scorer` (what made the
     number), `source` ("run", or where it is quoted from) and `origin` (a hash of the model's
     files). Only rows of one `data`, `scorer` and `source` can be ranked together. `paper`: the file
-    of published numbers to add. Raises FileNotFoundError for a folder that is no finished run.
+    of published numbers to add. Raises FileNotFoundError for a folder that is not a finished run.
     """
     frames = [_load_one(Path(run)) for run in runs]
     if paper is not None:
@@ -97,10 +97,10 @@ def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric, a row for each data set, model and sampler, a column for each budget.
 
-    Where a model has no budget its column is "–". Runs of the same cell are averaged; other models
-    of the same name are told apart by their runs, and numbers by several scorers (judges, parsers,
-    presets) have rows of their own. Raises ValueError for a
-    metric that no run has.
+    Where a model has no budget its column is "–". Runs of the same condition are averaged;
+    other models of the same name are distinguished by their runs, and numbers by several
+    scorers (judges, parsers, presets) have rows of their own. Raises ValueError for a metric
+    that no run has.
     """
     rows = _told_apart(select(frame, metric))
     scorer = ["scorer"] if rows["scorer"].nunique() > 1 else []
@@ -161,7 +161,7 @@ def _ranked(table: pd.DataFrame, *, ascending: bool) -> pd.DataFrame:
 
 
 def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The rows of some metrics, in long form, with what tells them apart in front."""
+    """The rows of some metrics, in long form, with the columns that distinguish them first."""
     rows = pd.concat([select(frame, metric) for metric in metrics], ignore_index=True)
     front = ["source", "data", "scorer", "model", "sampler", "steps", "tokens_per_step", "metric"]
     hidden = {*front, "lower_is_better"}

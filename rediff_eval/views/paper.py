@@ -19,7 +19,7 @@ from rediff_eval.views.tables import pipe_table
 METRICS = ("clair", "coverage", "factuality", "caparena", "capture")
 BENCHMARKS = frozenset({"CapMAS", "CapArena-Auto", "DetailCaps-4870"})
 ABSOLUTE = frozenset({"caparena"})
-"""Metrics that are no shares; all others are shown in percent."""
+"""Metrics that are not shares; all others are shown in percent."""
 EMPTY = "–"
 MARK = "*"
 NAMES = frozenset({"metric", "model", "from"})
@@ -63,7 +63,7 @@ def lay_out(number: str, runs: Iterable[Path]) -> PaperTable:
     """Table `number` of `LAYOUTS`: the quoted rows, then those of the runs.
 
     Shares are in percent, with half their 95% interval where there is one. A model without steps
-    stands at one token per step. Runs of one model stand in one row unless they measured the same.
+    is at one token per step. Runs of one model share a row unless they measured the same.
     Raises what `load` raises.
     """
     layout = LAYOUTS[number]

@@ -1,4 +1,4 @@
-"""ImageBatch of a run."""
+"""Plots of a run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
 
 
 def colours_of(models: Sequence[str]) -> dict[str, str]:
-    """A colour for each model: the shipped ones have their own, others are told apart."""
+    """A colour for each model: fixed for the shipped ones, distinct for the others."""
     others = [model for model in dict.fromkeys(models) if model not in COLOURS]
     palette = [to_hex(colour) for colour in colormaps["tab20"].colors]  # type: ignore[attr-defined]
     return {**COLOURS, **{model: palette[i % 20] for i, model in enumerate(others)}}

@@ -16,7 +16,7 @@ from rediff_eval.views.columns import digits, shown
 WIDE = 400
 """Columns of a table that is not printed on a terminal."""
 FRAME = 3
-"""Columns that a cell takes beside its text."""
+"""Columns that a table cell takes beside its text."""
 LISTED = 10
 """Ids that a remark names at most."""
 
@@ -24,7 +24,7 @@ LISTED = 10
 def table_rows(
     results: Results, metrics: Sequence[str] | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row a cell, the main metric with its interval.
+    """Header and rows: a row for each condition, the main metric with its interval.
 
     `metrics`: only these; None for all that tables show.
     """
@@ -111,7 +111,7 @@ def print_table(results: Results) -> None:
 
 
 def print_wide(table: Table) -> None:
-    """Prints on standard output, at full width where that is no terminal."""
+    """Prints on standard output, at full width where that is not a terminal."""
     console = Console()
     (console if console.is_terminal else Console(width=WIDE)).print(table)
 
@@ -175,7 +175,7 @@ def left_out_remarks(results: Results) -> list[str]:
 
 
 def unjudged_remarks(results: Results) -> list[str]:
-    """A line for each cell and metric with captions that a judge gave no verdict on."""
+    """A line for each condition and metric with captions that a judge gave no verdict on."""
     return [
         f"{metric} of {one.model} ({one.sampler}, {one.steps} steps): {len(failures)} of"
         f" {one.captions} captions have no verdict{_left(metric, len(failures) < one.captions)};"

@@ -89,7 +89,7 @@ def test_each_format_is_read(tmp_path: Path, images: Path) -> None:
     ("form", "change", "reason", "broken"),
     [
         ("vicrit", {"image": "9.jpg"}, "no picture", True),
-        ("vicrit", {"solution_target": None}, "'solution_target' is no text", True),
+        ("vicrit", {"solution_target": None}, "'solution_target' must be a string", True),
         ("vicrit", {"problem": ...}, "no 'problem'", True),
         ("conversations", {"image": ...}, "no picture", False),
         ("conversations", {"image": "../../etc/passwd"}, "lies outside", True),
@@ -156,7 +156,7 @@ def test_edits_are_aligned_by_the_tokenizer(tokenizer: Any) -> None:
         ("a blue square", TextEdit("blue", "big red"), "unequal token counts"),
         ("a blue square", TextEdit("green", "red"), "segment not found"),
         ("a bluest square", TextEdit("blue", "red"), "segment not found"),
-        ("a blue square on a blue circle", TextEdit("blue", "red"), "stands several times"),
+        ("a blue square on a blue circle", TextEdit("blue", "red"), "found several times"),
     ):
         with pytest.raises(AlignmentError, match=reason):
             align(tokenizer, answer, [edit])
@@ -241,7 +241,7 @@ def test_too_few_or_too_many_broken_records_are_errors(
     tmp_path: Path, images: Path, tokenizer: Any
 ) -> None:
     mixture = Mixture.load(spec(tmp_path, images, tokenizer, count=7))
-    with pytest.raises(ValueError, match="has 6 usable records, 7 are wanted"):
+    with pytest.raises(ValueError, match="has 6 usable records, but `count` asks for 7"):
         list(mix(mixture, tokenizer))
     path = write(tmp_path / "bad.jsonl", [LLAVA, {}, LLAVA])
     source = Source(format="conversations", path=path, images=images)

@@ -190,7 +190,7 @@ class TestOwnData:
             ('{"picture": "0.png"}', "lines.jsonl:2: expected an object with an 'image' path"),
             ('{"image": "9.png"}', "lines.jsonl:2: no image file"),
             ('{"image": "1.png", "references": 7}', "lines.jsonl:2: 'references' must be"),
-            ('{"image": "0.png"}', "lines.jsonl:2: id '0.png' stands twice"),
+            ('{"image": "0.png"}', "lines.jsonl:2: duplicate id '0.png'"),
         ],
     )
     def test_a_bad_line_is_named(

@@ -261,7 +261,7 @@ def test_keys_of_a_file_are_the_text_that_they_are(tmp_path: Path) -> None:
         "007",
     ]
     (tmp_path / "mixture.yaml").write_text(text + f"  no: {json.dumps(source)}\n")
-    with pytest.raises(ValueError, match=r"mixture\.yaml.*'no' stands twice"):
+    with pytest.raises(ValueError, match=r"mixture\.yaml.*duplicate key 'no'"):
         Mixture.load(tmp_path / "mixture.yaml")
     assert yaml.safe_load("no: 1") == {False: 1}
 

@@ -112,5 +112,5 @@ def test_wrong_runs_and_metrics_are_named(runs: tuple[Path, Path], tmp_path: Pat
     with pytest.raises(FileNotFoundError, match="is not a finished run"):
         load_values([tmp_path], "bleu4")
     frame = load_values(runs[:1], "bleu4")
-    with pytest.raises(ValueError, match="no two cells"):
+    with pytest.raises(ValueError, match="no two conditions"):
         compare(frame[frame["sampler"] == "refine"])

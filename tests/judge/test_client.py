@@ -183,7 +183,7 @@ def test_the_oracle_s_server_knows_its_own_prompts_only(tmp_path: Path) -> None:
         wrong = ChatModel(ServerSpec(model="gpt-4o", base_url=url, cache=tmp_path))
         other = wrong.converse([ask(PROMPTS.clair, "a kite", "no scene", "corrected")])[0]
         wrong.close()
-    assert "no complete caption" in verdict.reason  # type: ignore[union-attr]
+    assert "not a complete caption" in verdict.reason  # type: ignore[union-attr]
     assert "there are oracle and oracle:RATE" in other.reason  # type: ignore[union-attr]
 
 

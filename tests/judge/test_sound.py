@@ -190,7 +190,7 @@ def test_the_oracle_knows_a_scene_by_its_caption(seed: int) -> None:
 
 
 def test_an_incomplete_reference_is_refused() -> None:
-    with pytest.raises(ValueError, match="no complete caption"):
+    with pytest.raises(ValueError, match="not a complete caption"):
         scene_of("a red circle .")
     with pytest.raises(ValueError, match="no statement about scenes"):
         holds("The dog barks.", sample_scene(np.random.default_rng(0)))

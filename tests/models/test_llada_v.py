@@ -245,7 +245,7 @@ def test_pickled_weights_are_refused(copied: Path) -> None:
         ({"mm_patch_merge_type": "flat"}, "mm_patch_merge_type 'flat': only 'spatial_unpad'"),
         ({"vision_config": None, "mm_vision_tower": "openai/clip-vit"},
          "unknown vision tower 'openai/clip-vit'"),
-        ({"image_grid_pinpoints": "[[384, 768]]"}, "[384, 768] are no two multiples of 28 pixels"),
+        ({"image_grid_pinpoints": "[[384, 768]]"}, "[384, 768] must be two multiples of 28 pixels"),
     ],
     ids=["architecture", "remote code", "merge type", "tower", "pinpoints"],
 )  # fmt: skip

@@ -30,10 +30,10 @@ def caption(request):
 serve(Hello("test", "test", length=8, steps=8), caption)
 """
 FAULTS = {
-    "os.write(replies, b'Loading checkpoint...\\n'); time.sleep(60)": "which is no JSON",
+    "os.write(replies, b'Loading checkpoint...\\n'); time.sleep(60)": "which is not JSON",
     'os.write(replies, b\'{"id": "3", "caption": "x"}\\n\')': "replied to '3', not to '2'",
     'os.write(replies, b\'{"id": "2", "note": 1}\\n\')': "malformed",
-    "os.write(replies, b'x' * 3_000_000 + b'\\n')": "which is no JSON",
+    "os.write(replies, b'x' * 3_000_000 + b'\\n')": "which is not JSON",
     "time.sleep(60)": "no reply of the worker within 1 s",
     "os._exit(3)": "the worker died (exit code 3)",
     "os.kill(os.getpid(), 9)": "the worker died (exit code -9)",
@@ -84,7 +84,7 @@ def test_a_worker_that_always_dies_is_left_alone(tmp_path: Path) -> None:
     ("command", "message"),
     [
         (["/no/such/program"], "cannot start the worker"),
-        ([sys.executable, "-c", "print('hello')"], "which is no JSON"),
+        ([sys.executable, "-c", "print('hello')"], "which is not JSON"),
         ([sys.executable, "-c", "import sys; sys.exit('no GPU')"], "no GPU"),
         ([sys.executable, "-c", 'print(\'{"worker": 7, "name": "", "kind": ""}\')'], "7"),
         ([sys.executable, "-c", "import time; time.sleep(60)"], "within 1 s"),
@@ -165,10 +165,10 @@ def test_a_missing_key_is_one_sentence(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("a.json", "[1]", "expected an object"),
-        ("a.json", '{"a": "x", "a": "y"}', "key 'a' stands twice"),
-        ("a.json", '{"a": 1}', "caption of 'a' is no text"),
+        ("a.json", '{"a": "x", "a": "y"}', "duplicate key 'a'"),
+        ("a.json", '{"a": 1}', "caption of 'a' must be a string"),
         ("a.json", "{", "Expecting"),
-        ("a.jsonl", '{"id": 1, "caption": "x"}\n{"id": 1}', r"a\.jsonl:2: id '1' stands twice"),
+        ("a.jsonl", '{"id": 1, "caption": "x"}\n{"id": 1}', r"a\.jsonl:2: duplicate id '1'"),
         ("a.jsonl", '{"id": 1, "caption": "x"}\n\n{"id": "1", "text": "x"}', r"a\.jsonl:3: id"),
         ("a.jsonl", "nonsense", r"a\.jsonl:1: not valid JSON"),
     ],

@@ -133,7 +133,7 @@ def test_a_worker_is_told_what_was_said_or_says_that_it_cannot_tell(tmp_path: Pa
             assert said.text == " | ".join(DIALOGUE)
         else:
             assert isinstance(said, Failure)
-            assert "single questions alone" in said.error
+            assert "only single questions" in said.error
 
 
 def test_a_captions_file(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_names_that_look_equal_join(tmp_path: Path) -> None:
     inside("score", captions, "--task", "captions", "--data", place, "--out", tmp_path / "out")
     assert {row["n"] for row in numbers(tmp_path / "out")} == {"1"}
     captions.write_text(json.dumps({nfd: "x", unicodedata.normalize("NFC", nfd): "y"}))
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="duplicate id"):
         read_caption_file(captions)
 
 

@@ -43,7 +43,7 @@ def test_the_place_that_is_meant_is_corrected_in_the_drafts_own_tokens() -> None
     second, _ = place_edits(draft, (TextEdit("red", "blue", 2),), TOKENIZER, first=False)
     assert [s.start for s in second.segments] == [5]
     _, refused = place_edits(draft, (TextEdit("red", "blue"),), TOKENIZER, first=False)
-    assert refused[0].reason == "segment stands several times"
+    assert refused[0].reason == "segment found several times"
     official, _ = place_edits(draft, (TextEdit("red", "blue"),), TOKENIZER, first=True)
     assert [s.start for s in official.segments] == [1]
     gone, refused = place_edits(draft, (TextEdit("square", ""),), TOKENIZER, first=False)

@@ -41,7 +41,7 @@ def test_shipped_recipes_load(path: Path) -> None:
             "stage 'base' depends on 'visoin', which is not defined above it",
         ),
         ("steps: 1}}", "steps: many}}", "steps: Input should be a valid integer"),
-        ("stage: base", "stage: bsae", "export 'base' names no stage: 'bsae'"),
+        ("stage: base", "stage: bsae", "export 'base': no stage is called 'bsae'"),
         (
             "start: vision",
             "start: vision, data: [questions]",

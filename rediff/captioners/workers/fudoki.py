@@ -3,8 +3,8 @@
     python fudoki.py --repository /path/to/FUDOKI --checkpoint /path/to/FUDOKI-weights
 
 Needs the standard library; the script runs in the environment that `--python` names. It loads
-the model anew for each picture, which is slow and needs no knowledge of its insides. The script
-answers the question that stands in it, so set that to the harness's prompt once.
+the model again for each picture, which is slow and needs no knowledge of its insides. The script
+answers the question that is written in it, so set that to the harness's prompt once.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Fudoki:
 
 
 def answer(text: str) -> str:
-    """What stands behind the last assistant's turn of a transcript, or the whole text."""
+    """The text after the last assistant turn of a transcript, or the whole text."""
     return re.split(r"Assistant:", text)[-1].strip()
 
 

@@ -2,7 +2,7 @@
 
     PYTHONPATH=/path/to/LaViDa python lavida.py --checkpoint lavida-ckpts/lavida-llada-hd
 
-Defaults: 128 tokens in one block, the shift schedule, prompt cached behind the prefix mask,
+Defaults: 128 tokens in one block, the shift schedule, prompt cached under the prefix mask,
 temperature 0; the step budget is the share of the tokens that `step_ratio` takes.
 """
 

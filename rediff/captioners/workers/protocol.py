@@ -60,7 +60,7 @@ def serve(
         request = Request(**json.loads(line))
         try:
             if request.before and not takes_dialogues:
-                raise ValueError("this worker answers single questions alone")
+                raise ValueError("this worker answers only single questions")
             reply = caption(request)
         except Exception as error:
             traceback.print_exc()

@@ -48,9 +48,9 @@ def _correct_all(
 
 
 def correct(stage: ExpertStage, draft: Draft, item: Item) -> Correction:
-    """The oracle's correction of one draft. Raises ValueError for a picture that is no scene."""
+    """The oracle's correction of one draft. Raises ValueError for a picture that is not a scene."""
     if not isinstance(item.known, Scene):
-        raise ValueError(f"{item.id}: an oracle knows the embedded scenes alone")
+        raise ValueError(f"{item.id}: the oracle knows only the embedded scenes")
     scene = item.known
     if stage.expert == "weak":
         scene = corrupt_scene(scene, stage.error_rate, _generator(stage.seed, draft))

@@ -1,4 +1,4 @@
-"""The words of the embedded world that state facts, and the false ones that could stand there."""
+"""The words of the embedded world that state facts, and the false ones that could replace them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The stage `vision`: a tiny model from scratch, its picture cells aligned with words."""
+"""The stage `vision`: a tiny model from scratch, whose patches of a picture are aligned with
+words."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from rediff.training.trainer import OwnOptimizerTrainer, fit
 
 @register_stage("vision")
 class VisionStage(Stage):
-    """Aligns vision tower, projector and word embeddings; stands for a pretrained SigLIP."""
+    """Aligns vision tower, projector and word embeddings, in place of a pretrained SigLIP."""
 
     kind: Literal["vision"] = "vision"
     optimisation: Optimisation

@@ -1,6 +1,6 @@
-"""Vision warm-up: the cells of a picture aligned with the words that describe them.
+"""Vision warm-up: the grid squares of a picture aligned with the words that describe them.
 
-It stands for what a pretrained SigLIP brings along, features that already lie near the text that
+It replaces what a pretrained SigLIP brings along, features that already lie near the text that
 fits them. Without it a model this small sees the picture for thousands of steps and binds nothing.
 """
 
@@ -29,14 +29,14 @@ from rediff.scenes.world import (
 CATEGORIES = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS, BACKGROUNDS)
 TEMPERATURE = 0.05
 NOTHING = -100
-"""Label of a cell that no word of the category describes."""
+"""Label of a grid square that no word of the category describes."""
 
 
 class WordAlignment(nn.Module):
-    """Classifies each cell against word embeddings, by cosine over `TEMPERATURE`.
+    """Classifies each grid square against word embeddings, by cosine over `TEMPERATURE`.
 
-    For each category the loss is the cross-entropy over its words, each word standing for itself
-    in one of its paraphrases, drawn anew at each pass.
+    For each category the loss is the cross-entropy over its words, each word represented by itself
+    or one of its paraphrases, drawn at each pass.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -60,7 +60,7 @@ class WordAlignment(nn.Module):
         return {"loss": torch.stack(losses).sum()}
 
     def features(self, pixel_values: Tensor) -> Tensor:
-        """Projected features of the cells, without the newline vector, [B, 9, D]."""
+        """Projected features of the grid squares, without the newline vector, [B, 9, D]."""
         sizes = torch.tensor([pixel_values.shape[-2:]] * len(pixel_values))
         pixels = pixel_values.to(self.model.device)
         packed = self.model.get_image_features(pixels, image_sizes=sizes).pooler_output
@@ -84,7 +84,7 @@ class WordAlignment(nn.Module):
 
 
 def describe_cells(scene: Scene) -> Tensor:
-    """Labels int64 [9, categories]: each cell's word by index, `NOTHING` where there is none."""
+    """Labels int64 [9, categories]: each grid square's word by index, `NOTHING` for none."""
     cells = torch.full((len(ROWS) * len(COLUMNS), len(CATEGORIES)), NOTHING)
     cells[:, 4] = torch.arange(len(cells)) // len(COLUMNS)
     cells[:, 5] = torch.arange(len(cells)) % len(COLUMNS)
@@ -98,7 +98,7 @@ def describe_cells(scene: Scene) -> Tensor:
 
 
 class LabelledCells(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    """ImageBatch float32 [3, S, S] with the labels of their cells."""
+    """Images float32 [3, S, S] with the labels of their grid squares."""
 
     def __init__(self, pixels: Sequence[Tensor], scenes: Sequence[Scene]) -> None:
         self.rows = [(p, describe_cells(s)) for p, s in zip(pixels, scenes, strict=True)]

@@ -32,12 +32,12 @@ def arguments() -> dict[str, Any]:
 
 
 def is_part(tensor: Tensor) -> bool:
-    """Whether DeepSpeed has taken a tensor apart."""
+    """Whether DeepSpeed has partitioned a tensor."""
     return hasattr(tensor, "ds_id")
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The whole of a tensor that was taken apart; all processes must call this."""
+    """The whole of a partitioned tensor; all processes must call this."""
     import deepspeed
 
     with deepspeed.zero.GatheredParameters([tensor]):

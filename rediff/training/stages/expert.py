@@ -36,8 +36,8 @@ class ExpertStage(Stage):
     """Corrections of drafts by an expert.
 
     `expert`: its registered name. `oracle` knows the scene. `weak` is an oracle about a scene in
-    which each fact is wrong with probability `error_rate`. `self` is no expert: the full-step
-    decode of `start` by `sampler` is the target. `server` is a model behind a server, shown the
+    which each fact is wrong with probability `error_rate`. `self` uses no expert: the full-step
+    decode of `start` by `sampler` is the target. `server` is a model on a server, shown the
     picture, its right answer and the draft; it is asked by one process, so start such a stage
     alone and not with torchrun.
     """

@@ -47,7 +47,7 @@ class FactualParser:
         self.known: dict[str, str] = {}
 
     def parse(self, captions: Sequence[str]) -> list[CaptionGraph]:
-        """A graph for each caption; a sentence that stands in several is parsed once."""
+        """A graph for each caption; a sentence that occurs in several is parsed once."""
         sentences = [self.nouns.sentences(caption) for caption in captions]
         self._write_graphs([s for some in sentences for s in some])
         return [

@@ -21,7 +21,7 @@ class CaptionGraph:
     relations: Sequence[Relation] = ()
 
     def qualities(self) -> list[str]:
-        """All attributes as one list; a word that two owners have stands there twice."""
+        """All attributes as one list; a word that two owners have is in it twice."""
         return [word for words in self.attributes.values() for word in words]
 
 

@@ -28,7 +28,7 @@ class SentenceGraph:
 def clean(generated: str) -> str:
     """The facts of what the parser generated, sorted, each once, in even spacing.
 
-    A last fact that was cut off is dropped; of a single one, what stands before its first comma
+    A last fact that was cut off is dropped; of a single one, the text before its first comma
     is kept. As FactualSceneGraph 0.7.3 does.
     """
     text = generated.replace(TASK, "").strip()

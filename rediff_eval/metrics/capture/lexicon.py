@@ -28,7 +28,7 @@ ENDINGS: Mapping[str, Sequence[tuple[str, str]]] = {
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
     "r": (),
 }  # fmt: skip
-"""Morphy's rules: an ending, and what stands for it in the base form."""
+"""Morphy's rules: an ending, and its replacement in the base form."""
 EXCEPTION = "-"
 TABLE = Path(__file__).with_name("wordnet-3.0.txt.xz")
 

@@ -1,6 +1,6 @@
 """`capture-lite`: captions read without a model and without a download.
 
-A noun-phrase reader over WordNet's parts of speech. It stands in for FACTUAL's parser where that
+A noun-phrase reader over WordNet's parts of speech. It replaces FACTUAL's parser where that
 cannot be had, its numbers are others, and it is named differently everywhere.
 """
 
@@ -39,12 +39,12 @@ _TOKEN = re.compile(r"\w+(?:[-']\w+)*|[^\w\s]")
 
 
 class LiteParser:
-    """Heads, the adjectives before them or behind a copula, and what links two heads.
+    """Heads, the adjectives before them or after a copula, and what links two heads.
 
     In a run of content words the last noun is the head, words before it that can be adjectives
     are its attributes, and other nouns are part of its name ("brick wall"). A head takes the
-    adjectives behind "is" as well. The words between two heads of a sentence are a relation if a
-    verb or a preposition is among them. CAPTURE's stop words are no objects.
+    adjectives after "is" as well. The words between two heads of a sentence are a relation if a
+    verb or a preposition is among them. CAPTURE's stop words are not objects.
     """
 
     name = "capture-lite"
@@ -96,7 +96,7 @@ def _things(tokens: Sequence[str]) -> Iterator[_Thing]:
 
 
 def _head(tokens: Sequence[str], start: int, end: int) -> int | None:
-    """The last noun of a run; one that can be an adjective only behind an article."""
+    """The last noun of a run; one that can be an adjective only after an article."""
     nouns = [i for i in range(start, end) if _is_noun(tokens[i])]
     sure = [i for i in nouns if not _is_adjective(tokens[i])]
     behind_article = start > 0 and tokens[start - 1] in ARTICLES
@@ -104,14 +104,14 @@ def _head(tokens: Sequence[str], start: int, end: int) -> int | None:
 
 
 def _name_start(tokens: Sequence[str], start: int, head: int) -> int:
-    """Where the head's name begins: nouns before it that are no adjectives belong to it."""
+    """Where the head's name begins: nouns before it that are not adjectives belong to it."""
     while head > start and _is_noun(tokens[head - 1]) and not _is_adjective(tokens[head - 1]):
         head -= 1
     return head
 
 
 def _said_of(tokens: Sequence[str], place: int) -> list[str]:
-    """Adjectives behind a copula that stands right behind a head."""
+    """Adjectives after a copula that directly follows a head."""
     if place >= len(tokens) or tokens[place] not in COPULAS:
         return []
     said = []
@@ -143,7 +143,7 @@ def _is_noun(word: str) -> bool:
 
 
 def _is_adjective(word: str) -> bool:
-    """Adjectives, and participles where they are no noun ("striped", "smiling")."""
+    """Adjectives, and participles that are not nouns ("striped", "smiling")."""
     sets = wordnet().sets
     return word in sets["a"] or (_is_verb_form(word) and word.endswith(("ed", "ing")))
 

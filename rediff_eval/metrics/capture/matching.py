@@ -74,7 +74,7 @@ class Matcher:
         """1 where one phrase is part of the other, else the overlap of their WordNet names.
 
         Part means substring: "ham" matches "hammock". Raises OfficialCrashError for a blank first
-        phrase that is no part of the second.
+        phrase that is not part of the second.
         """
         if one in two or two in one:
             return 1.0

@@ -30,7 +30,7 @@ class NltkNouns:
         return _with_data(lambda: sent_tokenize(text))
 
     def nouns(self, text: str) -> list[str]:
-        """The nouns of a text, as they stand there."""
+        """The nouns of a text, as they are written."""
         from nltk import pos_tag, word_tokenize
 
         tag = self.tagger or pos_tag

@@ -14,7 +14,7 @@ ENCODER_ID = "sentence-transformers/all-mpnet-base-v2"
 
 
 class Parser(Protocol):
-    """Reads captions. `name` says what exactly reads them, and stands in every result."""
+    """Reads captions. `name` says what exactly reads them, and is part of every result."""
 
     name: str
 

@@ -56,7 +56,7 @@ class CaptureScore:
 class Capture:
     """CAPTURE (Dong et al. 2024, equation 3): (5 object F1 + 5 attribute F1 + 2 relation F1) / 12.
 
-    Attributes are one list whoever owns them. One instance keeps what it has looked up and
+    Attributes are one list for all owners. One instance keeps what it has looked up and
     encoded; use it for all captions.
     """
 

@@ -89,7 +89,7 @@ def official_scores(
 def points_of(winner: int, own: int | None) -> int:
     """1 for the model's win, -1 for any other winner, 0 for a tie.
 
-    `own`: where its caption stands, `FIRST` or `SECOND`; None if neither is the model's.
+    `own`: the place of its caption, `FIRST` or `SECOND`; None if neither is the model's.
     """
     if winner == TIE:
         return 0
@@ -123,14 +123,14 @@ def corrected_average(statistics: np.ndarray) -> np.ndarray:
 def make_pair(
     model: str, caption: str, rival: str, rival_caption: str, *, first: bool
 ) -> dict[str, str]:
-    """A pair as official files have it; `first`: whether the model's caption stands first."""
+    """A pair as official files have it; `first`: whether the model's caption comes first."""
     own, other = (model, caption), (rival, rival_caption)
     (source1, caption1), (source2, caption2) = (own, other) if first else (other, own)
     return {"source1": source1, "source2": source2, "caption1": caption1, "caption2": caption2}
 
 
 def stands_first(seed: int, sample_id: str) -> bool:
-    """The coin that says whose caption stands first; the official one is not seeded."""
+    """The coin that says whose caption comes first; the official one is not seeded."""
     return hashlib.sha256(f"{seed} {sample_id}".encode()).digest()[0] % 2 == 1
 
 

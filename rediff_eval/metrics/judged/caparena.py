@@ -183,7 +183,7 @@ class CapArenaMetric:
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         places = [self._orders(sample) for sample in samples]
         conversations = [
-            self._talk(sample, answer.text, first)
+            self._conversation(sample, answer.text, first)
             for sample, answer, orders in zip(samples, answers, places, strict=True)
             for first in orders
         ]
@@ -205,12 +205,14 @@ class CapArenaMetric:
         return replace(found, scores={**found.scores, "words": words})
 
     def _orders(self, sample: Sample) -> tuple[bool, ...]:
-        """Whether the model's caption stands first, for each time that a pair is judged."""
+        """Whether the model's caption comes first, for each time that a pair is judged."""
         if self.resources.preset == "official":
             return (stands_first(self.resources.seed, sample.id),)
         return (True, False)
 
-    def _talk(self, sample: Sample, caption: str, first: bool) -> Conversation[ArenaVerdict]:
+    def _conversation(
+        self, sample: Sample, caption: str, first: bool
+    ) -> Conversation[ArenaVerdict]:
         assert sample.rival is not None
         one, two = (caption, sample.rival.caption)[:: 1 if first else -1]
         prompt, preset = self.resources.prompt(PROMPT), self.resources.preset

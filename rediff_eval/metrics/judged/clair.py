@@ -85,8 +85,8 @@ def _first_number(text: str) -> ScoredReply | None:
 def read_corrected(text: str) -> ScoredReply | None:
     """The score of the one JSON object that has one; None for anything else.
 
-    None too for several such objects (a caption may bring its own), a score that is no number from
-    0 to 100, or one between 0 and 1, whose scale is not clear.
+    None too for several such objects (a caption may bring its own), a score that is not a
+    number from 0 to 100, or one between 0 and 1, whose scale is not clear.
     """
     found = [data for data in objects(text) if "score" in data]
     if len(found) != 1:
@@ -145,9 +145,9 @@ def ask(
 class ClairMetric:
     """`clair`, 0 to 1: how likely the caption describes the picture of its first reference.
 
-    `corrected`: scores out of range, unclear ones and several at once are no scores. `official`:
-    as the authors read replies, out-of-range scores included; a score without a reason is added to
-    the sum but not to the count.
+    `corrected`: scores out of range, unclear ones and several at once do not count as scores.
+    `official`: as the authors read replies, out-of-range scores included; a score without a
+    reason is added to the sum but not to the count.
     """
 
     def __init__(self, resources: Resources) -> None:

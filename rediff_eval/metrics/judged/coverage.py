@@ -142,7 +142,7 @@ def _read(reply: Reply, gold: Sequence[str]) -> CoverageVerdict:
 
 
 def _compare(answers: Sequence[str], gold: Sequence[str]) -> CoverageVerdict:
-    """As NumPy compares arrays: a single answer stands for all questions."""
+    """As NumPy compares arrays: a single answer is compared with all questions."""
     given = np.array([answer.lower() for answer in answers])
     try:
         correct = int((given == np.array([letter.lower() for letter in gold])).sum())
@@ -161,7 +161,7 @@ class CoverageMetric:
     """`coverage`: the share of all questions about the pictures that captions answer rightly.
 
     `corrected`: answers are read by their numbers, and what is not answered is wrong. `official`:
-    as the authors read replies, in which a preamble costs all points and one letter may stand for
+    as the authors read replies, in which a preamble costs all points and one letter may count for
     all.
     """
 

@@ -149,7 +149,8 @@ def ask(
     decompose: Prompt, judge: Prompt, caption: str, reference: str, image: str,
     preset: Preset,
 ) -> Conversation[FactualityVerdict]:  # fmt: skip
-    """First has the caption taken apart, then each part judged by picture and reference.
+    """Has the caption decomposed into propositions first, then each judged by picture and
+    reference.
 
     `image`: a data URL. `corrected`: three tries for either; a judgement that stays incomplete is a
     failure. `official`: raises OfficialCrashError, for an endless loop too.
@@ -260,7 +261,10 @@ class FactualityMetric:
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         verdicts = self.resources.judge_all(
             "Factuality",
-            [self._talk(sample, answer) for sample, answer in zip(samples, answers, strict=True)],
+            [
+                self._conversation(sample, answer)
+                for sample, answer in zip(samples, answers, strict=True)
+            ],
         )
         return score_verdicts(
             "factuality", samples, verdicts,
@@ -269,7 +273,7 @@ class FactualityMetric:
             detail=asdict,
         )  # fmt: skip
 
-    def _talk(self, sample: Sample, answer: Answer) -> Conversation[FactualityVerdict]:
+    def _conversation(self, sample: Sample, answer: Answer) -> Conversation[FactualityVerdict]:
         decompose, judge = (self.resources.prompt(source) for source in (DECOMPOSE, JUDGE))
         preset = self.resources.preset
         reference = sample.references[0]

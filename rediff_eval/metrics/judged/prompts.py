@@ -1,7 +1,7 @@
 """What judges are told: our own prompts, and the official ones from the user's checkouts.
 
 The licences of the official prompts do not let us copy them. Their files are parsed and never run:
-a prompt is what stands in a constant, or what a function puts together from string literals.
+a prompt is the value of a constant, or what a function builds from string literals.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CAPARENA = Repository("https://github.com/njucckevin/CapArena", "c251cdd", "capa
 
 @dataclass(frozen=True, slots=True)
 class OfficialText:
-    """Where an official text stands: a file's constant `name`, or a variable of a `function`.
+    """The place of an official text: a file's constant `name`, or a variable of a `function`.
 
     `sha256`: of the text, filled with `example` first; None where it is not known.
     """

@@ -1,4 +1,4 @@
-"""The Java programs behind the n-gram metrics, in a process that can be ended.
+"""The Java programs of the n-gram metrics, in a process that can be ended.
 
 `python -m rediff_eval.metrics.ngram.java` reads one JSON object on standard input, `candidates` (a
 list of texts) and `references` (lists of texts), and writes one with their tokens, METEOR's

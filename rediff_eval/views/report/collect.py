@@ -31,7 +31,7 @@ CELL = ("model", "sampler", "steps", "tokens_per_step")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One sample of the gallery. `answers`: a caption record for each cell, by the cell's number.
+    """One sample of the gallery. `answers`: a caption record for each condition, by its number.
 
     `said`: what was asked of this sample alone, and said before.
     `picture`: a data URL, empty where the picture could not be opened.
@@ -61,7 +61,7 @@ class Run:
 def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
     """A run with its first `count` samples, and those of `ids`.
 
-    Raises FileNotFoundError if the folder is no finished run, ValueError for an unknown id.
+    Raises FileNotFoundError if the folder is not a finished run, ValueError for an unknown id.
     """
     check_finished(folder, RESULTS, CAPTIONS)
     results = read_results(folder)

@@ -1,4 +1,4 @@
-"""The expert `server`: a model behind a server."""
+"""The expert `server`: a model on a server."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ def _ask_all(
     prompt, structured = expert_prompt(), server.structured
 
     def conversations(chosen: Sequence[Question], *, structured: bool) -> list[Conversation[Edits]]:
-        return [_talk(prompt, q, items[q[0]], tokenizer, structured=structured) for q in chosen]
+        return [
+            _conversation(prompt, q, items[q[0]], tokenizer, structured=structured) for q in chosen
+        ]
 
     if server.batch:
         return model.converse(conversations(questions, structured=structured), advance)
@@ -158,7 +160,7 @@ def _is_unanswered(outcome: Edits | Failed) -> TypeGuard[Failed]:
     return isinstance(outcome, Failed) and outcome.unanswered
 
 
-def _talk(
+def _conversation(
     prompt: Prompt, question: Question, item: Item, tokenizer: Any, *, structured: bool
 ) -> Conversation[Edits]:
     _, number, words = question
@@ -202,7 +204,7 @@ def _check_share(server: Server, drafts: Sequence[Draft], unused: Sequence[Unuse
     if len(failed) > server.max_failed * len(drafts):
         raise ValueError(
             f"{len(failed)} of {len(drafts)} drafts have no readable correction,"
-            f" {server.max_failed:.1%} may have none ('max_failed'); the first,"
+            f" 'max_failed' allows {server.max_failed:.1%}; the first,"
             f" {failed[0].id}: {failed[0].reason}"
         )
 
