@@ -29,8 +29,9 @@ def load(name: str | os.PathLike[str], **loading: Any) -> LoadedModel:
     Raises:
         ValueError, OSError: with one sentence, if the model does not exist or cannot be loaded.
 
-    >>> load("rediff:mask-predict", max_tokens=40)
-    LoadedModel('rediff', diffusion, 40 tokens, sampler refine)
+    Examples:
+        >>> load("rediff:mask-predict", max_tokens=40)
+        LoadedModel('rediff', diffusion, 40 tokens, sampler refine)
     """
     load_plugins()
     quiet_libraries()
@@ -75,10 +76,11 @@ class LoadedModel:
                 does not take.
             RuntimeError: if the model gives no caption, saying why.
 
-        >>> from rediff import scene
-        >>> caption = load("rediff").caption(scene(3).image, steps=10, trace=True)
-        >>> caption.nfe, caption.trace.tokens.shape
-        (10, torch.Size([10, 80]))
+        Examples:
+            >>> from rediff import scene
+            >>> caption = load("rediff").caption(scene(3).image, steps=10, trace=True)
+            >>> caption.nfe, caption.trace.tokens.shape
+            (10, torch.Size([10, 80]))
         """
         picture = image if isinstance(image, Image.Image) else open_image(Path(image))
         dialogue = (ask,) if isinstance(ask, str) else None if ask is None else tuple(ask)

@@ -61,11 +61,12 @@ class Registry(Generic[Value], Mapping[str, Value]):
     values; they are imported when a value is first looked up. `home`: the package whose values are
     built in, beside those of `rediff`.
 
-    >>> colours = Registry[int]("colour")
-    >>> colours.add("red", 1, module=__name__)
-    >>> colours["rad"]
-    Traceback (most recent call last):
-    ValueError: unknown colour 'rad'; did you mean 'red'?
+    Examples:
+        >>> colours = Registry[int]("colour")
+        >>> colours.add("red", 1, module=__name__)
+        >>> colours["rad"]
+        Traceback (most recent call last):
+        ValueError: unknown colour 'rad'; did you mean 'red'?
     """
 
     def __init__(self, what: str, packages: Sequence[str] = (), *, home: str = HOME) -> None:

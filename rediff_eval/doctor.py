@@ -1,4 +1,4 @@
-"""What this machine has, and what of the models and tasks can run on it."""
+"""What this machine has, and which models and tasks can run on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXTRAS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `detail`: what is there, or what is missing and how to get it.
+    """The result of one check. `detail`: what is there, or what is missing and how to get it.
 
     `needed`: whether nothing runs without it.
     """
@@ -47,7 +47,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Looks at everything, the cheap things first."""
+    """Runs all checks, the cheap ones first."""
     yield from _machine()
     yield from _packages()
     yield _java()

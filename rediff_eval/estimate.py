@@ -1,4 +1,4 @@
-"""What a run would take, before it takes it."""
+"""What a run would take."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _plan_server(
 def _probe(
     evaluation: Evaluation, condition: Condition, captioner: Captioner, samples: Sequence[Sample]
 ) -> float:
-    """Seconds a caption; a picture that cannot be opened takes none."""
+    """Seconds for each caption; a picture that cannot be opened takes none."""
     takes_samplers = captioner.capabilities.takes_samplers
     opened = [(sample, _opened(sample)) for sample in samples]
     prompt = evaluation.task.prompt

@@ -1,5 +1,4 @@
-"""The whole road of an evaluation: load samples, caption them, score the captions, write
-results."""
+"""One evaluation: load the samples, caption them, score the captions, write the results."""
 
 from __future__ import annotations
 

@@ -83,6 +83,6 @@ class FiniteLogits(LogitsProcessor):
 
 
 def cut_at(written: list[int], stops: set[int]) -> tuple[list[int], bool]:
-    """The tokens before the first stop, and whether there was none."""
+    """The tokens before the first eos token, and whether there was none."""
     end = next((i for i, token in enumerate(written) if token in stops), len(written))
     return written[:end], end == len(written)

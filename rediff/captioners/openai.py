@@ -49,8 +49,8 @@ def open_server(where: str, loading: Loading) -> Captioner:
 class OpenAICaptioner:
     """Greedy captions over HTTP, `spec.concurrency` requests at a time, `spec.max_tokens` long.
 
-    What passes is tried again, and a request that the server takes in another form is asked in
-    that form, as `Caller` does; what still fails is a failure of that sample alone. Raises
+    Passing errors are retried, and a request that the server takes only in another form is sent
+    in that form (see `Caller`); what still fails is a failure of that sample only. Raises
     ValueError if a key is wanted and none is set.
     """
 

@@ -19,7 +19,7 @@ from rediff.data.images import SUFFIXES
 from rediff.io.names import same_name
 
 GIVEN = "given"
-"""Stands for a sampler, where captions were made elsewhere."""
+"""The sampler's name where captions were made elsewhere."""
 NO_CAPTION = "no caption in the file"
 ENDS = ("<|eot_id|>", "<|endoftext|>")
 """Texts that end a response where a tool has kept special tokens, as the official one does."""

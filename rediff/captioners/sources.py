@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-import rediff
 from rediff import captioners
 from rediff.captioners.base import Captioner
 from rediff.io.hub import fetch, is_hub_id
@@ -35,7 +34,7 @@ SCENES_ONLY = (
     "was trained on the embedded scenes alone: what it says of other pictures means nothing"
 )
 FOLDER, HUB = "folder", "hub"
-"""Schemes that are not written: a model is called by the folder or by the repository alone."""
+"""Schemes that are not written: such a model is named by its folder or repository only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +92,11 @@ def register_captioner(
 ) -> Callable[[Open], Open]:
     """Registers a kind of captioner: decorates the function that opens one.
 
-    Args:
-        scheme: models of this kind are called `scheme:WHERE`, or `scheme` alone.
-        identify: what tells a model from every other, for the cache key of its captions; hashes
-            of its files, for example. By default WHERE, with a hash of the file or folder of that
-            name. The source of a plug-in always belongs to the key.
-        server: how the server is reached, for captioners that ask one.
+    Args: scheme: models of this kind are called `scheme:WHERE`, or `scheme` alone. identify:
+    what distinguishes a model from all others, for the cache key of its captions: hashes of its
+    files, for example. By default WHERE, with a hash of the file or folder of that name. The
+    source of a plug-in always belongs to the key. server: how the server is reached, for
+    captioners that ask one.
 
     The decorated function takes WHERE and a `Loading`, and returns a `Captioner`.
     """
@@ -113,7 +111,7 @@ def register_captioner(
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model that was named, not yet opened.
+    """A model that a name means, not yet opened.
 
     `name`: what results call it. `where`: a folder, a file, a hub id, or the name that a server
     knows it by. `sampler`: the sampler asked for by `NAME:SAMPLER`, None for the model's own.
@@ -141,7 +139,8 @@ class ModelSource:
 
     @functools.cached_property
     def identity(self) -> Mapping[str, str]:
-        """What tells this model from every other: hashes of its files, or a server's name for it.
+        """What distinguishes this model from all others: hashes of its files, or a server's
+        name for it.
 
         Computed once, since it reads all weights.
         """
@@ -179,12 +178,13 @@ def file_hashes(scheme: str, roots: Sequence[Path]) -> dict[str, str]:
     from rediff.models.weights import files_hash
 
     base = roots[0] if roots[0].is_dir() else roots[0].parent
-    found = (path for root in roots for path in ([root] if root.is_file() else _files(root)))
+    found = [
+        path
+        for root in roots
+        for path in ([root] if root.is_file() else sorted(root.rglob("*")))
+        if path.is_file()
+    ]
     return {f"{scheme}:{os.path.relpath(path, base)}": files_hash([path]) for path in found}
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 class KnownModel(BaseModel):
@@ -203,7 +203,7 @@ class KnownModel(BaseModel):
 
 def shipped_folder() -> Path:
     """The folder of the shipped checkpoints."""
-    return Path(rediff.__file__).parent / "checkpoints"
+    return Path(__file__).parents[1] / "checkpoints"
 
 
 def shipped_models() -> list[str]:
@@ -255,7 +255,7 @@ def find_model(text: str, loading: Loading | None = None) -> ModelSource:
 
 
 def _short_name(scheme: str, where: str) -> str:
-    """What results call a model of a scheme: its file without the suffix, or what it was called."""
+    """The name of a scheme's model in results: its file without the suffix, or WHERE."""
     if not where:
         return scheme
     return Path(where).stem if Path(where).is_file() else where
@@ -279,7 +279,7 @@ def knows_scenes_only(model: ModelSource) -> bool:
 
 
 def distinct(models: Sequence[ModelSource]) -> tuple[ModelSource, ...]:
-    """The models without repetitions; models of the same name are called by where they are."""
+    """The models without repetitions; models of the same name are named by their location."""
     unique = list(dict.fromkeys(models))
     places: dict[str, set[tuple[str, str]]] = {}
     for model in unique:
@@ -288,7 +288,7 @@ def distinct(models: Sequence[ModelSource]) -> tuple[ModelSource, ...]:
 
 
 def weights_digest(identity: Mapping[str, str]) -> str | None:
-    """One hash for all weight files of an identity; None if it has none."""
+    """One hash of all weight files of an identity; None without weight files."""
     weights = [digest for name, digest in sorted(identity.items()) if name.endswith(".safetensors")]
     if not weights:
         return None

@@ -19,7 +19,7 @@ from rediff.captioners.sources import Loading, file_hashes, register_captioner
 from rediff.captioners.worker_process import WorkerError, WorkerProcess, WorkerSpec
 
 GIVE_UP_AFTER = 3
-"""Failures in a row, after which a worker is left alone."""
+"""Failures in a row after which a worker is not asked any more."""
 
 
 def identify(where: str, loading: Loading) -> Mapping[str, str]:

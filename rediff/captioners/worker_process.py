@@ -136,7 +136,7 @@ class WorkerProcess:
             raise WorkerError(f"the worker wrote {start!r}, which is not JSON") from error
 
     def _last_words(self) -> str:
-        """How the worker ended, and what it said last; it may still be on its way out."""
+        """How the worker ended, with its last output; the process may still be ending."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(timeout=2.0)
         self.reader_of_errors.join(timeout=2.0)
@@ -156,7 +156,7 @@ class WorkerProcess:
             self.errors.append(line.decode(errors="replace").strip()[:200])
 
     def end(self) -> None:
-        """Kills the worker and whatever it started."""
+        """Kills the worker and every process that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()

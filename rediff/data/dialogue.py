@@ -14,8 +14,9 @@ Dialogue = tuple[str, ...]
 def turns_of(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
     """The texts, each with the role of its speaker.
 
-    >>> list(turns_of(("How many?", "Two.", "Which?")))
-    [('user', 'How many?'), ('assistant', 'Two.'), ('user', 'Which?')]
+    Examples:
+        >>> list(turns_of(("How many?", "Two.", "Which?")))
+        [('user', 'How many?'), ('assistant', 'Two.'), ('user', 'Which?')]
     """
     assert len(dialogue) % 2
     return zip(itertools.cycle(("user", "assistant")), dialogue, strict=False)

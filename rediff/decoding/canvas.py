@@ -33,10 +33,11 @@ class Canvas:
     token is `ids.mask`, but only `masked` is ever asked. `done`: bool [B], rows that no step
     changes any more.
 
-    >>> ids = SpecialIds(mask=9, eos=1)
-    >>> canvas = Canvas.blank(1, 4, ids).prefill(0, [5, 6, 1])
-    >>> canvas.responses(), canvas.masked.tolist()
-    ([[5, 6]], [[False, False, False, True]])
+    Examples:
+        >>> ids = SpecialIds(mask=9, eos=1)
+        >>> canvas = Canvas.blank(1, 4, ids).prefill(0, [5, 6, 1])
+        >>> canvas.responses(), canvas.masked.tolist()
+        ([[5, 6]], [[False, False, False, True]])
     """
 
     tokens: Tensor
@@ -126,10 +127,11 @@ def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> P
     Raises:
         NotFiniteError: if the logits are not finite.
 
-    >>> logits = torch.tensor([[[0.0, 0.9, 1.0, 9.0]]])
-    >>> ids = SpecialIds(mask=3, eos=2)
-    >>> predict(logits, ids).token.item(), predict(logits, ids, majority_eos=True).token.item()
-    (2, 1)
+    Examples:
+        >>> logits = torch.tensor([[[0.0, 0.9, 1.0, 9.0]]])
+        >>> ids = SpecialIds(mask=3, eos=2)
+        >>> predict(logits, ids).token.item(), predict(logits, ids, majority_eos=True).token.item()
+        (2, 1)
     """
     scores = logits.float()
     banned = torch.tensor([ids.mask, *ids.banned], device=scores.device)

@@ -131,8 +131,9 @@ def _advance(
 def split_steps(length: int, block: int, steps: int) -> tuple[int, int]:
     """Blocks, and steps for each block. Raises ValueError if the numbers do not divide.
 
-    >>> split_steps(128, 32, 16)
-    (4, 4)
+    Examples:
+        >>> split_steps(128, 32, 16)
+        (4, 4)
     """
     if length % block:
         raise ValueError(f"a canvas of {length} tokens cannot be cut into blocks of {block}")

@@ -19,11 +19,12 @@ SAMPLERS = Registry[Callable[[], Sampler]]("sampler")
 def register_sampler(name: str) -> Callable[[Any], Any]:
     """Registers a sampler under a name: decorates a class or function that makes it.
 
-    >>> @register_sampler("patient")
-    ... def patient() -> Sampler:
-    ...     return RuleSampler(name="patient", schedule=LinearSchedule(refine_share=0.5))
-    >>> find_sampler("patient,refine_share=0.25").schedule
-    LinearSchedule(refine_share=0.25)
+    Examples:
+        >>> @register_sampler("patient")
+        ... def patient() -> Sampler:
+        ...     return RuleSampler(name="patient", schedule=LinearSchedule(refine_share=0.5))
+        >>> find_sampler("patient,refine_share=0.25").schedule
+        LinearSchedule(refine_share=0.25)
     """
     return SAMPLERS.register(name)
 
@@ -84,8 +85,9 @@ def find_sampler(text: str) -> Sampler:
 def expand_grid(text: str) -> list[str]:
     """Every sampler of a grid, whose options have several values.
 
-    >>> expand_grid("rediff-official,revise_topk=0.25|0.5")
-    ['rediff-official,revise_topk=0.25', 'rediff-official,revise_topk=0.5']
+    Examples:
+        >>> expand_grid("rediff-official,revise_topk=0.25|0.5")
+        ['rediff-official,revise_topk=0.25', 'rediff-official,revise_topk=0.5']
     """
     choices = []
     for part in text.split(","):
@@ -132,8 +134,9 @@ class Option:
 def options_of(sampler: Sampler) -> dict[str, Option]:
     """The options of a sampler by the shortest name that tells each from all others.
 
-    >>> sorted(options_of(find_sampler("mask-predict")))
-    ['block_length', 'eos_last', 'majority_eos', 'refine_share', 'threshold']
+    Examples:
+        >>> sorted(options_of(find_sampler("mask-predict")))
+        ['block_length', 'eos_last', 'majority_eos', 'refine_share', 'threshold']
     """
     options = list(_options(sampler))
     counts: dict[str, int] = {}

@@ -39,9 +39,10 @@ class LinearSchedule:
     def quotas(self, masks: Tensor, steps: int) -> Tensor:
         """Tokens to unmask in each step, int64 [B, steps], of rows with `masks` [B] masks.
 
-        >>> import torch
-        >>> LinearSchedule().quotas(torch.tensor([7]), 3).tolist()
-        [[3, 2, 2]]
+        Examples:
+            >>> import torch
+            >>> LinearSchedule().quotas(torch.tensor([7]), 3).tolist()
+            [[3, 2, 2]]
         """
         import torch
 
@@ -77,14 +78,15 @@ class MostConfident:
     padding, and would write the end before the beginning. Raises ValueError for a threshold
     outside [0, 1].
 
-    >>> import torch
-    >>> from rediff.decoding.canvas import Prediction
-    >>> prediction = Prediction(torch.tensor([[5, 6, 7]]), torch.tensor([[0.2, 0.95, 0.5]]))
-    >>> masks, one = torch.ones(1, 3, dtype=torch.bool), torch.tensor([1])
-    >>> MostConfident()(prediction, masks, one, eos=1).tolist()
-    [[False, True, False]]
-    >>> MostConfident(threshold=0.4)(prediction, masks, one, eos=1).tolist()
-    [[False, True, True]]
+    Examples:
+        >>> import torch
+        >>> from rediff.decoding.canvas import Prediction
+        >>> prediction = Prediction(torch.tensor([[5, 6, 7]]), torch.tensor([[0.2, 0.95, 0.5]]))
+        >>> masks, one = torch.ones(1, 3, dtype=torch.bool), torch.tensor([1])
+        >>> MostConfident()(prediction, masks, one, eos=1).tolist()
+        [[False, True, False]]
+        >>> MostConfident(threshold=0.4)(prediction, masks, one, eos=1).tolist()
+        [[False, True, True]]
     """
 
     eos_last: bool = True
@@ -132,14 +134,15 @@ class RepredictVisible:
     where the confidence in the new token is above it. Raises ValueError for a number outside
     [0, 1].
 
-    >>> import torch
-    >>> from rediff.decoding.canvas import Prediction
-    >>> prediction = Prediction(torch.tensor([[5, 6, 7]]), torch.tensor([[0.2, 0.95, 0.5]]))
-    >>> visible = torch.tensor([[True, True, False]])
-    >>> RepredictVisible()(prediction, visible, 0, 8).tolist()
-    [[True, True, False]]
-    >>> RepredictVisible(top_fraction=0.5)(prediction, visible, 0, 8).tolist()
-    [[False, True, False]]
+    Examples:
+        >>> import torch
+        >>> from rediff.decoding.canvas import Prediction
+        >>> prediction = Prediction(torch.tensor([[5, 6, 7]]), torch.tensor([[0.2, 0.95, 0.5]]))
+        >>> visible = torch.tensor([[True, True, False]])
+        >>> RepredictVisible()(prediction, visible, 0, 8).tolist()
+        [[True, True, False]]
+        >>> RepredictVisible(top_fraction=0.5)(prediction, visible, 0, 8).tolist()
+        [[False, True, False]]
     """
 
     top_fraction: float = 1.0
@@ -188,10 +191,11 @@ class Converged:
 
     Decoding is greedy, so a step that changed nothing would change nothing again.
 
-    >>> import torch
-    >>> masks, changed = torch.tensor([[False], [False]]), torch.tensor([[False], [True]])
-    >>> Converged()(masks, changed).tolist()
-    [True, False]
+    Examples:
+        >>> import torch
+        >>> masks, changed = torch.tensor([[False], [False]]), torch.tensor([[False], [True]])
+        >>> Converged()(masks, changed).tolist()
+        [True, False]
     """
 
     def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:

@@ -66,9 +66,10 @@ class RuleSampler:
     are decoded from left to right, the steps are split evenly between them, and only tokens of
     the current block are revised. `majority_eos`: see `predict`.
 
-    >>> sampler = RuleSampler(name="mine", unmask=MostConfident(threshold=0.9))
-    >>> sampler.revise
-    KeepVisible()
+    Examples:
+        >>> sampler = RuleSampler(name="mine", unmask=MostConfident(threshold=0.9))
+        >>> sampler.revise
+        KeepVisible()
     """
 
     name: str

@@ -32,7 +32,7 @@ class Trace:
     """The steps of one response.
 
     `tokens`: int64 [steps, R]. `masked`, `unmasked`, `revised`: bool [steps, R]. `confidence`:
-    float32 [steps, R]. `words`: the tokens as text, [steps][R], where a captioner made the trace.
+    float32 [steps, R]. `words`: the tokens as text, steps by R, where a captioner made the trace.
     """
 
     tokens: Tensor

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Files that are complete or absent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lock(path: Path) -> IO[str] | None:
 
 
 def repair(path: Path) -> None:
-    """Cuts off a last line that was not finished."""
+    """Removes a last line that is incomplete."""
     if not path.exists():
         return
     with path.open("rb+") as file:

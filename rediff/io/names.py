@@ -1,4 +1,4 @@
-"""Ids and file names as text, whatever Unicode, JSON or a file system makes of them."""
+"""Ids and file names as text, the same for every Unicode form, in JSON and in a file system."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def whole_text(text: str) -> str:
 def id_text(value: object, where: str) -> str:
     """An id as text: text stays as it is, whole numbers are written out.
 
-    Raises ValueError naming `where` for anything else, a number with a fraction too: of it nobody
-    knows how it was written.
+    Raises ValueError naming `where` for anything else, a number with a fraction too, because
+    its original spelling is not known.
     """
     if isinstance(value, str) and value:
         return value
@@ -48,7 +48,7 @@ def find_file(path: Path) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file of this name, which may be none that a file can have."""
+    """Whether a file of this name exists; False for names that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):

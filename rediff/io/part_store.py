@@ -174,7 +174,7 @@ def _lock(path: Path, folder: Path) -> IO[str]:
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether some process works in a folder of parts."""
+    """Whether a process works in a folder of parts."""
     return any(_is_locked(path) for path in folder.glob("rank-*.lock"))
 
 

@@ -1,4 +1,4 @@
-"""Keeps libraries from talking over our own output."""
+"""Silences the notes and progress bars of libraries."""
 
 from __future__ import annotations
 

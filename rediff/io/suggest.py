@@ -19,7 +19,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
 
 
 def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
-    """One clause for what pydantic found first, an unknown key before all else.
+    """One clause about the first error that pydantic found, unknown keys first.
 
     `keys`: right keys, of which the nearest is suggested for an unknown one.
     """

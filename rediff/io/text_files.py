@@ -1,7 +1,6 @@
 """Records in text files that people make: a JSON value, JSON lines, CSV or TSV.
 
-What a file is, its content says, not its name; so does its encoding where it begins with a byte
-order mark.
+The content of a file decides how it is read, not its name; a byte order mark decides its encoding.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Captioners: the models, their checkpoints and the tokenizer of the embedded ones."""
+"""Networks: checkpoints, the official naming, tiles, the chat format and conditioning."""

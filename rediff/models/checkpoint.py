@@ -64,10 +64,17 @@ class Checkpoint:
     ) -> Checkpoint:
         """Loads a folder made by `save` or published by LLaDA-V's or ReDiff's authors.
 
-        Safetensors only, in evaluation mode. `dtype`: by default that of the model's config on
-        a GPU, float32 on a CPU given. `device_map`: spread over several devices as accelerate's
-        map says, instead of `device`. Raises FileNotFoundError if the checkpoint does not
-        exist, ValueError for one whose weights do not fit.
+        Only safetensors are read; the model is in evaluation mode.
+
+        Args:
+            folder: the checkpoint.
+            device: of the weights.
+            dtype: by default that of the model's config on a GPU, and float32 on a CPU.
+            device_map: accelerate's map, to spread the model over several devices.
+
+        Raises:
+            FileNotFoundError: if the checkpoint does not exist.
+            ValueError: if its weights do not fit.
         """
         check_adapter(folder)
         official = llada_v.is_official(folder)

@@ -1,4 +1,4 @@
-"""Weights that fit their model, or an error that names what does not."""
+"""Loads weights that fit their model; an error names every tensor that does not."""
 
 from __future__ import annotations
 
@@ -50,17 +50,20 @@ def load_whole(
 
 def check_report(folder: Path, report: Mapping[str, Any]) -> None:
     """Raises ValueError if a loading report of transformers is not clean."""
-    problems = [
-        f"{len(names)} {what}: {', '.join(sorted(map(_name, names)))}"
-        for key, what in PROBLEMS.items()
-        if (names := report.get(key))
-    ]
+    problems = []
+    for key, what in PROBLEMS.items():
+        names = [
+            entry if isinstance(entry, str) else str(entry[0]) for entry in report.get(key, ())
+        ]
+        if names:
+            problems.append(f"{len(names)} {what}: {', '.join(sorted(names))}")
     if problems:
         raise ValueError(f"{folder}: the weights do not fit the model: {'; '.join(problems)}")
 
 
 def tensor_names(path: Path) -> list[str]:
-    """The names of a safetensors file's tensors. Raises ValueError naming a file that is none."""
+    """The names of a safetensors file's tensors. Raises ValueError naming a file that is not
+    one."""
     try:
         with safe_open(path, framework="pt") as file:
             return list(file.keys())
@@ -81,7 +84,3 @@ def files_hash(paths: Iterable[Path]) -> str:
             while block := file.read(1 << 24):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _name(entry: Any) -> str:
-    return entry if isinstance(entry, str) else str(entry[0])

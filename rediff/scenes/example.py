@@ -36,8 +36,9 @@ def scene(number: int = 0, *, split: str = "test") -> ExampleScene:
     Raises ValueError for an unknown split, or a number outside 0 to 9,999: scenes are drawn one
     after another.
 
-    >>> scene(3).image.size, len(scene(3).scene.things)
-    ((192, 192), 3)
+    Examples:
+        >>> scene(3).image.size, len(scene(3).scene.things)
+        ((192, 192), 3)
     """
     if not 0 <= number <= LAST:
         raise ValueError(f"scenes are drawn one after another, from 0 to {LAST}: got {number}")

@@ -122,12 +122,9 @@ class _Search:
         return words
 
     def _table(self, forms: Forms) -> _Table:
-        costs = np.stack([self._form_costs(form, np.arange(self.size + 1)) for form in forms])
+        starts = np.arange(self.size + 1)
+        costs = np.stack([self._prefix_costs(form, starts)[-1] for form in forms])
         return _Table(forms, costs.min(axis=0), costs.argmin(axis=0))
-
-    def _form_costs(self, form: Form, starts: np.ndarray) -> np.ndarray:
-        """Distance of a form written from each of `starts` [S] to each end, [S, size + 1]."""
-        return self._prefix_costs(form, starts)[-1]
 
     def _prefix_costs(self, form: Form, starts: np.ndarray) -> list[np.ndarray]:
         """The same after no slot, after one slot, ..., after all."""

@@ -1,4 +1,4 @@
-"""Micro-batches: the rows of some slots, side by side."""
+"""Micro-batches: the rows of some slots, collated."""
 
 from __future__ import annotations
 

@@ -89,10 +89,11 @@ def mask_tokens(
             well. A decoder leaves the right end open for long; if training showed a masked right
             end only where the response is over, the model would learn to stop at every one.
 
-    >>> _ = torch.manual_seed(0)
-    >>> target = torch.tensor([[5, 6, 7, 1, 1, 1]])
-    >>> mask_tokens(target, torch.tensor([0.5]), mask_id=9, eos_id=1).tokens.tolist()
-    [[9, 6, 9, 9, 9, 9]]
+    Examples:
+        >>> _ = torch.manual_seed(0)
+        >>> target = torch.tensor([[5, 6, 7, 1, 1, 1]])
+        >>> mask_tokens(target, torch.tensor([0.5]), mask_id=9, eos_id=1).tokens.tolist()
+        [[9, 6, 9, 9, 9, 9]]
     """
     after = after_eos(target, eos_id)
     drawn = (torch.rand(target.shape) < level[:, None]) & ~after
@@ -117,8 +118,9 @@ def _suffixes(target: Tensor, share: float) -> Tensor:
 def after_eos(target: Tensor, eos_id: int) -> Tensor:
     """Positions after each row's first eos token; bool [B, R].
 
-    >>> after_eos(torch.tensor([[5, 1, 1]]), eos_id=1).tolist()
-    [[False, False, True]]
+    Examples:
+        >>> after_eos(torch.tensor([[5, 1, 1]]), eos_id=1).tolist()
+        [[False, False, True]]
     """
     return (target == eos_id).long().cumsum(dim=1) > 1
 
@@ -146,14 +148,16 @@ def inject_errors(
         hallucination_rate: h, from 0 to 1.
         words: the ids that random words are drawn from, int64 [W].
 
-    >>> target = torch.tensor([[5, 6, 7, 1]])
-    >>> clean = mask_tokens(target, torch.tensor([0.0]), mask_id=9, eos_id=1)
-    >>> false = torch.tensor([[5, 8, 7, 1]])
-    >>> broken = inject_errors(
-    ...     clean, target, false, syntax_rate=0.0, hallucination_rate=1.0, words=torch.tensor([3])
-    ... )
-    >>> broken.tokens.tolist(), [TokenRole(k).name for k in broken.role[0].tolist()]
-    ([[9, 8, 7, 1]], ['MASK', 'HALLUCINATION', 'CLEAN', 'CLEAN'])
+    Examples:
+        >>> target = torch.tensor([[5, 6, 7, 1]])
+        >>> clean = mask_tokens(target, torch.tensor([0.0]), mask_id=9, eos_id=1)
+        >>> false = torch.tensor([[5, 8, 7, 1]])
+        >>> words = torch.tensor([3])
+        >>> broken = inject_errors(
+        ...     clean, target, false, syntax_rate=0.0, hallucination_rate=1.0, words=words
+        ... )
+        >>> broken.tokens.tolist(), [TokenRole(k).name for k in broken.role[0].tolist()]
+        ([[9, 8, 7, 1]], ['MASK', 'HALLUCINATION', 'CLEAN', 'CLEAN'])
     """
     visible = clean.role == TokenRole.IGNORED
     noise = words[torch.randint(len(words), target.shape)]

@@ -1,4 +1,4 @@
-"""Training data that code registers: made, not read from public files.
+"""Training data that code registers: generated, not read from public files.
 
 The embedded scenes are one such source (`rediff.scenes.training`). A source may need settings of
 its own in a recipe: a section, as `scenes:`.

@@ -1,8 +1,8 @@
 """Which row is trained when: a fixed sequence, for any number of processes and any interruption.
 
 A run of `steps` steps with global batches of `batch` rows takes slots 0, 1, ... in order, and step
-s has slots s * batch to (s + 1) * batch - 1. How these are dealt out over processes and
-micro-batches does not matter: a slot knows its place in the global batch and has draws of its own.
+s has slots s * batch to (s + 1) * batch - 1. How these are distributed over processes and
+micro-batches does not matter: a slot has its place in the global batch and its own random draws.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WINDOW = 50
 
 
 class Rows(Protocol[Row]):
-    """What can be counted and taken by number."""
+    """Rows that can be counted and taken by number."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Row: ...
@@ -94,7 +94,7 @@ class Schedule(torch.utils.data.Dataset[ScheduledRow[Any]]):
         return ScheduledRow(self.rows[self.row_of(slot)], place, self._draw("slot", slot))
 
     def name_of(self, slot: int) -> str:
-        """What a slot's row is called in messages: its own name, or else its number."""
+        """The name of a slot's row in messages, or else its number."""
         number = self.row_of(slot)
         return name_of_row(self.rows, number)
 

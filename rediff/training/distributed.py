@@ -1,4 +1,4 @@
-"""The processes that train together, as torchrun starts them; one where nobody started several."""
+"""The processes that train together, as torchrun starts them; one without torchrun."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 
 PATIENCE = timedelta(days=7)
-"""How long processes wait for one that works alone: an expert takes its time."""
+"""How long processes wait for one that works alone, because an expert may be slow."""
 
 
 def process_group() -> PartialState:
@@ -22,7 +22,7 @@ def process_group() -> PartialState:
 
 
 def exit_worker() -> None:
-    """Ends this process, its work done, if it is one of several: at once, without Python's ending.
+    """Ends this process, if it is one of several, at once and without Python's shutdown.
 
     There a thread of gloo's that lets go of the last tensor it carried would abort the process now
     and then (pytorch#190489). To end the group first does not help: FSDP and DeepSpeed keep it.
@@ -50,7 +50,7 @@ def on_main_process(work: Callable[[], None]) -> None:
 
 
 def all_gather_flag(flag: bool) -> list[bool]:
-    """Each process's flag, in all processes: each waits until all have come here."""
+    """The flags of all processes, in all processes; each waits for all others."""
     process_group()
     return list(gather_object([flag]))
 

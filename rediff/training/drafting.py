@@ -1,4 +1,4 @@
-"""Drafting: a checkpoint's own captions of training pictures, by all processes, none twice."""
+"""Drafting: a checkpoint's captions of training pictures, made by all processes, none twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rediff.training.logs import Count
 
 PARTS = "parts"
 KEY = ("id", "dialogue", "tokens_per_step")
-"""What tells a draft from the others of a stage."""
+"""What distinguishes a draft from the others of a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,6 @@ def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, 
 
 
 def _counting(folder: Path, total: int) -> AbstractContextManager[Callable[[int], None]]:
-    """The first process tells of its own part; the others are about as far."""
+    """The first process reports its own part; the others are about as far."""
     leads = process_group().is_main_process
     return Count(folder, total) if leads else nullcontext(lambda units: None)

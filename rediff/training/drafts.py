@@ -79,7 +79,7 @@ class Correction(BaseModel):
         return tuple(words)
 
     def unsure(self) -> tuple[bool, ...]:
-        """Where the draft is wrong and what is right is not known, position by position."""
+        """Positions where the draft is wrong and the right word is not known."""
         unsure = {
             segment.start + offset
             for segment in self.segments
@@ -90,7 +90,7 @@ class Correction(BaseModel):
 
 
 class Cost(BaseModel):
-    """What an expert's corrections took.
+    """What an expert's corrections cost.
 
     `nfe`: forward passes of our own model. `calls`, `tokens_in`, `tokens_out`: replies of `model`
     on a server that corrections were read from, cached ones too, and the tokens it counted.
@@ -108,7 +108,7 @@ class Cost(BaseModel):
 
 
 class Unused(BaseModel):
-    """What of an expert's work was not used, and why.
+    """A part of an expert's work that was not used, and why.
 
     `edit`: the correction that cannot be placed; None: the whole draft is left out.
     """
@@ -128,7 +128,7 @@ def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:
 
 
 def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
-    """Writes one JSON line a record, whole or not at all."""
+    """Writes a JSON line for each record, all of them or none."""
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as file:
         file.writelines(record.model_dump_json() + "\n" for record in records)

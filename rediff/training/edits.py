@@ -21,8 +21,9 @@ class Edit:
 def changes(draft: Sequence[str], right: Sequence[str]) -> list[Edit]:
     """The runs of positions where two texts of equal length differ.
 
-    >>> changes(["a", "b", "c"], ["a", "x", "y"])
-    [Edit(start=1, wrong=('b', 'c'), right=('x', 'y'))]
+    Examples:
+        >>> changes(["a", "b", "c"], ["a", "x", "y"])
+        [Edit(start=1, wrong=('b', 'c'), right=('x', 'y'))]
     """
     edits: list[Edit] = []
     for position, (old, new) in enumerate(zip(draft, right, strict=True)):

@@ -1,4 +1,4 @@
-"""What a recipe would take, before it takes it. Sums of what is known, none of it measured."""
+"""What a recipe would take: computed from what is known, not measured."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def count_parameters(network: Network, settings: Optimisation) -> tuple[int, int
 
 
 def memory_of(network: Network, settings: Optimisation, row: RowSize, processes: int) -> int:
-    """About the bytes that training takes on one device.
+    """The approximate bytes that training takes on one device.
 
     The sum of: weights (4 bytes each, with low-rank updates those of the precision); gradients and
     Adam's two moments (4 and 8 bytes for each trained weight; counted for Muon too, which keeps one
@@ -105,7 +105,7 @@ def forward_operations(network: Network, row: RowSize) -> float:
 
 
 def training_operations(network: Network, settings: Optimisation, row: RowSize) -> float:
-    """The same for a training step.
+    """Operations of a training step for each token.
 
     The backward pass takes two forward passes, or one where weights get no gradient (low-rank
     updates); checkpointing takes one more.

@@ -13,9 +13,10 @@ class FactVocabulary:
 
     `false`: the false ids for each id that states a fact. `size`: ids of the vocabulary.
 
-    >>> facts = FactVocabulary({3: [4]}, size=5)
-    >>> facts.hallucinated_tokens(torch.tensor([2, 3])).tolist()
-    [2, 4]
+    Examples:
+        >>> facts = FactVocabulary({3: [4]}, size=5)
+        >>> facts.hallucinated_tokens(torch.tensor([2, 3])).tolist()
+        [2, 4]
     """
 
     def __init__(self, false: Mapping[int, Sequence[int]], *, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Training that has left the numbers ends, and says where."""
+"""Ends a training whose loss, gradients or weights are not finite, and says where."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LISTED = 8
 
 
 class NotFiniteError(RuntimeError):
-    """Training has left the numbers; nothing was updated by what is not finite."""
+    """A loss, gradient or result is not finite; no weight was updated by it."""
 
 
 def not_finite(what: str, step: int, rows: Sequence[str]) -> NotFiniteError:
-    """The error that says what is not finite at which step, and names the rows of the step."""
+    """The error that names what is not finite, the step, and the rows of the step."""
     shown = ", ".join(rows[:LISTED]) + (f" and {len(rows) - LISTED} more" * (len(rows) > LISTED))
     return NotFiniteError(
         f"the {what} is not finite at step {step}, so training ends here; rows of the step:"
@@ -42,7 +42,7 @@ class FiniteGradients(TrainerCallback):
 
 
 def all_finite(tensors: Sequence[Tensor]) -> bool:
-    """Whether all numbers are finite, of tensors shared out those of this process."""
+    """Whether all numbers are finite; of sharded tensors, those of this process."""
     own = [t.to_local() if isinstance(t, DTensor) else t for t in map(Tensor.detach, tensors)]
     filled = [tensor for tensor in own if tensor.numel()]
     return not filled or bool(torch.stack(torch._foreach_norm(filled)).isfinite().all())

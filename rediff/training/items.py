@@ -1,4 +1,4 @@
-"""What is trained on, before any tokenizer: pictures with dialogues about them."""
+"""Training data before any tokenizer: pictures with dialogues about them."""
 
 from __future__ import annotations
 

@@ -55,10 +55,11 @@ def loss_sums(
     Returns:
         float32 [len(TokenRole)], to be divided by `loss_counts`.
 
-    >>> role = torch.tensor([[TokenRole.MASK, TokenRole.CLEAN, TokenRole.IGNORED]])
-    >>> sums = loss_sums(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), role, torch.ones(1))
-    >>> loss_parts(sums, loss_counts(role))[[TokenRole.MASK, TokenRole.CLEAN]]  # log 4
-    tensor([1.3863, 1.3863])
+    Examples:
+        >>> role = torch.tensor([[TokenRole.MASK, TokenRole.CLEAN, TokenRole.IGNORED]])
+        >>> sums = loss_sums(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), role, torch.ones(1))
+        >>> loss_parts(sums, loss_counts(role))[[TokenRole.MASK, TokenRole.CLEAN]]  # log 4
+        tensor([1.3863, 1.3863])
     """
     chosen = role != TokenRole.IGNORED
     losses = torch.zeros(role.shape, device=logits.device)

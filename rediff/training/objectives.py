@@ -208,10 +208,11 @@ def draft_as_input(draft: Tensor, target: Tensor, mask_id: int, eos_id: int) -> 
         mask_id: id of the mask token.
         eos_id: id of the eos token.
 
-    >>> draft, target = torch.tensor([[5, 6, 1, 1]]), torch.tensor([[5, 7, 1, 1]])
-    >>> seen = draft_as_input(draft, target, mask_id=9, eos_id=1)
-    >>> seen.tokens.tolist(), [TokenRole(k).name for k in seen.role[0].tolist()]
-    ([[5, 6, 1, 9]], ['KEEP', 'EDIT', 'KEEP', 'MASK'])
+    Examples:
+        >>> draft, target = torch.tensor([[5, 6, 1, 1]]), torch.tensor([[5, 7, 1, 1]])
+        >>> seen = draft_as_input(draft, target, mask_id=9, eos_id=1)
+        >>> seen.tokens.tolist(), [TokenRole(k).name for k in seen.role[0].tolist()]
+        ([[5, 6, 1, 9]], ['KEEP', 'EDIT', 'KEEP', 'MASK'])
     """
     hidden = after_eos(draft, eos_id)
     role = torch.where(draft == target, TokenRole.KEEP, TokenRole.EDIT)

@@ -160,7 +160,12 @@ def _train_side_by_side(
     waiting, running = list(todo), dict[Future[None], str]()
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         while waiting or running:
-            for name in [n for n in waiting if _ready(n, recipe, root)][: jobs - len(running)]:
+            ready = [
+                name
+                for name in waiting
+                if all(is_done(need, recipe, root) for need in needs(recipe.stages[name]))
+            ]
+            for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
                 running[pool.submit(_run_apart, name, recipe, root)] = name
             finished, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
@@ -193,10 +198,6 @@ def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] 
         if server := getattr(recipe.stages[name], "server", None):
             probe(server.spec(), "the expert", with_picture=True)
             ReplyCache(server.spec().cache).check()
-
-
-def _ready(name: str, recipe: Recipe, root: Path) -> bool:
-    return all(is_done(need, recipe, root) for need in needs(recipe.stages[name]))
 
 
 def _run_apart(name: str, recipe: Recipe, root: Path) -> None:

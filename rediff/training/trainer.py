@@ -179,7 +179,7 @@ def fit(
 
 
 def choose_trained(model: nn.Module, settings: Optimisation) -> None:
-    """Marks which parameters get a gradient: low-rank updates alone where there are any.
+    """Marks which parameters get a gradient: only low-rank updates where a model has any.
 
     Raises ValueError for a name to freeze that nothing has.
     """
@@ -251,7 +251,7 @@ def split_batch(settings: Optimisation, processes: int) -> tuple[int, int]:
 
 
 def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
-    """Notes how many processes save their states here, and whether these are shared out.
+    """Records how many processes save their states here, and whether these are sharded.
 
     Raises ValueError, before anything is loaded, if a state to resume from was sharded in
     another way: such a state is read by just as many processes.
@@ -275,7 +275,7 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
 
 
 def last_state(folder: Path) -> str | None:
-    """The newest saved state that is whole: the Trainer writes `trainer_state.json` last."""
+    """The newest complete state: the Trainer writes `trainer_state.json` last."""
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
     return None if newest is None else str(newest)

@@ -14,7 +14,7 @@ HUB_ID = "foundation-multimodal-models/DetailCaps-4870"
 REFERENCES = ("GT_Caption_GPT4O", "GT_Caption_GPT4V", "GT_Caption_Gemini15Pro")
 COLUMNS = ("image", "binary", *REFERENCES)
 REFINED = "refined"
-"""Stands in the names of files of later revisions, which are other data."""
+"""Part of the names of files of later revisions, which are other data."""
 
 
 def load_detailcaps(folder: Path) -> list[Sample]:

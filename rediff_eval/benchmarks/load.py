@@ -1,4 +1,4 @@
-"""Which samples a run is about, and how they are loaded."""
+"""The samples of a run, and how they are loaded."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _only_value(path: Path) -> object:
 
 
 def _from_pictures(folder: Path, notes: list[str]) -> Iterator[Placed]:
-    """Files whose content or name says that they are pictures; what else there is, is counted."""
+    """Files whose content or name says that they are pictures; other files are counted."""
     hidden, folders, others = 0, list[str](), Counter[str]()
     pictures: list[Path] = []
     for path in sorted(folder.iterdir()):
@@ -166,12 +166,12 @@ def _from_row(row: Row, path: Path) -> Sample:
 
 
 def _chosen(record: Mapping[str, Any], names: Iterable[str]) -> str | None:
-    """The first of these keys that holds anything."""
+    """The first of these keys that has a value."""
     return next((name for name in names if record.get(name) not in (None, [], "")), None)
 
 
 def _first(record: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """What the first of these keys that holds anything holds."""
+    """The value of the first of these keys that has one."""
     key = _chosen(record, names)
     return None if key is None else record[key]
 

@@ -1,4 +1,4 @@
-"""What several sources read alike."""
+"""Readers that several data sets share."""
 
 from __future__ import annotations
 

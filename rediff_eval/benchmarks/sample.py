@@ -1,4 +1,4 @@
-"""Samples: pictures with all that their captions are held to."""
+"""Samples: pictures with all that their captions are scored against."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """Samples and the name that tells them from others; runs of other names are not comparable.
+    """Samples and the name of their data; runs on data of other names are not comparable.
 
     `place`: the folder or file that they were read from, None for scenes. `notes`: what was found
     there and not read.

@@ -7,11 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-import rediff_eval
 from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.io.strict_yaml import load_yaml
 from rediff.io.suggest import unknown
 from rediff_eval.benchmarks.sample import DataKind
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of `rediff_eval`."""
 
 
 class SceneData(BaseModel):
@@ -50,7 +52,7 @@ class OfficialData(BaseModel):
 
 
 class Task(BaseModel):
-    """What is measured on what.
+    """A benchmark: data, prompt, budgets and metrics.
 
     `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own data.
     `data`: pictures that come with the task, as `--data` takes them; relative to the task's file.
@@ -84,16 +86,14 @@ class Task(BaseModel):
 
 def tasks_folder() -> Path:
     """Where the task definitions are: inside an installed wheel, or at the top of a checkout."""
-    package = Path(rediff_eval.__file__).parent
-    installed = package / "_tasks"
-    return installed if installed.is_dir() else package.parent / "tasks"
+    installed = PACKAGE / "_tasks"
+    return installed if installed.is_dir() else PACKAGE.parent / "tasks"
 
 
 def paper_numbers() -> Path:
     """The file of the numbers published in the paper."""
-    package = Path(rediff_eval.__file__).parent
-    installed = package / "_paper.csv"
-    return installed if installed.is_file() else package.parent / "results" / "paper.csv"
+    installed = PACKAGE / "_paper.csv"
+    return installed if installed.is_file() else PACKAGE.parent / "results" / "paper.csv"
 
 
 def list_tasks() -> list[str]:

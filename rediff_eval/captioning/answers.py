@@ -1,4 +1,4 @@
-"""A caption as a run keeps it: what was written, what it cost, and how it came about."""
+"""A caption as a run stores it: its text, its cost, and its denoising steps."""
 
 from __future__ import annotations
 

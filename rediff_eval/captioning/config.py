@@ -1,4 +1,4 @@
-"""What is captioned: models, samplers, budgets; and the key that a caption is stored under."""
+"""What is captioned (models, samplers, budgets), and the key that a caption is stored under."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _reason(found: Mapping[str, Answer], first: str) -> str:
 
 
 def _unique_by_bare(ids: Iterable[str]) -> dict[str, str]:
-    """Ids by what is left without a suffix, where that tells one from all others."""
+    """Ids by their text without the suffix, where that is unique."""
     found: dict[str, list[str]] = {}
     for one in ids:
         found.setdefault(same_name(bare_id(one)), []).append(one)

@@ -1,4 +1,4 @@
-"""What captioning ends with: the answers of a condition."""
+"""The result of captioning: the answers of a condition."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import click
 from rediff_eval.cli.options import plugin_option
 
 if TYPE_CHECKING:
-    from rediff.models.config import CaptionerConfig
+    pass
 
 FORMS = [
     ("FOLDER", "any checkpoint or transformers image-text-to-text folder"),
@@ -48,17 +48,14 @@ def _models() -> Iterator[tuple[str, str]]:
 
     for name in shipped_models():
         config = read_captioner_config(shipped_folder() / name)
-        yield name, f"{config.kind} | shipped | {config.canvas} tokens, {_decodes(config)}"
+        decodes = f"sampler {config.sampler}" if config.kind == "diffusion" else "greedy"
+        yield name, f"{config.kind} | shipped | {config.canvas} tokens, {decodes}"
     for m in known_models():
         yield m.name, f"{m.kind} | {m.id} | {m.loads} | {m.decodes} | licence: {m.licence}"
     yield from FORMS
     for name, entry in SCHEMES.entries.items():
         if entry.origin != "built in":
             yield f"{name}[:WHERE]", f"plug-in {entry.origin}"
-
-
-def _decodes(config: CaptionerConfig) -> str:
-    return f"sampler {config.sampler}" if config.kind == "diffusion" else "greedy"
 
 
 def _samplers() -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from rediff_eval.judging.oracle_server import serving_oracle
 def opened(spec: ServerSpec | None) -> Iterator[ChatModel | None]:
     """The judge; the oracle's server is started on loopback where no other was named.
 
-    Raises ValueError for an oracle that there is not.
+    Raises ValueError for an oracle that does not exist.
     """
     with ExitStack() as stack:
         if spec is None:
@@ -32,7 +32,7 @@ def opened(spec: ServerSpec | None) -> Iterator[ChatModel | None]:
 
 
 def check(spec: ServerSpec) -> None:
-    """Raises ValueError for a judge without a key or an oracle that there is not, OSError for a
+    """Raises ValueError for a judge without a key or an oracle that does not exist, OSError for a
     cache that cannot be written: before hours are spent on captions."""
     if not is_oracle(spec):
         open_client(spec).close()

@@ -18,7 +18,7 @@ from rediff_eval.metrics.judged.prompts import own_prompt
 
 ORACLE = "oracle"
 VERSION = 2
-"""Goes up whenever the same request would get another reply."""
+"""Increases whenever the same request would get another reply."""
 _NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)
 Values = Mapping[str, str]
 

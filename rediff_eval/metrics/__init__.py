@@ -1,1 +1,1 @@
-"""Metrics: from captions to numbers; tasks call them by the names in `registry`."""
+"""Metrics: from captions to numbers; a task names the groups of metrics that it wants."""

@@ -31,8 +31,9 @@ class MetricInfo:
     `part`: one of several numbers that make a metric that is shown; `results.csv` alone has it.
     `instead`: a better metric, in whose presence this one is not shown.
 
-    >>> MetricInfo("seconds", digits=2, lower_is_better=True).digits
-    2
+    Examples:
+        >>> MetricInfo("seconds", digits=2, lower_is_better=True).digits
+        2
     """
 
     name: str
@@ -87,9 +88,10 @@ class Scores:
     def of(cls, values: Sequence[float]) -> Scores:
         """Scores whose aggregate is the mean of the values.
 
-        >>> scores = Scores.of([1.0, 0.0])
-        >>> float(scores.aggregate(scores.statistics))
-        0.5
+        Examples:
+            >>> scores = Scores.of([1.0, 0.0])
+            >>> float(scores.aggregate(scores.statistics))
+            0.5
         """
         array = np.asarray(values, dtype=np.float64)
         return cls(array[:, None], array)
@@ -179,12 +181,13 @@ def register_metric(
 
     What is decorated is called with `Resources` and gives a `Metric`.
 
-    >>> @register_metric("length", infos=[MetricInfo("words", digits=1)])
-    ... class Length(AlwaysAvailable):
-    ...     scorer = "words between spaces"
-    ...
-    ...     def score(self, samples, answers):
-    ...         return Scored({"words": Scores.of([len(a.text.split()) for a in answers])})
+    Examples:
+        >>> @register_metric("length", infos=[MetricInfo("words", digits=1)])
+        ... class Length(AlwaysAvailable):
+        ...     scorer = "words between spaces"
+        ...
+        ...     def score(self, samples, answers):
+        ...         return Scored({"words": Scores.of([len(a.text.split()) for a in answers])})
     """
 
     def decorate(make: Any) -> Any:
@@ -206,9 +209,10 @@ def register_sample_metric(
     It decorates a function of a sample and its answer, which returns None where the sample lacks
     what it needs.
 
-    >>> @register_sample_metric("exclamations", digits=1)
-    ... def exclamations(sample, answer):
-    ...     return float(answer.text.count("!"))
+    Examples:
+        >>> @register_sample_metric("exclamations", digits=1)
+        ... def exclamations(sample, answer):
+        ...     return float(answer.text.count("!"))
     """
 
     def decorate(value: Value) -> Value:

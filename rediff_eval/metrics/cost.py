@@ -1,4 +1,4 @@
-"""What a caption cost."""
+"""What a caption cost: forward passes, seconds and tokens."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ from rediff_eval.metrics.base import (
     ],
 )
 class CostMetric(AlwaysAvailable):
-    """`tokens_per_pass` (written a forward pass, which a sampler that ends early raises above its
-    budget's tokens per step), `nfe` (forward passes), `seconds` (wall time, the batch's shared
-    evenly), `tokens` (written, the stop left out), `truncated` (share without a stop). What a
-    captioner does not say is left out."""
+    """The cost of captions; what a captioner does not report is left out.
+
+    `tokens_per_pass`: sum of tokens / sum of forward passes, above the budget's tokens per step
+    where a sampler ends early. `nfe`: forward passes. `seconds`: wall time of a batch divided by
+    its rows. `tokens`: tokens written, without eos. `truncated`: share of captions without eos.
+    """
 
     scorer = "cost"
 

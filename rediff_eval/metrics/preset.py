@@ -16,8 +16,9 @@ FORMER = "sound"
 def current_name(text: str) -> str:
     """A text of an older result with today's name of the preset.
 
-    >>> current_name("clair sound, oracle at loopback")
-    'clair corrected, oracle at loopback'
+    Examples:
+        >>> current_name("clair sound, oracle at loopback")
+        'clair corrected, oracle at loopback'
     """
     return " ".join(
         word.replace(FORMER, "corrected") if word.rstrip(",") == FORMER else word

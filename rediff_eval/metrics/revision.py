@@ -1,4 +1,10 @@
-"""What revision did to captions on the way."""
+"""What revision did to captions while they were decoded.
+
+    fix_rate = revisions that made a wrong word right / revisions
+    break_rate = revisions that made a right word wrong / revisions
+
+summed over all captions. A word is right if the oracle's nearest true caption has it there.
+"""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ def describe_run(
     `conditions`: with their keys; none for captions made elsewhere. What may differ between two
     runs of the same results is under `timing`.
     """
+    packages = {name: version(name) for name in ("scipy", "pycocoevalcap")}
     return {
         "task": task.model_dump(mode="json"),
         "data": {
@@ -59,14 +60,21 @@ def describe_run(
         "cells": {condition.title: condition.key for condition in conditions},
         "scorers": {name: made for one in scored for name, made in one.scorers.items()},
         "scoring": _describe_scoring(scoring),
-        "judge": None if judge is None else _describe_judge(judge),
+        "judge": None
+        if judge is None
+        else {
+            "model": judge.spec.model,
+            "endpoint": without_secrets(judge.spec.endpoint),
+            "tokens_in": judge.usage.used_in,
+            "tokens_out": judge.usage.used_out,
+        },
         "asked": asked(captioning.models),
         "samplers": list(captioning.samplers),
         "steps": list(captioning.steps),
         "guidance": captioning.guidance,
         "seed": scoring.seed,
         "command": without_secrets(shlex.join(sys.argv[1:])),
-        "versions": {"python": platform.python_version(), **versions(), **_scorer_versions()},
+        "versions": {"python": platform.python_version(), **versions(), **packages},
         "hardware": {
             "machine": platform.machine(),
             "cores": os.cpu_count(),
@@ -106,16 +114,6 @@ def _describe_scoring(config: ScoringConfig) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items() if k != "device"}
 
 
-def _describe_judge(judge: ChatModel) -> dict[str, Any]:
-    """The judge, where it is, and the tokens of the replies that verdicts were read from."""
-    return {
-        "model": judge.spec.model,
-        "endpoint": without_secrets(judge.spec.endpoint),
-        "tokens_in": judge.usage.used_in,
-        "tokens_out": judge.usage.used_out,
-    }
-
-
 def _describe_usage(judge: ChatModel) -> dict[str, Any]:
     """What was asked and paid now, and what had been answered before."""
     usage, spec = judge.usage, judge.spec
@@ -123,8 +121,3 @@ def _describe_usage(judge: ChatModel) -> dict[str, Any]:
     price = load_prices().get(spec.model)
     paid = 0.0 if free else dollars(price, usage.tokens_in, usage.tokens_out, batch=spec.batch)
     return {**usage.to_record(), "dollars": paid}
-
-
-def _scorer_versions() -> dict[str, str]:
-    """Versions of what changes a score, but no caption."""
-    return {name: version(name) for name in ("scipy", "pycocoevalcap")}

@@ -1,4 +1,8 @@
-"""Intervals."""
+"""95% intervals by the percentile bootstrap over samples (Efron 1979).
+
+Samples are drawn n of n with replacement `RESAMPLES` times, the aggregate is computed of each
+resample, and the interval goes from the 2.5th to the 97.5th percentile of these values.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Leaderboards: runs as pandas tables.
 
->>> from rediff_eval.views.leaderboard import load, pivot  # doctest: +SKIP
->>> pivot(load(["results/scenes"]), "capture")  # doctest: +SKIP
+Examples:
+    >>> from rediff_eval.views.leaderboard import load, pivot  # doctest: +SKIP
+    >>> pivot(load(["results/scenes"]), "capture")  # doctest: +SKIP
 """
 
 from __future__ import annotations

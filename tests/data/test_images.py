@@ -1,4 +1,4 @@
-"""ImageBatch from outside: every mode, every orientation, and files made to do harm."""
+"""Pictures from outside: every mode, every orientation, and files made to do harm."""
 
 import io
 import struct

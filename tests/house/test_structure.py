@@ -67,6 +67,19 @@ def test_nothing_imports_in_a_circle() -> None:
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_folders_have_an_order(package: str) -> None:
+    """What lies directly in a package imports downwards only, so that it can be read in order."""
+    graph: dict[str, set[str]] = {}
+    for path in tracked(package):
+        room = module_of(path).split(".")[1:2]
+        names = {name.split(".")[1] for name in imports(path) if name.startswith(f"{package}.")}
+        if room:
+            graph.setdefault(room[0], set()).update(names - set(room))
+    assert len(graph) > 8
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
 def test_files_and_functions_stay_small() -> None:
     for path in tracked(*PACKAGES, "tests", "examples", "benchmarks"):
         text = path.read_text(encoding="utf-8")

@@ -179,7 +179,7 @@ def test_from_the_official_naming_to_a_trained_captioner(
             "train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source, "--out", out,
             *chosen,
         )  # fmt: skip
-        assert "TrainingRow: base, revision, drafts, expert, refine" in output
+        assert "Trained: base, revision, drafts, expert, refine" in output
         again = program(
             "train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source, "--out", out,
             "--stage", "refine",

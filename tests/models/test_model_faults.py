@@ -157,7 +157,7 @@ def test_grids_may_be_listed_in_pixels() -> None:
         ({"image_aspect_ratio": "pad"}, "image_aspect_ratio 'pad': only 'anyres'"),
         ({"image_aspect_ratio": None}, "image_aspect_ratio None: only 'anyres'"),
         ({"image_grid_pinpoints": None}, "no image_grid_pinpoints"),
-        ({"image_grid_pinpoints": [[28, 30]]}, "no two multiples of 28"),
+        ({"image_grid_pinpoints": [[28, 30]]}, "must be two multiples of 28"),
         ({"image_grid_pinpoints": "all"}, "expected a range like"),
         ({"rope_scaling": {"type": "odd", "factor": 2.0}}, "rope_scaling 'odd'"),
         ({"mm_use_im_start_end": True}, "mm_use_im_start_end True"),

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SAY_WHERE = (
@@ -77,3 +80,24 @@ def test_the_wheel_brings_its_data(installed: Path, tmp_path: Path) -> None:
     assert "ReDiff-8B" in rediff_eval("list", "models")
     assert (installed / "rediff" / "captioners" / "workers" / "reference.py").is_file()
     assert (installed / "rediff" / "captioners" / "workers" / "README.md").is_file()
+
+
+def test_what_would_be_released_is_in_order(tmp_path: Path) -> None:
+    """The sdist, and the wheel that is built from it."""
+    pytest.importorskip("twine", reason="needs twine")
+
+    def run(*arguments: str | Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("build", "--no-isolation", "--outdir", tmp_path, ROOT)
+    run("twine", "check", "--strict", *tmp_path.iterdir())
+    assert {path.suffix for path in tmp_path.iterdir()} == {".gz", ".whl"}
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+    assert {"rediff/py.typed", "rediff_eval/py.typed"} <= names
+    assert "rediff/checkpoints/rediff/model.safetensors" in names
+    assert "rediff_eval/_tasks/capture/task.yaml" in names
+    assert not {name for name in names if name.startswith(("tests", "examples", "docs"))}

@@ -1,4 +1,4 @@
-"""ImageBatch, image features and logits are the official ones."""
+"""Images, image features and logits are the official ones."""
 
 import json
 from pathlib import Path

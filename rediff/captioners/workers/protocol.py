@@ -1,6 +1,7 @@
 """The worker's side of the protocol. Needs the standard library alone, so that it runs anywhere.
 
->>> serve(Hello(name="mine", kind="diffusion"), describe)  # doctest: +SKIP
+Examples:
+    >>> serve(Hello(name="mine", kind="diffusion"), describe)  # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -20,13 +20,13 @@ def caption(request: Request) -> Reply:
     with Image.open(request.image) as image:
         pixel = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert isinstance(pixel, tuple)
-    nearest = min(COLOURS, key=lambda name: _distance(COLOURS[name], pixel))
+    distances = {
+        name: sum((a - b) ** 2 for a, b in zip(colour, pixel, strict=True))
+        for name, colour in COLOURS.items()
+    }
+    nearest = min(distances, key=lambda name: distances[name])
     text = f"the picture is mostly {nearest}."
     return {"caption": text, "tokens": len(text.split()), "nfe": 1, "truncated": False}
-
-
-def _distance(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
 
 
 if __name__ == "__main__":

@@ -107,6 +107,6 @@ def register_expert(name: str, *, field: str | None = None) -> Callable[[Correct
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction], cost: Cost) -> None:
-    """Writes what an expert said of all drafts, and what it took."""
+    """Writes what an expert said about all drafts, and its cost."""
     write_lines(folder / CORRECTIONS, corrections)
     write_lines(folder / COST, [cost])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,9 @@ class FactualParser:
             if sentence not in self.known and (path := self._path(sentence)) and path.exists():
                 self.known[sentence] = json.loads(path.read_text(encoding="utf-8"))["graph"]
         todo = [s for s in dict.fromkeys(sentences) if s not in self.known]
-        for batch in _batches(sorted(todo, key=len), BATCH):
+        by_length = sorted(todo, key=len)
+        for start in range(0, len(by_length), BATCH):
+            batch = by_length[start : start + BATCH]
             for sentence, text in zip(batch, self._generate(batch), strict=True):
                 self.known[sentence] = clean(text)
                 if path := self._path(sentence):
@@ -92,8 +94,3 @@ class FactualParser:
             return None
         key = hashlib.sha256(f"{self.name}\0{sentence}".encode()).hexdigest()
         return self.cache / key[:2] / f"{key[2:32]}.json"
-
-
-def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

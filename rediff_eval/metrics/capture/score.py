@@ -1,4 +1,14 @@
-"""CAPTURE's score of a caption against its references, their graphs given."""
+"""CAPTURE's score of a caption against its references, given their graphs.
+
+For objects, attributes and relations, with M the sum of match scores of a side:
+
+    P = M_candidate / (n_candidate + eps), R = M_reference / (n_reference + eps),
+    F = 2 P R / (P + R + eps)
+    CAPTURE = (alpha F_objects + beta F_attributes + gamma F_relations) / (alpha + beta + gamma)
+
+with alpha = beta = 0.5 and gamma = 0.2: weights of 5 : 5 : 2 (Dong et al. 2024, arXiv 2405.19092,
+equation 3). A caption's value is the mean over its references.
+"""
 
 from __future__ import annotations
 

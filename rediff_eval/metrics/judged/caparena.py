@@ -1,4 +1,9 @@
-"""CapArena-Auto: which of two captions describes the picture better (Cheng et al. 2025)."""
+"""CapArena-Auto: which of two captions describes the picture better.
+
+Each of 600 pictures has the caption of one of three reference models; a win is 1 point, a loss -1,
+a tie 0. The metric is 100 times the mean over reference models of the mean points per picture, so
+it lies between -100 and 100 (Cheng et al. 2025, arXiv 2503.12329).
+"""
 
 from __future__ import annotations
 

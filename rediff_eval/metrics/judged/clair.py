@@ -1,4 +1,8 @@
-"""CLAIR: how likely a candidate describes the same picture as a reference (Chan et al. 2023)."""
+"""CLAIR: how likely a candidate describes the same picture as a reference.
+
+The judge gives a score s from 0 to 100; a caption's value is s / 100 and the metric the mean over
+captions (Chan et al. 2023, arXiv 2310.12971; as CapMAS asks it, arXiv 2412.15484).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Coverage: which questions about a picture can be answered from its caption (CapMAS)."""
+"""Coverage: which questions about a picture can be answered from its caption.
+
+The judge answers the picture's multiple-choice questions, seeing the caption only. The metric is
+sum of right answers / sum of questions over all captions (CapMAS, arXiv 2412.15484).
+"""
 
 from __future__ import annotations
 

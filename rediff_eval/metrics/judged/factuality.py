@@ -1,4 +1,9 @@
-"""Factuality: which of a caption's propositions are true of the picture (CapMAS)."""
+"""Factuality: which of a caption's propositions are true of the picture.
+
+The judge decomposes the caption into propositions, then says of each whether it is true, seeing
+picture and reference. The metric is sum of true ones / sum of propositions over all captions
+(CapMAS, arXiv 2412.15484).
+"""
 
 from __future__ import annotations
 

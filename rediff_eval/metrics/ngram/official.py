@@ -1,4 +1,8 @@
-"""The official n-gram metrics, with Java."""
+"""BLEU, METEOR, ROUGE-L and CIDEr by pycocoevalcap, with Java.
+
+Sources: Papineni et al. 2002, Banerjee and Lavie 2005, Lin 2004, Vedantam et al. 2015. BLEU and
+METEOR are values of the whole corpus, ROUGE-L and CIDEr means over captions.
+"""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ SCHEMA: Mapping[str, Any] = {
 
 
 def expert_prompt() -> Prompt:
-    """What the expert is told."""
+    """The prompt of the expert."""
     here = Path(__file__).parent
     texts = ((here / f"{name}.txt").read_text(encoding="utf-8") for name in ("system", "user"))
     return Prompt("own-expert", *(content.rstrip("\n") for content in texts))

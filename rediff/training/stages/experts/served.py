@@ -41,7 +41,7 @@ from rediff.training.stages.experts.settings import Server
 Question = tuple[str, int, tuple[str, ...]]
 """A picture's id, the dialogue's number and the draft: equal ones are asked about once."""
 GROUP = 500
-"""Questions after which it is seen whether the server still answers."""
+"""Questions between two checks that the server still answers."""
 NOT_ASKED = Failed("not asked, since the server does not answer", unanswered=True)
 
 
@@ -145,7 +145,7 @@ def _ask_all(
 
 
 def _has_gone(outcomes: Sequence[Edits | Failed]) -> bool:
-    """Whether most were not answered. One rejected request alone says nothing of the others."""
+    """Whether most were not answered; one rejected request alone says nothing about the others."""
     match outcomes:
         case [Failed(rejected=True)]:
             return False

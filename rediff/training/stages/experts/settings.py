@@ -10,7 +10,7 @@ from rediff.training.strict import Strict
 RUNTIME_ONLY = {
     "batch", "concurrency", "per_minute", "timeout", "retries", "pause", "longest_pause", "key_env",
 }  # fmt: skip
-"""Settings that change how a reply is come by, not what it is."""
+"""Settings that change how a reply is obtained, but not the reply."""
 
 
 class Server(Strict):
