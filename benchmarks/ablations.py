@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rediff.training.drafts import COST, DRAFTS, Cost, Draft, read_lines
+from rediff.training.draft_records import COST, DRAFTS, Cost, Draft, read_lines
 from rediff_eval.benchmarks.task import paper_numbers
 from rediff_eval.views.compare import LEVEL, Comparison, compare, holm, load_values
 from rediff_eval.views.tables import amount, pipe_table

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, spearmanr
 
-from rediff.captioners.sources import distinct, find_model, shipped_models
+from rediff.captioners.known_models import shipped_models
+from rediff.captioners.sources import distinct, find_model
 from rediff.io.quiet import quiet_libraries
 from rediff.llm_client.server import ServerSpec
 from rediff_eval.benchmarks.load import DataConfig

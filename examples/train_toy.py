@@ -1,4 +1,4 @@
-"""Train ReDiff at toy size on the embedded scenes: every stage of the recipe in a minute or two.
+"""Train ReDiff at toy size on the embedded scenes, in a minute or two: all stages that it needs.
 
 python train_toy.py FOLDER
 """

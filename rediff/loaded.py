@@ -31,7 +31,7 @@ def load(name: str | os.PathLike[str], **loading: Any) -> LoadedModel:
 
     Examples:
         >>> load("rediff:mask-predict", max_tokens=40)
-        LoadedModel('rediff', diffusion, 40 tokens, sampler refine)
+        LoadedModel('rediff', diffusion, 40 tokens, sampler mask-predict)
     """
     load_plugins()
     quiet_libraries()
@@ -87,8 +87,10 @@ class LoadedModel:
         if dialogue is not None and len(dialogue) % 2 == 0:
             raise ValueError("ask: questions and answers in turn, a question first and last")
         able, chosen = self.captioner.capabilities, sampler or self.source.sampler
-        if not able.takes_samplers and (chosen or trace or prefill or on_step):
-            raise ValueError(f"{self.source.name} ({able.kind}) takes no sampler, trace or prefill")
+        if not able.takes_samplers and (chosen or trace or prefill or guidance or on_step):
+            raise ValueError(
+                f"{self.source.name} ({able.kind}) takes no sampler, trace, prefill or guidance"
+            )
         if not able.takes_steps and steps is not None:
             raise ValueError(f"{self.source.name} ({able.kind}) has no denoising steps")
         decoding = Decoding(
@@ -114,4 +116,5 @@ class LoadedModel:
     def __repr__(self) -> str:
         able = self.captioner.capabilities
         length = "" if able.length is None else f", {able.length} tokens"
-        return f"LoadedModel({self.source.name!r}, {able.kind}{length}, sampler {able.sampler})"
+        sampler = self.source.sampler or able.sampler
+        return f"LoadedModel({self.source.name!r}, {able.kind}{length}, sampler {sampler})"

@@ -78,11 +78,17 @@ class Registry(Generic[Value], Mapping[str, Value]):
     def loaded(self) -> dict[str, Entry[Value]]:
         """All entries, those of the packages among them."""
         while self.packages:
-            import_all(importlib.import_module(self.packages.pop(0)))
+            import_all(importlib.import_module(self.packages[0]))
+            del self.packages[0]
         return self.entries
 
     def add(self, name: str, value: Value, *, module: str) -> None:
         """Registers a value.
+
+        Args:
+            name: what it is called.
+            value: the value.
+            module: the module that registers it.
 
         Raises:
             ValueError: if another module has registered the name.
@@ -130,6 +136,11 @@ class Registry(Generic[Value], Mapping[str, Value]):
         if name not in entries:
             raise unknown(self.what, name, entries)
         return entries[name].value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of that name, or `default`."""
+        entry = self.loaded().get(name)
+        return default if entry is None else entry.value
 
     def __contains__(self, name: object) -> bool:
         return name in self.loaded()

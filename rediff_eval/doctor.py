@@ -18,7 +18,7 @@ import torch
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
-from rediff.captioners.sources import KnownModel, known_models, shipped_folder, shipped_models
+from rediff.captioners.known_models import KnownModel, known_models, shipped_folder, shipped_models
 from rediff_eval.benchmarks.load import official_folder
 from rediff_eval.benchmarks.task import list_tasks, load_task
 

@@ -1,4 +1,4 @@
-"""What a run would take."""
+"""Estimates what a run would take."""
 
 from __future__ import annotations
 

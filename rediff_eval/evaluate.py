@@ -1,4 +1,9 @@
-"""One evaluation: load the samples, caption them, score the captions, write the results."""
+"""One evaluation: load the samples, caption them, score the captions, write the results.
+
+Started again after an interruption, the same evaluation resumes. `choose_folder`
+(`results/resume.py`) finds its folder, `PartStore` (`rediff/io/part_store.py`) reads the captions
+that are on disk there, the runner makes only the others, and those that failed once more.
+"""
 
 from __future__ import annotations
 
@@ -81,14 +86,15 @@ def evaluate(
         evaluation: what to do.
         progress: told of all work.
         rank: this process, if there are several.
-        again: results in the folder may be of other settings, as those of an earlier training.
+        again: allow overwriting results that other settings made.
 
     Returns:
         The results; None for ranks that do not lead.
 
     Raises:
-        ValueError: for unknown names, bad data, or a run folder that is busy or holds other
-            results, before anything is loaded.
+        ValueError, OSError: before any model is loaded, for unknown names, bad data, or a run
+            folder that is busy or holds other results.
+        RuntimeError: in the leading rank, if other ranks have gone without finishing.
         TooManyFailuresError: after everything was written, if more than `max_failures` of the
             samples of a condition failed, or all.
     """
@@ -126,7 +132,13 @@ def evaluate(
 def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> None:
     """Checks all that scoring will need, and writes notes for the user.
 
-    Raises as `check_needs`.
+    Args:
+        evaluation: what will be run.
+        samples: its samples.
+        progress: takes the notes.
+
+    Raises:
+        ValueError, OSError: as `check_needs`.
     """
     for note in notes_about(evaluation.captioning.models, samples):
         progress.note(note)
@@ -141,8 +153,17 @@ def score(
 ) -> Results:  # fmt: skip
     """Scores all outcomes and writes every file of the run folder.
 
-    `conditions`: those that were captioned here, with their keys. `started`: by
-    `time.perf_counter`.
+    Args:
+        evaluation: what was run.
+        samples: its samples.
+        outcomes: the answers of every condition.
+        conditions: those that were captioned here, with their keys.
+        progress: told of all work.
+        rank: this process.
+        started: when the run began, by `time.perf_counter`.
+
+    Raises:
+        TooManyFailuresError: after everything was written; see `evaluate`.
     """
     config, task = evaluation.captioning, evaluation.task
     with opened(evaluation.judge(samples)) as judge:

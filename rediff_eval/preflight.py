@@ -58,9 +58,15 @@ def notes_about(models: Sequence[ModelSource], samples: SampleSet) -> list[str]:
 def probe_servers(
     models: Sequence[ModelSource], judge: ServerSpec | None, groups: Sequence[str]
 ) -> None:
-    """Asks every server that a run will need one word: those of its models, and its judge's.
+    """Asks every server that a run will need one word.
 
-    Raises ValueError saying which cannot be asked, and why.
+    Args:
+        models: those on servers are asked.
+        judge: None for none.
+        groups: of metrics; they say whether the judge is shown pictures.
+
+    Raises:
+        ValueError: saying which server cannot be asked, and why.
     """
     for model in models:
         if (server := model.server) is not None:

@@ -99,7 +99,8 @@ class Caption:
 
     def _repr_html_(self) -> str:
         """For notebooks: the text, and what it took."""
-        took = [f"{self.tokens} tokens", f"{self.nfe} forward passes"] if self.nfe else []
+        counts = {"tokens": self.tokens, "forward passes": self.nfe}
+        took = [f"{count} {what}" for what, count in counts.items() if count is not None]
         notes = ", ".join([*took, f"{self.seconds:.2f} s"])
         return f"<p>{html.escape(self.text)}</p><p><small>{notes}</small></p>"
 
@@ -121,6 +122,10 @@ class Captioner(Protocol):
         self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
         """A caption or a failure for each request, in order.
+
+        Args:
+            requests: the pictures, as one batch.
+            decoding: how to decode; options that `capabilities` does not offer are ignored.
 
         Raises:
             ValueError: if the whole batch cannot be captioned; a caller may then ask one by one.

@@ -87,7 +87,13 @@ class DiffusionCaptioner:
 def prompted_denoiser(
     checkpoint: Checkpoint, requests: Sequence[CaptionRequest], *, guidance: float = 0.0
 ) -> PromptedDenoiser:
-    """The denoiser of a checkpoint for the images and dialogues of some requests."""
+    """The denoiser of a checkpoint for the images and dialogues of some requests.
+
+    Args:
+        checkpoint: a diffusion checkpoint.
+        requests: one for each row of the canvas.
+        guidance: scale of classifier-free guidance, 0 for none.
+    """
     features = image_features(
         checkpoint.model, checkpoint.image_batch([request.image for request in requests])
     )

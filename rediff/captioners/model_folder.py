@@ -42,8 +42,13 @@ def open_hub(where: str, loading: Loading) -> Captioner:
 def load_captioner(folder: Path, loading: Loading | None = None) -> Captioner:
     """The captioner of a checkpoint of ours, an official one, or a transformers model folder.
 
-    Raises FileNotFoundError if the folder holds no model, ValueError for a model that is broken,
-    of no known kind, or only to be had with code of its own.
+    Args:
+        folder: the model.
+        loading: how it is loaded.
+
+    Raises:
+        FileNotFoundError: if the folder holds no model.
+        ValueError: for a model that is broken, of an unknown kind, or that needs code of its own.
     """
     loading = loading or Loading()
     check_adapter(folder)
@@ -66,9 +71,14 @@ def load_captioner(folder: Path, loading: Loading | None = None) -> Captioner:
 
 
 def with_length(checkpoint: Checkpoint, length: int | None) -> Checkpoint:
-    """The checkpoint with a canvas of `length` tokens, its own where None is given.
+    """The checkpoint with another length of its canvas.
 
-    Raises ValueError if the model has not as many positions.
+    Args:
+        checkpoint: a diffusion checkpoint.
+        length: tokens; None for its own.
+
+    Raises:
+        ValueError: if the model does not have as many positions.
     """
     if length is None:
         return checkpoint

@@ -12,15 +12,11 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict
-
-from rediff import captioners
 from rediff.captioners.base import Captioner
+from rediff.captioners.known_models import known_models, shipped_folder, shipped_models
 from rediff.io.hub import fetch, is_hub_id
 from rediff.io.suggest import unknown
 from rediff.models.config import CONFIG_FILE, Dtype
@@ -29,7 +25,6 @@ from rediff.plugins import Registry, source_hash
 if TYPE_CHECKING:
     from rediff.llm_client.server import ServerSpec
 
-SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
 SCENES_ONLY = (
     "was trained on the embedded scenes alone: what it says of other pictures means nothing"
 )
@@ -168,13 +163,23 @@ def scheme_of(name: str) -> Scheme:
 
 
 def identify_by_files(where: str, loading: Loading) -> Mapping[str, str]:
-    """WHERE, and a hash of each file in the folder (or of the file) of that name."""
+    """WHERE, and a hash of each file in the folder (or of the file) of that name.
+
+    Args:
+        where: a file, a folder, or any other text.
+        loading: does not matter here.
+    """
     path = Path(where)
     return {"where": where, **(file_hashes("file", [path]) if path.exists() else {})}
 
 
 def file_hashes(scheme: str, roots: Sequence[Path]) -> dict[str, str]:
-    """SHA-256 of each file in some folders, or of the files, named from the first of them."""
+    """SHA-256 of each file, named by its path from the first root.
+
+    Args:
+        scheme: comes before each name.
+        roots: files, or folders of which all files count.
+    """
     from rediff.models.weights import files_hash
 
     base = roots[0] if roots[0].is_dir() else roots[0].parent
@@ -185,37 +190,6 @@ def file_hashes(scheme: str, roots: Sequence[Path]) -> dict[str, str]:
         if path.is_file()
     ]
     return {f"{scheme}:{os.path.relpath(path, base)}": files_hash([path]) for path in found}
-
-
-class KnownModel(BaseModel):
-    """A row of `known_models.yaml`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    id: str
-    kind: str
-    loads: str
-    decodes: str
-    licence: str
-    sampler: str | None = None
-
-
-def shipped_folder() -> Path:
-    """The folder of the shipped checkpoints."""
-    return Path(__file__).parents[1] / "checkpoints"
-
-
-def shipped_models() -> list[str]:
-    """Names of the shipped checkpoints, in the order that tables show them."""
-    present = {path.parent.name for path in shipped_folder().glob(f"*/{CONFIG_FILE}")}
-    return [name for name in SHIPPED_ORDER if name in present]
-
-
-def known_models() -> list[KnownModel]:
-    """The rows of `known_models.yaml`."""
-    text = files(captioners).joinpath("known_models.yaml").read_text(encoding="utf-8")
-    return [KnownModel.model_validate(row) for row in yaml.safe_load(text)]
 
 
 def find_model(text: str, loading: Loading | None = None) -> ModelSource:

@@ -65,8 +65,15 @@ def align(
 ) -> Aligned:
     """The answer and its correction as tokens of the actual tokenizer.
 
-    `first`: see `find`. Raises AlignmentError with one clause for an edit that `find` or `fit`
-    refuses, or that touches another one.
+    Args:
+        tokenizer: of the model that is trained.
+        answer: the wrong answer.
+        edits: its corrections.
+        first: see `find`.
+
+    Raises:
+        AlignmentError: with one clause, for an edit that `find` or `fit` refuses, or that overlaps
+            another one.
     """
     spelled = Spelled.of_text(tokenizer, answer)
     target = list(spelled.ids)
@@ -118,10 +125,18 @@ def amend(answer: str, edits: Sequence[TextEdit], *, first: bool = False) -> str
 
 
 def fit(tokenizer: Any, spelled: Spelled, place: tuple[int, int], right: str) -> list[int]:
-    """The tokens of `right`, as many as those at `place`.
+    """The tokens of a correction, as many as those that it replaces.
 
-    All other tokens stay as they are: a draft is corrected as the model wrote it. Raises
-    AlignmentError with one clause.
+    All other tokens stay as they are: a draft is corrected as the model wrote it.
+
+    Args:
+        tokenizer: of the model.
+        spelled: the answer in its tokens.
+        place: the tokens of the wrong segment.
+        right: the correction.
+
+    Raises:
+        AlignmentError: with one clause, if the correction does not fit.
     """
     tokens = spelled.tokens_of(*place)
     start, end = spelled.start(tokens.start), spelled.ends[tokens.stop - 1]

@@ -95,7 +95,7 @@ def usable(
 ) -> Iterator[Measured]:
     """The records of a source that can be trained on, up to its count; the rest is tallied.
 
-    `longest`: canvas in tokens that each answer and its stop must fit in, None for any. Raises
+    `longest`: canvas in tokens that each answer and its eos must fit in, None for any. Raises
     ValueError naming the first broken record if more than the stated share is broken (early where
     that is beyond doubt), if the tokenizer does not know more of the answers than the stated share,
     and if there are fewer usable records than the count.

@@ -49,7 +49,14 @@ class Canvas:
     def blank(
         cls, rows: int, length: int, ids: SpecialIds, *, device: torch.device | str = "cpu"
     ) -> Canvas:
-        """A fully masked canvas of `rows` responses of `length` tokens."""
+        """A fully masked canvas.
+
+        Args:
+            rows: responses, B.
+            length: tokens of each, R.
+            ids: the special token ids.
+            device: of its tensors.
+        """
         return cls(
             torch.full((rows, length), ids.mask, device=device),
             torch.ones((rows, length), dtype=torch.bool, device=device),
@@ -58,9 +65,14 @@ class Canvas:
         )
 
     def prefill(self, row: int, answer: Sequence[int]) -> Canvas:
-        """The canvas with `answer` visible at the first positions of a row.
+        """The canvas with an answer visible at the first positions of a row.
 
-        Raises ValueError if the answer is longer than the canvas.
+        Args:
+            row: index of the row.
+            answer: token ids; the model continues or revises them.
+
+        Raises:
+            ValueError: if the answer is longer than the canvas.
         """
         if len(answer) > self.tokens.size(1):
             raise ValueError(

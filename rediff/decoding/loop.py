@@ -71,9 +71,18 @@ def decode_by_rules(
     trace: bool = False,
     on_step: OnStep | None = None,
 ) -> Decoded:
-    """Runs the rules of a sampler; see `Sampler.decode`.
+    """Runs the rules of a sampler.
 
-    Raises ValueError if steps and blocks do not divide.
+    Args:
+        sampler: its rules.
+        denoiser: gives logits for the canvas.
+        canvas: blank, or partly prefilled.
+        steps: denoising steps at most.
+        trace: whether to record every step.
+        on_step: called after every step.
+
+    Raises:
+        ValueError: if steps and blocks do not divide.
     """
     length = canvas.tokens.size(1)
     width = sampler.block_length or length
@@ -119,6 +128,8 @@ def _advance(
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
     changed = tokens != rows.tokens
     rows = replace(rows, tokens=tokens, masked=rows.masked & ~unmask)
+    if step < sampler.revise.first_step(steps):
+        changed = changed | visible_positions(rows, window)
     done = sampler.stop(open_positions(rows, window), changed)
     return Canvas(
         canvas.tokens.index_copy(0, active, rows.tokens),
@@ -129,7 +140,15 @@ def _advance(
 
 
 def split_steps(length: int, block: int, steps: int) -> tuple[int, int]:
-    """Blocks, and steps for each block. Raises ValueError if the numbers do not divide.
+    """Blocks, and steps for each block.
+
+    Args:
+        length: tokens of the canvas.
+        block: tokens of a block.
+        steps: denoising steps in all.
+
+    Raises:
+        ValueError: if the numbers do not divide.
 
     Examples:
         >>> split_steps(128, 32, 16)
@@ -146,12 +165,22 @@ def split_steps(length: int, block: int, steps: int) -> tuple[int, int]:
 
 
 def open_positions(canvas: Canvas, window: Tensor) -> Tensor:
-    """Masks inside `window` [R] and before the eos token; bool [B, R]."""
+    """Masks inside a window and before the eos token; bool [B, R].
+
+    Args:
+        canvas: of B rows.
+        window: the positions of the block, bool [R].
+    """
     return canvas.masked & window & canvas.before_eos()
 
 
 def visible_positions(canvas: Canvas, window: Tensor) -> Tensor:
-    """Written positions inside `window` [R], up to and with the eos token; bool [B, R]."""
+    """Written positions inside a window, up to and with the eos token; bool [B, R].
+
+    Args:
+        canvas: of B rows.
+        window: the positions of the block, bool [R].
+    """
     position = torch.arange(canvas.tokens.size(1), device=canvas.tokens.device)
     return ~canvas.masked & window & (position <= canvas.eos_position()[:, None])
 

@@ -1,11 +1,13 @@
 """The authors' decoding loop, quirks included (`generate` of arXiv 2510.19871's code).
 
-It differs from `refine`, our own sampler, in five ways.
+It differs from `refine`, our own sampler, in these ways.
 
 - The mask id may be predicted. A position that takes it counts as masked again, so masks can be
   left in the response.
 - The position of eos only ever moves to the left, even when the eos token itself is revised.
 - Decoding ends when no mask is left before eos, so tokens of the last step are never revised.
+- eos is written as soon as it is among the most confident, and predicted by the plain argmax;
+  `refine` writes it last, and only with more than half of the probability.
 - Masks that an earlier block left are filled in later blocks, out of the quota of those.
 - Where fewer positions are open than the schedule asks for, torch's `topk` fills the quota with
   positions that were not eligible, and these are overwritten too. Which ones depends on how `topk`
@@ -58,9 +60,18 @@ def decode_official(
     trace: bool = False,
     on_step: OnStep | None = None,
 ) -> Decoded:
-    """Runs the authors' loop; see `Sampler.decode`.
+    """Runs the authors' loop, with its quirks.
 
-    Raises ValueError if steps and blocks do not divide.
+    Args:
+        sampler: the options of the authors' `generate`.
+        denoiser: gives logits for the canvas.
+        canvas: blank, or partly prefilled.
+        steps: denoising steps at most.
+        trace: whether to record every step.
+        on_step: called after every step.
+
+    Raises:
+        ValueError: if steps and blocks do not divide.
     """
     rows, length = canvas.tokens.shape
     width = sampler.block_length or length

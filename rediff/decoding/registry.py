@@ -1,4 +1,8 @@
-"""Samplers by name. Any number of a sampler, or of one of its rules, can be set in its name."""
+"""Samplers by name. Any number of a sampler, or of one of its rules, can be set in its name.
+
+To add one, call `register_sampler` in a file of your own and load the file as a plug-in
+(`rediff.plugins`): `docs/extending.md` has the steps, `examples/custom_sampler.py` a whole one.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,11 @@ class LinearSchedule:
         return max(1, steps - math.floor(steps * self.refine_share))
 
     def quotas(self, masks: Tensor, steps: int) -> Tensor:
-        """Tokens to unmask in each step, int64 [B, steps], of rows with `masks` [B] masks.
+        """Tokens to unmask in each step, int64 [B, steps].
+
+        Args:
+            masks: masks of each row at the start of the block, int64 [B].
+            steps: of the block.
 
         Examples:
             >>> import torch
@@ -61,7 +65,7 @@ class Unmask(Protocol):
         Args:
             prediction: of this step.
             eligible: masks of the block before the eos token; bool [B, R].
-            quota: how many tokens the schedule asks for; int64 [B].
+            quota: how many tokens the schedule asks for, in its last step all; int64 [B].
             eos: id of the eos token.
         """
         ...
@@ -112,7 +116,18 @@ class Revise(Protocol):
     """Chooses which visible positions take their new prediction."""
 
     def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
-        """A subset of `eligible` bool [B, R]; this is `step` of `steps`, from 0 in each block."""
+        """A subset of the visible positions, bool [B, R].
+
+        Args:
+            prediction: of this step.
+            eligible: visible positions of the block, up to and with the eos token; bool [B, R].
+            step: of the block, from 0.
+            steps: of the block.
+        """
+        ...
+
+    def first_step(self, steps: int) -> int:
+        """The first of `steps` steps in which the rule acts; before it, nothing has converged."""
         ...
 
 
@@ -123,11 +138,16 @@ class KeepVisible:
     def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
         return eligible & False
 
+    def first_step(self, steps: int) -> int:
+        return 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepredictVisible:
     """Every visible token becomes its new prediction, x_i <- argmax p(x_i | x, image, prompt).
 
+    In the last step of a block the loop keeps eos, since a response that loses it there would have
+    no end.
     This is the refinement of ReDiff (arXiv 2510.19871, section 3.3). `top_fraction`: only this
     share of the visible positions, the most confident ones (the authors' `revise_topk`). `last`:
     only in this share of the steps, at their end (the authors' `revise_start`). `threshold`: only
@@ -154,13 +174,16 @@ class RepredictVisible:
             check_share(name, getattr(self, name))
 
     def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
-        if step < steps - math.ceil(steps * self.last):
+        if step < self.first_step(steps):
             return eligible & False
         chosen = eligible & (prediction.confidence > self.threshold)
         if self.top_fraction < 1.0:
             quota = (eligible.sum(dim=1) * self.top_fraction).long()
             chosen &= top_ranked(prediction.confidence, eligible, quota)
         return chosen
+
+    def first_step(self, steps: int) -> int:
+        return steps - math.ceil(steps * self.last)
 
 
 class Stop(Protocol):
@@ -171,8 +194,8 @@ class Stop(Protocol):
 
         Args:
             open_: masks of the block before the eos token; bool [B, R].
-            changed: positions whose token this step changed; bool [B, R]. Before the first step
-                of a block: the positions that a step may change, its visible ones.
+            changed: positions whose token this step changed; bool [B, R]. Until the revise rule
+                acts: the positions that it may change, the visible ones.
         """
         ...
 
@@ -189,7 +212,7 @@ class Filled:
 class Converged:
     """A row is finished when no mask is left before the eos token and a step changed nothing.
 
-    Decoding is greedy, so a step that changed nothing would change nothing again.
+    Decoding is greedy, so a step of revision that changed nothing would change nothing again.
 
     Examples:
         >>> import torch
@@ -215,6 +238,12 @@ def check_length(name: str, value: int | None) -> None:
 
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:
-    """The `quota` [B] eligible positions with the highest score, ties to the left; bool [B, R]."""
+    """The eligible positions with the highest score, ties to the left; bool [B, R].
+
+    Args:
+        score: float [B, R].
+        eligible: positions that can be chosen, bool [B, R].
+        quota: how many are chosen in each row, int64 [B].
+    """
     order = score.masked_fill(~eligible, -math.inf).argsort(dim=1, descending=True, stable=True)
     return eligible & (order.argsort(dim=1) < quota[:, None])

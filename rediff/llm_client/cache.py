@@ -43,8 +43,13 @@ def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:
 
 
 def key_of(spec: ServerSpec, request: Request) -> str:
-    """A hash of all that may change the reply: server, model, messages with their pictures,
-    every decoding field, the prompt's hash, and which attempt it is."""
+    """A hash of all that may change the reply: server, model, messages with their pictures, every
+    decoding field, the prompt's hash, and which attempt it is.
+
+    Args:
+        spec: the server and model.
+        request: what is asked.
+    """
     parts = {
         "endpoint": spec.endpoint,
         "body": body_of(spec, request),

@@ -47,10 +47,16 @@ class ChatModel:
     def converse(
         self, conversations: Sequence[Conversation[Outcome]], advance: Advance = lambda units: None
     ) -> list[Outcome | Failed]:
-        """The outcome of each conversation, in order. `advance` is told of each that has ended.
+        """The outcome of each conversation, in order.
 
-        One that raises ConversationError has failed for the reason that it says. Raises
-        ServerUnusableError if the first calls all say that no other would be answered.
+        One that raises ConversationError has failed for the reason that it says.
+
+        Args:
+            conversations: generators of requests.
+            advance: told of each that has ended.
+
+        Raises:
+            ServerUnusableError: if the first calls all say that no other would be answered.
         """
         table = _Table(conversations, advance, self._look_up)
         if self.spec.batch:

@@ -1,4 +1,4 @@
-"""What a server answers, as a reply: whatever form OpenAI-compatible servers give it."""
+"""Reads a server's answer as a reply, in all forms that OpenAI-compatible servers give it."""
 
 from __future__ import annotations
 

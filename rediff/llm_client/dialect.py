@@ -1,4 +1,4 @@
-"""What a server that speaks OpenAI's chat protocol does not take, learnt from its refusals.
+"""The form in which a server takes requests, learnt from its refusals.
 
 Servers differ: reasoning models take no temperature and call the token limit otherwise, some know
 no system messages, others nothing but strings as contents. A refusal says which; the request is

@@ -1,4 +1,4 @@
-"""What servers charge."""
+"""Prices of servers."""
 
 from __future__ import annotations
 

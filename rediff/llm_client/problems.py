@@ -97,7 +97,7 @@ class Problem:
         )  # fmt: skip
 
     def reply(self, tries: int) -> Reply:
-        """The message after so many tries."""
+        """The reply without a text, after so many tries."""
         times = f" ({tries} tries)" if self.passing else ""
         return Reply(
             error=f"{self.error}{times}", code=self.code, rejected=self.rejected, fatal=self.fatal,

@@ -1,9 +1,9 @@
 """The process that calls a model and keeps its replies.
 
-It outlives whoever started it by the calls that are under way: a run that is killed has paid for
-them, so their replies are kept, and the next run finds them. `python -m rediff.llm_client.process`
-reads JSON lines, first the server's spec, then requests as {"key", "body"}, and writes a line
-{"key", "reply"} for each. When its input ends it sends nothing more.
+It outlives the run that started it until all calls under way are answered: a run that is killed
+has paid for them, so their replies are kept, and the next run finds them. `python -m
+rediff.llm_client.process` reads JSON lines, first the server's spec, then requests as {"key",
+"body"}, and writes a line {"key", "reply"} for each. When its input ends it sends nothing more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rediff.llm_client.server import ServerSpec
 
 
 class RequestProcess:
-    """Carries requests out and replies back, each kept before it is told."""
+    """Sends requests and returns replies; each reply is stored before it is returned."""
 
     def __init__(self, spec: ServerSpec, out: Any) -> None:
         self.caller = Caller(spec)

@@ -1,4 +1,4 @@
-"""What a model on a server cost."""
+"""The cost of a model on a server."""
 
 from __future__ import annotations
 

@@ -138,9 +138,13 @@ def image_tokens(size: tuple[int, int], config: LlavaOnevisionConfig) -> int:
 def pack_tiles(
     features: Tensor, newline: Tensor, size: tuple[int, int], config: LlavaOnevisionConfig
 ) -> Tensor:
-    """The image tokens [L, D] of one picture of `size` (width, height).
+    """The image tokens [L, D] of one picture.
 
-    `features` [tiles, P * P, D] with the thumbnail first, `newline` [D].
+    Args:
+        features: [tiles, P * P, D], the thumbnail first.
+        newline: the learned vector at the end of each row, [D].
+        size: (width, height) of the picture in pixels.
+        config: of the model.
     """
     thumbnail, tiles = features[0], features[1:]
     newline = newline.to(features)

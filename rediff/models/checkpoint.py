@@ -100,9 +100,12 @@ class Checkpoint:
         self, folder: Path, *, dtype: torch.dtype | None = None,
         weights: Mapping[str, torch.Tensor] | None = None,
     ) -> None:  # fmt: skip
-        """Writes everything to `folder`, the weights in `dtype` if given.
+        """Writes everything to a folder.
 
-        `weights`: the model's, where they are not all in this process.
+        Args:
+            folder: where.
+            dtype: of the weights; None for theirs.
+            weights: the weights, if not all of them are in this process.
         """
         folder.mkdir(parents=True, exist_ok=True)
         weights = self.model.state_dict() if weights is None else weights

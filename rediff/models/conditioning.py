@@ -135,9 +135,11 @@ class PromptedDenoiser:
 
 
 def padding(lengths: Tensor, total: int) -> dict[str, Tensor]:
-    """Attention mask and positions for rows of `lengths` [B] padded on the left to `total`.
+    """Attention mask and positions for rows that are padded on the left; empty if none is.
 
-    Empty where no row is padded.
+    Args:
+        lengths: of the rows without padding, int64 [B].
+        total: length with padding.
     """
     pads = total - lengths
     if not bool(pads.any()):

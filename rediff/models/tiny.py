@@ -63,7 +63,10 @@ def build_model(
 ) -> LlavaOnevisionForConditionalGeneration:
     """A freshly initialised model, drawn from torch's global generator.
 
-    `causal` False gives the bidirectional denoiser, True the autoregressive captioner.
+    Args:
+        config: its sizes.
+        tokenizer: gives the vocabulary and the special ids.
+        causal: False gives the bidirectional denoiser, True the autoregressive captioner.
     """
     text = LlamaConfig(
         vocab_size=len(tokenizer),

@@ -27,19 +27,31 @@ State = tuple[int, int, bool]
 
 
 def revise(outline: TextSpace, draft: Sequence[str]) -> list[Edit]:
-    """The minimal edits that turn `draft` into a text of `outline`.
+    """The minimal edits that turn a draft into a true text.
 
-    `draft` has one entry for each position of the canvas, `END` after its last word. Edits are
-    maximal runs of changed positions, left to right; a correct draft gives an empty list.
-    Raises ValueError if no text of the outline fits the canvas.
+    Edits are maximal runs of changed positions, left to right; a correct draft gives an empty list.
+
+    Args:
+        outline: the true texts.
+        draft: a word for each position of the canvas, `END` after its last word.
+
+    Raises:
+        ValueError: if none fits the canvas.
     """
     return changes(draft, nearest_text(outline, draft))
 
 
 def nearest_text(outline: TextSpace, draft: Sequence[str]) -> list[str]:
-    """The text of `outline` with the fewest words different from `draft`, padded with `END`.
+    """The text with the fewest words different from a draft, padded with `END`.
 
-    Of equally near texts the choice is deterministic. Raises ValueError if none fits.
+    Of equally near texts the choice is deterministic.
+
+    Args:
+        outline: the true texts.
+        draft: a word for each position of the canvas, `END` after its last word.
+
+    Raises:
+        ValueError: if none fits the canvas.
     """
     return _Search(outline, draft).best()
 

@@ -1,4 +1,4 @@
-"""What a true text about a scene must say, and what it may say."""
+"""The space of true texts about a scene: what they must say, and what they may say."""
 
 from __future__ import annotations
 

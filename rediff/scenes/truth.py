@@ -1,4 +1,4 @@
-"""What is true to say about a scene, whatever was asked."""
+"""The true texts about a scene, for captions and for questions."""
 
 from __future__ import annotations
 

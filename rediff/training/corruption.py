@@ -84,7 +84,8 @@ def mask_tokens(
         level: t of each row, float [B].
         mask_id: id of the mask token.
         eos_id: id of the eos token.
-        maskable: mask and train only these positions, bool [B, R].
+        maskable: mask and train only these positions, bool [B, R]. Without it, at least one
+            position of each row is masked.
         suffix_share: in this share of the rows everything from a random position on is masked as
             well. A decoder leaves the right end open for long; if training showed a masked right
             end only where the response is over, the model would learn to stop at every one.

@@ -15,7 +15,7 @@ from rediff.io.part_store import PartStore, work_through
 from rediff.io.rank import Rank
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.distributed import all_gather_flag, on_main_process, process_group
-from rediff.training.drafts import Draft, pad_words, write_lines
+from rediff.training.draft_records import Draft, pad_words, write_lines
 from rediff.training.items import Item, before_answer
 from rediff.training.logs import Count
 
@@ -71,10 +71,16 @@ class Drafter:
 
 
 def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, path: Path) -> None:
-    """Decodes every request once and writes all drafts to `path` in their order.
+    """Decodes every request once and writes all drafts to a file, in the order of the requests.
 
     Each process takes the requests whose pictures' ids hash to it, and stores each batch as it is
     done. After an interruption, any number of processes resumes from there.
+
+    Args:
+        drafter: the captioner.
+        requests: pictures, dialogues and budgets.
+        folder: holds the stored batches until all are done.
+        path: of the drafts.
     """
     group = process_group()
     rank = Rank(index=group.process_index, world=group.num_processes)
@@ -88,15 +94,15 @@ def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, 
         with _counting(folder, len(todo)) as advance:
             work_through(todo, drafter.batch_size, work, advance, same=lambda r: r.tokens_per_step)
         all_gather_flag(True)
-        store.refresh()
-        lines = [store.get(request.key) for request in requests]
-        assert None not in lines
 
-    def put_together() -> None:
-        write_lines(path, (Draft.model_validate(line) for line in lines))
-        shutil.rmtree(folder / PARTS)
+        def put_together() -> None:
+            store.refresh()
+            lines = [store.get(request.key) for request in requests]
+            assert None not in lines
+            write_lines(path, (Draft.model_validate(line) for line in lines))
+            shutil.rmtree(folder / PARTS)
 
-    on_main_process(put_together)
+        on_main_process(put_together)
 
 
 def _counting(folder: Path, total: int) -> AbstractContextManager[Callable[[int], None]]:

@@ -1,4 +1,4 @@
-"""What a recipe would take: computed from what is known, not measured."""
+"""Estimates what a recipe would take: computed, not measured."""
 
 from __future__ import annotations
 
@@ -72,10 +72,16 @@ def memory_of(network: Network, settings: Optimisation, row: RowSize, processes:
 
     The sum of: weights (4 bytes each, with low-rank updates those of the precision); gradients and
     Adam's two moments (4 and 8 bytes for each trained weight; counted for Muon too, which keeps one
-    moment of matrices), sharded or whole; copies of the weights in the precision; the input of
-    each layer, and the inside of one layer (of all, without checkpointing) at 18 values a token and
-    hidden unit; the canvas's logits with their gradient in float32. All for the longest row. What
-    is sharded is gathered a layer at a time, except embedding and head.
+    moment of matrices), sharded or whole; copies of the weights in the precision; the input of each
+    layer, and the inside of one layer (of all, without checkpointing) at 18 values a token and
+    hidden unit; the canvas's logits with their gradient in float32. What is sharded is gathered a
+    layer at a time, except embedding and head.
+
+    Args:
+        network: shape of the model.
+        settings: of the optimisation.
+        row: size of the rows, of which the longest counts.
+        processes: devices.
     """
     text: Any = network.config.text_config
     size = 2 if settings.precision == "bfloat16" else 4

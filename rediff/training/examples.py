@@ -1,4 +1,8 @@
-"""Training rows: pictures as pixels, answers as token ids on a canvas."""
+"""Examples: pictures as pixels, answers as token ids on a canvas.
+
+An objective makes a training row of an example (`objectives.py`, `foundational_revision.py` and
+`self_correction.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from rediff.data.alignment import align
 from rediff.data.dialogue import Dialogue
 from rediff.models.anyres import ImageBatch
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.drafts import Correction
+from rediff.training.draft_records import Correction
 from rediff.training.edits import END
 from rediff.training.items import AnsweredDialogue, Item, before_answer
 

@@ -1,4 +1,4 @@
-"""What a training run logs while it runs."""
+"""Logs of a training run."""
 
 from __future__ import annotations
 

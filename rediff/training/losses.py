@@ -6,7 +6,8 @@ image and c the prompt:
     L = sum_k w_k / |P_k| * sum_{i in P_k} -log p(y_i | x, v, c)        weighting "uniform"
 
 Stage I sums the roles MASK, SYNTAX, HALLUCINATION and CLEAN (equation 3 of arXiv 2510.19871);
-Stage II adds EDIT and KEEP (section 3.2 there). `Weighting` lists the other forms. A global batch
+Stage II adds EDIT (section 3.2 there) and KEEP, which the paper leaves out (w_keep = 0): without it
+a model unlearns to keep what is right. `Weighting` lists the other forms. A global batch
 is computed by several processes and in several micro-batches, so the sums (`loss_sums`) and what
 they are divided by (`loss_counts`) are separate: both can be added up before the division.
 """
@@ -78,7 +79,7 @@ def loss_sums(
 
 
 def loss_counts(role: Tensor, *, weighting: Weighting = "uniform") -> Tensor:
-    """The denominators of the loss, |P_k|: tokens of each role, or rows; 0 for a role without any.
+    """The denominators of the loss: |P_k|, the tokens of each role; for some weightings the rows.
 
     Args:
         role: a `TokenRole` for each position of the batch, int64 [B, R].
@@ -93,8 +94,13 @@ def loss_counts(role: Tensor, *, weighting: Weighting = "uniform") -> Tensor:
 
 
 def loss_parts(sums: Tensor, counts: Tensor) -> Tensor:
-    """The mean loss of each role, float32 [len(TokenRole)]; 0 rather than nan where it has no
-    token."""
+    """The mean loss of each role, float32 [len(TokenRole)]; 0 rather than nan for a role
+    without tokens.
+
+    Args:
+        sums: of `loss_sums`, added up over the global batch.
+        counts: of `loss_counts`, added up over the global batch.
+    """
     return sums / counts.where(counts > 0, 1)
 
 

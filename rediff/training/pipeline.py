@@ -30,9 +30,8 @@ from rediff.llm_client.probe import probe
 from rediff.models.checkpoint import Checkpoint
 from rediff.plugins import load_plugins
 from rediff.training.distributed import all_gather_flag, on_main_process, process_group
-from rediff.training.logs import LOG, read_count, read_log
 from rediff.training.recipe import Recipe
-from rediff.training.reports import Report, StageReport
+from rediff.training.reports import Report, read_progress
 from rediff.training.stages.base import MODEL, Run, Stage, needs
 from rediff.training.stages.experts.settings import RUNTIME_ONLY
 from rediff.training.trainer import STATE
@@ -44,7 +43,12 @@ CHECKPOINTS = "checkpoints"
 
 
 def fingerprint(name: str, recipe: Recipe) -> str:
-    """Hash of all that a stage's output depends on: its settings and those of all it needs."""
+    """A hash of all that a stage's output depends on: its settings and those of all it needs.
+
+    Args:
+        name: of the stage.
+        recipe: that it is part of.
+    """
     stage = recipe.stages[name]
     parts = {
         "canvas": recipe.canvas,
@@ -66,7 +70,13 @@ def _left_out(stage: Stage) -> set[str]:
 
 
 def is_done(name: str, recipe: Recipe, root: Path) -> bool:
-    """Whether the stage's folder holds the finished output of just these settings."""
+    """Whether the stage's folder holds the finished output of exactly these settings.
+
+    Args:
+        name: of the stage.
+        recipe: that it is part of.
+        root: the folder of all stages.
+    """
     done = root / name / DONE
     return done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint(
         name, recipe
@@ -274,18 +284,6 @@ def _finish(name: str, run: Run, own: str, seconds: float) -> None:
     write(run.folder / DONE, json.dumps(done, indent=2) + "\n")
     shutil.rmtree(run.folder / STATE, ignore_errors=True)
     shutil.rmtree(_before(run.folder), ignore_errors=True)
-
-
-def read_progress(name: str, root: Path) -> StageReport:
-    """The last entry of a stage's log, or its count, as a report."""
-    entries = read_log(root / name / LOG)
-    if not entries:
-        count = read_count(root / name)
-        if count is None:
-            return StageReport(name)
-        return StageReport(name, int(count["step"]), int(count["steps"]), None, count["seconds"])
-    last = entries[-1]
-    return StageReport(name, int(last["step"]), int(last["steps"]), last["loss"], last["seconds"])
 
 
 def export(recipe: Recipe, root: Path) -> None:

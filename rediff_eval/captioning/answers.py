@@ -67,7 +67,14 @@ class Answer:
     def of(
         cls, reply: Caption | Failure, scene: Scene | None, dialogue: Dialogue, *, keep_trace: bool
     ) -> Answer:
-        """What is kept of a captioner's reply to a dialogue. `scene`: the picture's truth."""
+        """A captioner's reply to a dialogue, as it is stored.
+
+        Args:
+            reply: what the captioner returned.
+            scene: the picture's truth, if it is known.
+            dialogue: what was asked.
+            keep_trace: whether to store its denoising steps.
+        """
         if isinstance(reply, Failure):
             return cls(error=reply.error)
         split = split_reasoning(whole_text(reply.text))

@@ -13,8 +13,8 @@ PARTS = "parts"
 NAMES = ("cell_key", "id", "digest")
 
 
-class CaptionKey(NamedTuple):
-    """What a line answers: the key of its condition, and the sample's id and digest."""
+class StoredCaption(NamedTuple):
+    """Names a stored caption: the key of its condition, and the sample's id and digest."""
 
     condition: str
     id: str

@@ -1,30 +1,14 @@
-"""What is captioned (models, samplers, budgets), and the key that a caption is stored under."""
+"""What is captioned: models, samplers and budgets."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import torch
-
-import rediff
 from rediff.captioners.base import Capabilities, Decoding
 from rediff.captioners.sources import ModelSource
-from rediff.decoding.registry import find_sampler
-from rediff.models.weights import files_hash
-from rediff.plugins import source_hash
 
 AUTOREGRESSIVE = "autoregressive"
-PACKAGES = ("rediff", "torch", "transformers", "tokenizers", "numpy", "pillow", "accelerate")
-"""Packages whose version may change a caption."""
-NO_CAPTION = "training"
-"""The only package of `rediff` whose code makes no caption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,68 +52,21 @@ class Condition:
         return f"{self.model} {self.sampler}" + (f" {self.steps} steps" if self.steps else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptionConfig:
-    """All that changes a caption, and nothing else: its cache key is a hash of this.
-
-    `model`: what identifies it (see `ModelSource.identity`). `sampler`: with all its numbers.
-    `plugins`: hashes of the source of rules and samplers that are not part of this package. The
-    picture and what is asked of it are part of a sample's digest.
-    """
-
-    model: Mapping[str, str]
-    sampler: str
-    plugins: Mapping[str, str]
-    steps: int | None
-    guidance: float
-    prompt: str
-    device: str
-    dtype: str | None
-    max_tokens: int | None
-    trust_remote_code: bool
-    seed: int
-    base_url: str | None
-
-    @classmethod
-    def of(
-        cls, config: CaptioningConfig, source: ModelSource, capabilities: Capabilities, prompt: str,
-        condition: Condition,
-    ) -> CaptionConfig:  # fmt: skip
-        """The configuration of the captions of a condition; `prompt` is the task's."""
-        loading, sampler = source.loading, condition.sampler
-        plugins: dict[str, str] = {}
-        if capabilities.takes_samplers:
-            found = find_sampler(sampler)
-            sampler, plugins = repr(found), source_hash(parts_of(found))
-        return cls(
-            model=dict(source.identity), sampler=sampler, plugins=plugins, steps=condition.steps,
-            guidance=config.guidance, prompt=prompt, device=torch.device(loading.place).type,
-            dtype=loading.dtype, max_tokens=loading.max_tokens,
-            trust_remote_code=loading.trust_remote_code, seed=loading.seed,
-            base_url=loading.base_url,
-        )  # fmt: skip
-
-    def key(self) -> str:
-        """The cache key: a hash of all fields, of package versions and of all captioning code."""
-        parts = {"config": asdict(self), "versions": versions(), "code": code_hash()}
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def parts_of(sampler: Any) -> list[object]:
-    """A sampler, and its rules."""
-    if not is_dataclass(sampler):
-        return [sampler]
-    return [sampler, *(getattr(sampler, field.name) for field in fields(sampler))]
-
-
 def conditions_of(
     config: CaptioningConfig, source: ModelSource, capabilities: Capabilities,
     tokens_per_step: tuple[int, ...],
 ) -> Iterator[Condition]:  # fmt: skip
-    """The conditions of one model, without their keys. `tokens_per_step`: the task's budgets.
+    """The conditions of one model, without their keys.
 
-    Raises ValueError for more steps than the model writes tokens, or for a sampler where the model
-    takes none of ours.
+    Args:
+        config: the samplers and steps that were asked for.
+        source: the model.
+        capabilities: of its captioner.
+        tokens_per_step: the task's budgets.
+
+    Raises:
+        ValueError: for more steps than the model writes tokens, or for a sampler if the model takes
+            none of ours.
     """
     if source.sampler and not capabilities.takes_samplers:
         raise ValueError(
@@ -161,29 +98,3 @@ def _budgets(
                 f"{steps} steps: {source.name} writes {length} tokens, at least one a step"
             )
     return config.steps or tuple(length // tokens for tokens in tokens_per_step)
-
-
-def code_files() -> list[Path]:
-    """The source files that may change a caption: all of `rediff` but its training, whatever its
-    folders are called, and the folder of this module."""
-    root, here = Path(rediff.__file__).parent, Path(__file__).parent
-    assert (root / NO_CAPTION).is_dir()
-    method = (p for p in root.rglob("*.py") if p.relative_to(root).parts[0] != NO_CAPTION)
-    return [*sorted(method), *sorted(here.glob("*.py"))]
-
-
-@functools.cache
-def code_hash() -> str:
-    """SHA-256 over `code_files`; it changes between versions, too."""
-    return files_hash(code_files())
-
-
-def versions() -> dict[str, str]:
-    """The versions of `PACKAGES`."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

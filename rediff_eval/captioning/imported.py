@@ -92,9 +92,16 @@ def _conditions_of_run(rows: Iterable[Row]) -> Iterator[CaptionSet]:
 def join(captions: CaptionSet, samples: Sequence[Sample], *, allowed: float) -> Joined:
     """The captions in the order of the samples.
 
-    Ids match if they look the same (NFC), with or without the suffix of a picture file where that
-    is clear, and by a sample's aliases. Raises ValueError
-    naming ids if more than the share `allowed` of the samples has no caption.
+    Ids match if they look the same (NFC), with or without the suffix of a picture file where
+    that is clear, and by a sample's aliases.
+
+    Args:
+        captions: by their ids.
+        samples: of the task.
+        allowed: share of the samples that may have no caption.
+
+    Raises:
+        ValueError: naming ids, if more than that share has none.
     """
     by_name = {same_name(own): own for own in captions.answers}
     by_bare = _unique_by_bare(captions.answers)

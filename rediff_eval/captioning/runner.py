@@ -16,13 +16,9 @@ from rediff.io.part_store import PartStore, work_through
 from rediff.io.rank import Rank
 from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
-from rediff_eval.captioning.caption_store import CaptionKey
-from rediff_eval.captioning.config import (
-    CaptionConfig,
-    CaptioningConfig,
-    Condition,
-    conditions_of,
-)
+from rediff_eval.captioning.caption_key import CaptionConfig
+from rediff_eval.captioning.caption_store import StoredCaption
+from rediff_eval.captioning.config import CaptioningConfig, Condition, conditions_of
 from rediff_eval.captioning.outcome import Outcome
 from rediff_eval.progress import Progress
 
@@ -155,5 +151,5 @@ def ask(
     return [reply for request in requests for reply in ask(captioner, [request], decoding)]
 
 
-def _key(condition: Condition, sample: Sample) -> CaptionKey:
-    return CaptionKey(condition.key, sample.id, sample.digest)
+def _key(condition: Condition, sample: Sample) -> StoredCaption:
+    return StoredCaption(condition.key, sample.id, sample.digest)

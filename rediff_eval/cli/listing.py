@@ -43,7 +43,8 @@ def _tasks() -> Iterator[tuple[str, str]]:
 
 
 def _models() -> Iterator[tuple[str, str]]:
-    from rediff.captioners.sources import SCHEMES, known_models, shipped_folder, shipped_models
+    from rediff.captioners.known_models import known_models, shipped_folder, shipped_models
+    from rediff.captioners.sources import SCHEMES
     from rediff.models.config import read_captioner_config
 
     for name in shipped_models():

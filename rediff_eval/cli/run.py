@@ -111,7 +111,8 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
     Raises:
         ValueError: for a model, a sampler or steps that do not exist.
     """
-    from rediff.captioners.sources import distinct, find_model, shipped_models
+    from rediff.captioners.known_models import shipped_models
+    from rediff.captioners.sources import distinct, find_model
     from rediff.decoding.registry import expand_grid, find_sampler
     from rediff_eval.captioning.config import CaptioningConfig
 

@@ -122,7 +122,7 @@ def report(
 
 def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
     """A line for each stage whose expert was on a server: what it cost."""
-    from rediff.training.drafts import COST, Cost, read_lines
+    from rediff.training.draft_records import COST, Cost, read_lines
 
     for name in stages:
         path = root / name / COST

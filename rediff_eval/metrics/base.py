@@ -1,4 +1,4 @@
-"""What a metric is: values of samples first, aggregates second; and how one is registered."""
+"""The interface of metrics (values of samples first, aggregates second), and their registration."""
 
 from __future__ import annotations
 
@@ -78,8 +78,12 @@ class Scores:
     aggregate: Aggregate = mean
 
     def among(self, positions: Sequence[int], count: int) -> Scores:
-        """The same scores among `count` samples, of which these are at `positions`; nan for the
-        others."""
+        """The same scores among more samples; nan for the others.
+
+        Args:
+            positions: of the scored samples among all.
+            count: number of all.
+        """
         values = np.full(count, np.nan)
         values[list(positions)] = self.values
         return Scores(self.statistics, values, self.aggregate)
@@ -129,7 +133,12 @@ class Metric(Protocol):
         ...
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
-        """Scores by metric name, for answers in the order of the samples."""
+        """Scores by metric name.
+
+        Args:
+            samples: those that lack nothing.
+            answers: their captions, in the same order.
+        """
         ...
 
 
@@ -206,8 +215,13 @@ def register_sample_metric(
 ) -> Callable[[Value], Value]:
     """Registers a metric that is one number for each caption; its aggregate is their mean.
 
-    It decorates a function of a sample and its answer, which returns None where the sample lacks
-    what it needs.
+    Args:
+        name: of the metric, and of its group in tasks.
+        digits: shown after the point.
+        lower_is_better: for tables and rankings.
+
+    It decorates a function of a sample and its answer, which returns None where the sample
+    lacks what it needs.
 
     Examples:
         >>> @register_sample_metric("exclamations", digits=1)
@@ -253,7 +267,12 @@ def needs_references(sample: Sample) -> str | None:
 
 
 def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Scores:
-    """Scores whose aggregate is the sum of `parts` over that of `wholes`; nan for 0 of 0."""
+    """Scores whose aggregate is sum(parts) / sum(wholes); nan for 0 of 0.
+
+    Args:
+        parts: of each sample.
+        wholes: of each sample.
+    """
     statistics = np.stack([parts, wholes], axis=1).astype(np.float64)
     return Scores(statistics, _quotient(statistics), ratio_of_sums)
 

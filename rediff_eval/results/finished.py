@@ -1,4 +1,4 @@
-"""Finished runs: what a folder must hold to be one, and what it holds."""
+"""Finished runs: the files that a folder must hold to be one, and their content."""
 
 from __future__ import annotations
 

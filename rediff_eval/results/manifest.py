@@ -1,4 +1,4 @@
-"""What exactly made a result."""
+"""The manifest of a run: all that made its results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ from rediff.llm_client.prices import dollars, load_prices
 from rediff.models.weights import files_hash
 from rediff_eval.benchmarks.sample import SampleSet
 from rediff_eval.benchmarks.task import Task
-from rediff_eval.captioning.config import CaptioningConfig, Condition, versions
+from rediff_eval.captioning.caption_key import versions
+from rediff_eval.captioning.config import CaptioningConfig, Condition
 from rediff_eval.judging.opening import is_oracle
 from rediff_eval.metrics.config import ScoringConfig
 from rediff_eval.results.numbers import ConditionResult
-from rediff_eval.results.resume import asked
+from rediff_eval.results.resume import asked, loading_of, scoring_of
 from rediff_eval.sanitize import without_secrets
 
 
@@ -59,7 +59,7 @@ def describe_run(
         "models": {m.name: _describe_model(m, imported=not conditions) for m in captioning.models},
         "cells": {condition.title: condition.key for condition in conditions},
         "scorers": {name: made for one in scored for name, made in one.scorers.items()},
-        "scoring": _describe_scoring(scoring),
+        "scoring": scoring_of(scoring),
         "judge": None
         if judge is None
         else {
@@ -72,6 +72,7 @@ def describe_run(
         "samplers": list(captioning.samplers),
         "steps": list(captioning.steps),
         "guidance": captioning.guidance,
+        "loading": loading_of(captioning.models),
         "seed": scoring.seed,
         "command": without_secrets(shlex.join(sys.argv[1:])),
         "versions": {"python": platform.python_version(), **versions(), **packages},
@@ -107,11 +108,6 @@ def _describe_model(source: ModelSource, *, imported: bool) -> dict[str, str]:
         return {**described, "file_sha256": files_hash([path])}
     digest = None if imported else weights_digest(source.identity)
     return described if digest is None else {**described, "weights_sha256": digest}
-
-
-def _describe_scoring(config: ScoringConfig) -> dict[str, Any]:
-    plain = {name: value for name, value in asdict(config).items() if name != "judge"}
-    return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items() if k != "device"}
 
 
 def _describe_usage(judge: ChatModel) -> dict[str, Any]:

@@ -1,9 +1,15 @@
-"""Which run folder a command resumes in, and which it must leave alone."""
+"""What a command that is started again does: the folder it resumes in, and those it leaves alone.
+
+An interrupted run is resumed: captions that are on disk (`PartStore` in `rediff/io/part_store.py`,
+a line for each, found by its key) are not made again, failed ones are tried once more, and scoring
+follows. A finished folder is only overwritten by a run that takes nothing away from it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +33,17 @@ SETTINGS = "settings.sha256"
 
 
 def settings_hash(settings: Sequence[object]) -> str:
-    """What tells a run from those of other settings, from the text of its configurations."""
+    """A hash of a run's settings, from the text of its configurations."""
     return hashlib.sha256(repr(list(settings)).encode()).hexdigest()
 
 
 def choose_folder(task: str, settings: Sequence[object], root: Path = RUNS) -> Path:
     """The newest unfinished folder of the same settings that nobody works in, else a new one.
 
-    A new folder is named after the task and the time.
+    Args:
+        task: name of the task; a new folder is named after it and the time.
+        settings: of the run.
+        root: the folder of all runs.
     """
     mine = settings_hash(settings)
     for folder in sorted(root.glob(f"{task}-*"), reverse=True):
@@ -106,18 +115,37 @@ def _same_captioning(manifest: Mapping[str, Any], config: CaptioningConfig) -> d
         "samplers": _holds(config.samplers, manifest["samplers"]),
         "steps": _holds(config.steps, manifest["steps"]),
         "guidance": manifest.get("guidance", config.guidance) == config.guidance,
+        "loading": manifest.get("loading", loading_of(models)) == loading_of(models),
     }
 
 
 def _same_scoring(
     manifest: Mapping[str, Any], config: ScoringConfig, judge: ServerSpec | None
 ) -> dict[str, bool]:
-    preset = manifest.get("scoring", {}).get("preset", config.preset)
+    before: dict[str, Any] = dict(manifest.get("scoring", {}))
+    before["preset"] = current_name(before.get("preset", config.preset))
     judged_by = manifest.get("judge") or {}
     return {
-        "scoring": current_name(preset) == config.preset,
+        "scoring": all(
+            before.get(name) in (None, value)
+            for name, value in scoring_of(config).items()
+            if name != "metric_seconds"
+        ),
         "judge": not judged_by or (judge is not None and judged_by.get("model") == judge.model),
     }
+
+
+def loading_of(models: Iterable[ModelSource]) -> dict[str, Any]:
+    """How the models are loaded, as a manifest has it: only what changes captions."""
+    names = ("dtype", "max_tokens", "seed", "trust_remote_code", "base_url")
+    loadings = [{name: getattr(model.loading, name) for name in names} for model in models]
+    return loadings[0] if loadings else {}
+
+
+def scoring_of(config: ScoringConfig) -> dict[str, Any]:
+    """How captions are scored, as a manifest has it: all but the judge and the device."""
+    plain = {name: value for name, value in asdict(config).items() if name != "judge"}
+    return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items() if k != "device"}
 
 
 def asked(models: Iterable[ModelSource]) -> list[str]:

@@ -25,8 +25,14 @@ class TooManyFailuresError(RuntimeError):
 def score_condition(
     task: Task, samples: SampleSet, outcome: Outcome, resources: Resources
 ) -> ConditionResult:
-    """All metrics of one condition, and a clause for each group of metrics that could not be
-    run."""
+    """All metrics of one condition, and a clause for each group of metrics that could not be run.
+
+    Args:
+        task: names the metrics.
+        samples: all samples.
+        outcome: the answers.
+        resources: what metrics share: judge, prompts, models.
+    """
     found = []
     for group in task.metrics_on(samples.kind):
         with METRICS.blaming(group):
@@ -104,9 +110,16 @@ def main_metric(task: Task, samples: SampleSet, conditions: Sequence[ConditionRe
 
 
 def check_failures(conditions: Sequence[ConditionResult], allowed: float) -> None:
-    """Raises TooManyFailuresError if a condition has more than its share, or nothing else.
+    """Checks that no condition failed too often.
 
     Captions that failed, and captions that a judge gave no verdict on, are counted separately.
+
+    Args:
+        conditions: the results.
+        allowed: share of the samples that may fail.
+
+    Raises:
+        TooManyFailuresError: if more failed in a condition, or all.
     """
     for condition in conditions:
         total = len(condition.failures) + condition.captions

@@ -33,7 +33,12 @@ class Estimate:
 
 
 def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
-    """The aggregate of `scores` with a percentile bootstrap interval, fixed by the seed."""
+    """The aggregate with a percentile bootstrap interval.
+
+    Args:
+        scores: a metric of all samples.
+        seed: fixes the resamples.
+    """
     from scipy.stats import DegenerateDataWarning, bootstrap
 
     n = len(scores.statistics)

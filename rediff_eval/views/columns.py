@@ -8,9 +8,12 @@ from rediff_eval.metrics.base import MetricInfo
 
 
 def shown(measured: Iterable[str], main: str, infos: Mapping[str, MetricInfo]) -> list[str]:
-    """The measured metrics that a table shows: the main one first, then all that are not parts.
+    """The measured metrics that a table shows.
 
-    They come in the order of `infos`; those without one follow by name.
+    Args:
+        measured: the names of all of them.
+        main: comes first.
+        infos: of the metrics, in the order of columns; metrics without one follow by name.
     """
     there = set(measured)
     names = [*(name for name in infos if name in there), *sorted(there - infos.keys())]

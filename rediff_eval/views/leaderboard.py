@@ -88,7 +88,15 @@ def _load_paper(path: Path) -> pd.DataFrame:
 
 
 def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows of one metric. Raises ValueError, naming the nearest, for one that no run has."""
+    """The rows of one metric.
+
+    Args:
+        frame: as `load` gives it.
+        metric: its name.
+
+    Raises:
+        ValueError: naming the nearest, for a metric that no run has.
+    """
     rows = frame[frame["metric"] == metric]
     if rows.empty or (rows["source"] != "run").all():
         raise unknown("metric", metric, sorted(frame[frame["source"] == "run"]["metric"].unique()))

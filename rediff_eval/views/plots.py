@@ -27,7 +27,13 @@ LINES_WITHIN = 6
 
 
 def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
-    """The main metric against tokens per step, a line a model and sampler, bars for intervals."""
+    """The main metric against tokens per step: a line for each model and sampler, bars for
+    intervals.
+
+    Args:
+        results: of a run.
+        path: of the PNG.
+    """
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     lines: defaultdict[tuple[str, str], list[ConditionResult]] = defaultdict(list)

@@ -26,7 +26,13 @@ QUALITY = "quality.png"
 
 
 def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -> None:
-    """Writes all files, each whole or not at all; the picture only where budgets differ."""
+    """Writes all files of a finished run, each completely or not at all.
+
+    Args:
+        results: the numbers.
+        outcomes: the answers, in the same order of conditions.
+        folder: where; the plot is only drawn where budgets differ.
+    """
     lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
     write(folder / CAPTIONS, "".join(lines))
     for stale in (JUDGEMENTS, QUALITY):

@@ -77,7 +77,7 @@ def play(trace: Mapping[str, Any], console: Console, *, delay: float) -> None:
 
 
 def frame(places: list[Place], truth: list[str] | None, title: str) -> Text:
-    """One step as styled text: its title, then the canvas up to its stop."""
+    """One step as styled text: its title, then the canvas up to eos."""
     text = Text(title)
     for number, place in enumerate(places):
         if place.word is None:

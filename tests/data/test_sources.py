@@ -93,9 +93,9 @@ def test_each_format_is_read(tmp_path: Path, images: Path) -> None:
         ("vicrit", {"problem": ...}, "no 'problem'", True),
         ("conversations", {"image": ...}, "no picture", False),
         ("conversations", {"image": "../../etc/passwd"}, "lies outside", True),
-        ("conversations", {"conversations": []}, "no pairs", True),
+        ("conversations", {"conversations": []}, "must be pairs", True),
         ("conversations", {"conversations": [{"from": "gpt", "value": "a"}] * 2}, "'human'", True),
-        ("revisions", {"revise": "right"}, "no list of objects", True),
+        ("revisions", {"revise": "right"}, "must be a list of objects", True),
         ("revisions", {"revise": [{"org": "a"}]}, "no 'target'", True),
     ],
 )

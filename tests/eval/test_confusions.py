@@ -20,7 +20,7 @@ from rediff.io.rank import Rank
 from rediff.llm_client.server import ServerSpec
 from rediff_eval.benchmarks.load import DataConfig, load_samples
 from rediff_eval.benchmarks.task import load_task
-from rediff_eval.captioning.caption_store import CaptionKey, open_store
+from rediff_eval.captioning.caption_store import StoredCaption, open_store
 from rediff_eval.captioning.runner import ask
 from rediff_eval.sanitize import without_secrets
 from rediff_eval.views.leaderboard import load, rankings
@@ -113,17 +113,17 @@ def test_a_reply_that_is_no_completion_fails_its_sample(
 
 
 def test_an_old_error_is_no_answer_while_another_rank_is_at_work(tmp_path: Path) -> None:
-    key = CaptionKey("cell", "a", "digest")
+    key = StoredCaption("cell", "a", "digest")
     with open_store(tmp_path, Rank(1, 2)) as store:
         store.append(key, {"error": "server down"})
     code = textwrap.dedent(f"""
         import pathlib, time
-        from rediff_eval.captioning.caption_store import CaptionKey, open_store
+        from rediff_eval.captioning.caption_store import StoredCaption, open_store
         from rediff.io.rank import Rank
         with open_store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
             print("locked", flush=True)
             time.sleep(1.0)
-            store.append(CaptionKey("cell", "a", "digest"), {{"text": "second try"}})
+            store.append(StoredCaption("cell", "a", "digest"), {{"text": "second try"}})
     """)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

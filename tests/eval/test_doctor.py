@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from programs import program
 
-from rediff.captioners.sources import known_models, shipped_models
+from rediff.captioners.known_models import known_models, shipped_models
 from rediff_eval.benchmarks.task import list_tasks
 from rediff_eval.doctor import examine
 

@@ -1,5 +1,6 @@
 """Whatever changes a caption is part of its key, and nothing else is."""
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 from rediff.captioners.base import Capabilities
 from rediff.captioners.sources import Loading, ModelSource, find_model
 from rediff.decoding.registry import SAMPLERS, find_sampler, options_of
-from rediff_eval.captioning.config import CaptionConfig, CaptioningConfig, Condition
+from rediff.decoding.sampler import RuleSampler
+from rediff_eval.captioning.caption_key import CaptionConfig, as_plain
+from rediff_eval.captioning.config import CaptioningConfig, Condition
 
 CAPABLE = Capabilities(kind="diffusion", length=80, sampler="refine", takes_samplers=True)
 SOURCE = find_model("rediff")
@@ -75,7 +78,7 @@ def test_versions_and_source_count(monkeypatch: pytest.MonkeyPatch) -> None:
     before = key()
     for name in ("version", "code_hash"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"rediff_eval.captioning.config.{name}", lambda *_: "0.0")
+            patch.setattr(f"rediff_eval.captioning.caption_key.{name}", lambda *_: "0.0")
             assert key() != before
 
 
@@ -105,3 +108,20 @@ def test_what_a_worker_runs_counts(tmp_path: Path) -> None:
         (tmp_path / file).write_text("2")
         seen.append(identity("worker", tmp_path / "w.yaml"))
     assert len({str(found) for found in seen}) == 3
+
+
+class Plain:
+    """A rule that is no dataclass, as other people may write one."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+
+def test_a_rule_has_the_same_key_in_every_process() -> None:
+    """What is hashed holds no memory address, for which nothing would ever be reused."""
+    one, same, other = (as_plain(Plain(share)) for share in (0.5, 0.5, 0.25))
+    assert one == same != other
+    sampler = RuleSampler(name="x", unmask=Plain(0.5))  # type: ignore[arg-type]
+    assert " at 0x" not in json.dumps(as_plain(sampler))
+    assert as_plain(sampler) != as_plain(RuleSampler(name="x"))
+    assert "Plain" in json.dumps(as_plain(Plain))

@@ -20,7 +20,7 @@ from programs import inside, numbers, program
 
 from rediff.plugins import source_hash
 from rediff_eval.benchmarks.task import load_task
-from rediff_eval.captioning.config import NO_CAPTION, code_files, parts_of
+from rediff_eval.captioning.caption_key import NO_CAPTION, code_files, parts_of
 from rediff_eval.metrics.base import METRICS, MetricInfo
 from rediff_eval.views.columns import shown
 
@@ -61,7 +61,8 @@ def test_the_same_command_without_a_folder_goes_on(untrained: Path, tmp_path: Pa
         (("--model", "OTHER"), "models"), (("--steps", "8"), "steps"),
         (("--sampler", "refine"), "samplers"), (("--limit", "2"), "samples"),
         (("--guidance", "0.5"), "guidance"), (("--task", "scenes-qa"), "task and data"),
-        (("--preset", "official"), "scoring"),
+        (("--preset", "official"), "scoring"), (("--seed", "1"), "scoring"),
+        (("--max-tokens", "8"), "loading"), (("--dtype", "bfloat16"), "loading"),
     ],
 )  # fmt: skip
 def test_a_finished_run_is_not_taken_away_by_other_settings(
@@ -106,7 +107,7 @@ def test_a_run_without_its_samples_says_the_reason() -> None:
 
 
 def test_any_embedded_scene_is_quick_or_refused() -> None:
-    assert "up to scene:9999" in program("caption", "scene:99999999", ok=2)
+    assert "from 0 to 9999" in program("caption", "scene:99999999", ok=2)
 
 
 def test_a_photograph_is_no_scene(tmp_path: Path) -> None:

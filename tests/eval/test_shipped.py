@@ -10,8 +10,8 @@ import pytest
 from asking import about
 
 from rediff.captioners.base import Decoding
+from rediff.captioners.known_models import SHIPPED_ORDER, shipped_folder, shipped_models
 from rediff.captioners.model_folder import load_captioner
-from rediff.captioners.sources import SHIPPED_ORDER, shipped_folder, shipped_models
 from rediff.decoding.registry import find_sampler
 from rediff.models.weights import weights_hash
 from rediff.scenes.dataset import load_scenes

@@ -19,13 +19,13 @@ from rediff.io import part_store as store_module
 from rediff.io.files import replace
 from rediff.io.part_store import BusyError, PartStore
 from rediff.io.rank import Rank
-from rediff_eval.captioning.caption_store import CaptionKey, open_store
+from rediff_eval.captioning.caption_store import StoredCaption, open_store
 
 ONE = Rank()
 
 
-def key(name: str) -> CaptionKey:
-    return CaptionKey("cell", name, "digest")
+def key(name: str) -> StoredCaption:
+    return StoredCaption("cell", name, "digest")
 
 
 def fill(folder: Path, count: int) -> Path:
@@ -226,12 +226,12 @@ def test_waiting_does_not_depend_on_the_clock(
 def test_the_leader_waits_for_those_at_work(tmp_path: Path) -> None:
     code = textwrap.dedent(f"""
         import pathlib, time
-        from rediff_eval.captioning.caption_store import CaptionKey, open_store
+        from rediff_eval.captioning.caption_store import StoredCaption, open_store
         from rediff.io.rank import Rank
         with open_store(pathlib.Path({str(tmp_path)!r}), Rank(1, 2)) as store:
             print("locked", flush=True)
             time.sleep(1.0)
-            store.append(CaptionKey("cell", "a", "digest"), {{"text": "late"}})
+            store.append(StoredCaption("cell", "a", "digest"), {{"text": "late"}})
     """)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

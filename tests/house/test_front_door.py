@@ -18,7 +18,8 @@ PUBLIC = (
     "rediff.captioners.sources", "rediff.decoding.canvas", "rediff.decoding.loop",
     "rediff.decoding.registry", "rediff.decoding.rules", "rediff.decoding.sampler",
     "rediff.decoding.trace", "rediff.training.losses", "rediff.training.corruption",
-    "rediff.training.objectives", "rediff_eval", "rediff_eval.metrics.base",
+    "rediff.training.objectives", "rediff.training.self_correction", "rediff_eval",
+    "rediff_eval.captioning.caption_key", "rediff_eval.metrics.base",
 )  # fmt: skip
 
 

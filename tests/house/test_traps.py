@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rediff_eval.captioning.config import code_files
+from rediff_eval.captioning.caption_key import code_files
 from rediff_eval.metrics.base import METRICS
 from rediff_eval.results.finished import metric_infos
 from rediff_eval.views.columns import is_hidden

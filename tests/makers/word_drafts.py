@@ -1,7 +1,7 @@
 """Drafts of a few words, with a tokenizer that has one token for each."""
 
 from rediff.models.chat_format import build_tokenizer
-from rediff.training.drafts import Draft, pad_words
+from rediff.training.draft_records import Draft, pad_words
 
 WORDS = ("a", "red", "blue", "square", "circle", "on", ".", "big", "user", "assistant")
 TOKENIZER = build_tokenizer(WORDS)

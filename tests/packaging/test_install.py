@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SAY_WHERE = (
     "import rediff_eval\n"
     "from rediff.training.recipe import find_recipe\n"
-    "from rediff.captioners.sources import shipped_models\n"
+    "from rediff.captioners.known_models import shipped_models\n"
     "from rediff_eval.benchmarks.task import load_task, tasks_folder\n"
     "print(rediff_eval.__file__, tasks_folder(), load_task('capture').name,\n"
     "      find_recipe('scenes').name, *shipped_models(), sep='\\n')"

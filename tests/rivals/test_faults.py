@@ -169,7 +169,11 @@ def test_a_missing_key_is_one_sentence(tmp_path: Path) -> None:
         ("a.json", '{"a": 1}', "caption of 'a' must be a string"),
         ("a.json", "{", "Expecting"),
         ("a.jsonl", '{"id": 1, "caption": "x"}\n{"id": 1}', r"a\.jsonl:2: duplicate id '1'"),
-        ("a.jsonl", '{"id": 1, "caption": "x"}\n\n{"id": "1", "text": "x"}', r"a\.jsonl:3: id"),
+        (
+            "a.jsonl",
+            '{"id": 1, "caption": "x"}\n\n{"id": "1", "text": "x"}',
+            r"a\.jsonl:3: duplicate id",
+        ),
         ("a.jsonl", "nonsense", r"a\.jsonl:1: not valid JSON"),
     ],
 )

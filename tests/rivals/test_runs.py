@@ -14,8 +14,9 @@ from servers import Server, completion
 
 from rediff.captioners import workers
 from rediff.captioners.base import Caption, Decoding, Failure
+from rediff.captioners.known_models import known_models
 from rediff.captioners.openai import OpenAICaptioner
-from rediff.captioners.sources import find_model, known_models
+from rediff.captioners.sources import find_model
 from rediff.captioners.transformers_vlm import chat_inputs
 from rediff.captioners.worker import WorkerCaptioner
 from rediff.captioners.worker_process import WorkerSpec

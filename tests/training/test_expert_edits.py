@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from word_drafts import TOKENIZER, WORDS, draft_of
 
 from rediff.data.records import TextEdit
-from rediff.training.drafts import Draft, pad_words
+from rediff.training.draft_records import Draft, pad_words
 from rediff.training.stages.experts.conversation import read_edits
 from rediff.training.stages.experts.served import (
     place_edits,

@@ -14,7 +14,7 @@ from rediff.training.corruption import (
     stratified_level,
 )
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
-from rediff.training.objectives import draft_as_input
+from rediff.training.self_correction import draft_as_input
 
 MASK, STOP, WORDS = 20, 21, torch.arange(1, 20)
 seeds = st.integers(0, 10_000)

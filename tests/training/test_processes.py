@@ -18,7 +18,7 @@ from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.collator import CaptionerForTraining
-from rediff.training.drafts import Draft, read_lines
+from rediff.training.draft_records import Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import is_done, train

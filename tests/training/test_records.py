@@ -15,7 +15,7 @@ from programs import inside
 from servers import Answer, completion, serving
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.drafts import Correction, Draft, read_lines
+from rediff.training.draft_records import Correction, Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.overrides import with_expert
 from rediff.training.recipe import Recipe, find_recipe

@@ -23,7 +23,7 @@ from word_drafts import TOKENIZER, draft_of
 
 import rediff
 from rediff.data.records import Turn
-from rediff.training.drafts import Correction, Cost, Unused, pad_words, read_lines
+from rediff.training.draft_records import Correction, Cost, Unused, pad_words, read_lines
 from rediff.training.items import Item
 from rediff.training.overrides import with_checkpoint
 from rediff.training.pipeline import fingerprint, train
@@ -150,7 +150,7 @@ def test_a_share_of_failures_is_borne_and_no_more(tokenizer: Path, tmp_path: Pat
     script = Script({"prose": [reply("Fine.")], "good": [reply(GOOD)]})
     with serving() as server:
         server.answer = script.answer
-        with pytest.raises(ValueError, match=r"1 of 2 drafts .* 40.0% may .* prose: .*no list"):
+        with pytest.raises(ValueError, match=r"1 of 2 drafts .* allows 40.0%; .* prose: .*no list"):
             correct(settings(server.url, max_failed=0.4), ["good", "prose"], tokenizer, tmp_path)
 
 

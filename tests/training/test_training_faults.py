@@ -63,7 +63,7 @@ def test_a_state_that_another_number_of_processes_cannot_read_says_so(
     start_from(root, tmp_path)
     kill_behind_a_state(start_two(tmp_path, "stage1", raw=raw), tmp_path)
     recipe = Recipe.model_validate(raw)
-    with pytest.raises(RuntimeError, match=r"saved by 2 processes with shard: fsdp2: go on with"):
+    with pytest.raises(RuntimeError, match=r"saved by 2 processes with shard: fsdp2: resume with"):
         train(recipe, tmp_path, only=["stage1"])
     shutil.rmtree(tmp_path / "stage1" / STATE)
     train(recipe, tmp_path, only=["stage1"])

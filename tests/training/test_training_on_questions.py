@@ -20,7 +20,7 @@ from rediff.scenes.training.experts import correct
 from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
-from rediff.training.drafts import Correction, read_lines
+from rediff.training.draft_records import Correction, read_lines
 from rediff.training.items import Item, before_answer
 from rediff.training.pipeline import train
 from rediff.training.stages.base import Run

@@ -12,7 +12,7 @@ from rediff.scenes.oracle import revise
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
 from rediff.training.distributed import on_main_process
-from rediff.training.drafts import Correction, Cost, Draft
+from rediff.training.draft_records import Correction, Cost, Draft
 from rediff.training.items import Item, before_answer
 from rediff.training.logs import Count
 from rediff.training.stages.base import Run

@@ -12,8 +12,8 @@ from rediff.training.facts import FactVocabulary
 FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
 """The categories of words that state a fact; a false fact is another word of its category."""
 FACTS_OF_ANSWERS = (NUMBERS, ("yes", "no"))
-"""The same of answers to questions, for models that know their words. They count wherever a word
-stands, so that "one can see" may become "two can see"."""
+"""The same of answers to questions, for models that know their words. They count at every
+position, so that "one can see" may become "two can see"."""
 
 
 def fact_vocabulary(checkpoint: Checkpoint) -> FactVocabulary:

@@ -13,7 +13,7 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype, read_captioner_config
 from rediff.plugins import TRAINING, Registry
 from rediff.training.data import DATA, RecipeSettings
-from rediff.training.drafts import Draft
+from rediff.training.draft_records import Draft
 from rediff.training.items import Item, RecordItems
 from rediff.training.planning import Network, PlannedStage, Planner
 from rediff.training.strict import Strict

@@ -11,10 +11,11 @@ from pydantic import model_validator
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.data import DATA
 from rediff.training.data_order import Rows
-from rediff.training.drafts import CORRECTIONS, Correction, read_lines
+from rediff.training.draft_records import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import Example, ExampleMaker, Examples
 from rediff.training.learning import rows_of_data, train_checkpoint
-from rediff.training.objectives import MaskRatio, SelfCorrection
+from rediff.training.objectives import MaskRatio
+from rediff.training.self_correction import SelfCorrection
 from rediff.training.stages.base import Run, register_stage
 from rediff.training.stages.revise import RevisingStage
 

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from rediff.training.draft_records import DRAFTS
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
-from rediff.training.drafts import DRAFTS
 from rediff.training.estimate import forward_operations
 from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage

@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from rediff.llm_client.prices import PICTURE_TOKENS, dollars, load_prices
 from rediff.plugins import TRAINING, Registry
-from rediff.training.drafts import (
+from rediff.training.draft_records import (
     CORRECTIONS,
     COST,
     DRAFTS,

@@ -10,9 +10,10 @@ from pydantic import Field
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.data import fact_vocabulary
 from rediff.training.examples import ExampleMaker
+from rediff.training.foundational_revision import FoundationalRevision
 from rediff.training.learning import LearningStage, LossWeights, rows_of_data, train_checkpoint
 from rediff.training.losses import Weighting
-from rediff.training.objectives import FoundationalRevision, MaskRatio
+from rediff.training.objectives import MaskRatio
 from rediff.training.stages.base import Run, register_stage
 
 

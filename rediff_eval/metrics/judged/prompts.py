@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rediff.llm_client.prompt import Prompt, fill
 
-OWN = Path(__file__).parent / "prompt_texts"
+OWN = Path(__file__).parents[2] / "prompts"
 """Our own prompts: NAME.txt, or NAME.system.txt and NAME.user.txt."""
 
 

@@ -1,4 +1,4 @@
-"""What a report shows, read from the files of finished runs."""
+"""Reads what a report shows from the files of finished runs."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rediff.training.distributed import on_main_process
+from rediff.training.draft_records import Correction, Cost, Draft, read_lines
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
-from rediff.training.drafts import Correction, Cost, Draft, read_lines
 from rediff.training.edits import changes
 from rediff.training.items import Item
 from rediff.training.stages.base import Run

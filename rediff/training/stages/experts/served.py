@@ -19,7 +19,7 @@ from rediff.llm_client.prices import dollars, load_prices
 from rediff.llm_client.prompt import Prompt
 from rediff.llm_client.usage import Usage
 from rediff.training.distributed import on_main_process
-from rediff.training.drafts import (
+from rediff.training.draft_records import (
     CORRECTIONS,
     COST,
     UNUSED,

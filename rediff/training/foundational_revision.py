@@ -1,0 +1,65 @@
+"""Stage I, foundational revision (arXiv 2510.19871, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rediff.decoding.canvas import SpecialIds
+from rediff.training.corruption import (
+    inject_errors,
+    mask_tokens,
+)
+from rediff.training.data_order import BatchPosition
+from rediff.training.examples import Answer, Example, Revision
+from rediff.training.facts import FactVocabulary
+from rediff.training.objectives import MaskRatio, TrainingRow, pick_answer
+
+
+@dataclass(frozen=True)
+class FoundationalRevision:
+    """Stage I: restore masks, random words and false facts, and keep what is right.
+
+    An example with a pair (ViCrit) shows the pair's false facts at all of their visible positions
+    (with `tied`, at a share t of them), but for those that take a random word.
+    In other examples `facts` draws false facts with probability `hallucination_rate`. There are
+    none if that rate is 0, or if an example has no pair and `facts` is None.
+
+    `words` int64 [W]: the ids that random words are drawn from. `tied`: multiply both rates by the
+    mask level of the row, so that a text with fewer visible words is more broken (an ablation of
+    the paper's table 6). `levels`, `suffix_share`: as in mask-prediction.
+    """
+
+    ids: SpecialIds
+    words: Tensor
+    facts: FactVocabulary | None
+    levels: MaskRatio
+    syntax_rate: float
+    hallucination_rate: float
+    suffix_share: float = 0.0
+    tied: bool = False
+
+    def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
+        ids, pair = self.ids, example.pair
+        answer = pick_answer(example) if pair is None else Answer(pair.prompt, pair.right)
+        target = answer.response[None]
+        level = self.levels(place)
+        clean = mask_tokens(target, level, ids.mask, ids.eos, suffix_share=self.suffix_share)
+        scale = level.item() if self.tied else 1.0
+        corrupted = inject_errors(
+            clean,
+            target,
+            self._hallucinated_tokens(target, pair),
+            syntax_rate=self.syntax_rate * scale,
+            hallucination_rate=(self.hallucination_rate if pair is None else 1.0) * scale,
+            words=self.words,
+        )
+        return TrainingRow(example.picture, answer.prompt, target, corrupted)
+
+    def _hallucinated_tokens(self, target: Tensor, pair: Revision | None) -> Tensor:
+        if not self.hallucination_rate:
+            return target
+        if pair is not None:
+            return pair.wrong[None]
+        return target if self.facts is None else self.facts.hallucinated_tokens(target)
