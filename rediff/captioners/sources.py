@@ -87,11 +87,12 @@ def register_captioner(
 ) -> Callable[[Open], Open]:
     """Registers a kind of captioner: decorates the function that opens one.
 
-    Args: scheme: models of this kind are called `scheme:WHERE`, or `scheme` alone. identify:
-    what distinguishes a model from all others, for the cache key of its captions: hashes of its
-    files, for example. By default WHERE, with a hash of the file or folder of that name. The
-    source of a plug-in always belongs to the key. server: how the server is reached, for
-    captioners that ask one.
+    Args:
+        scheme: models of this kind are called `scheme:WHERE`, or `scheme` alone.
+        identify: what distinguishes a model from all others, for the cache key of its captions:
+            hashes of its files, for example. By default WHERE, with a hash of the file or folder of
+            that name. The source of a plug-in always belongs to the key.
+        server: how the server is reached, for captioners that ask one.
 
     The decorated function takes WHERE and a `Loading`, and returns a `Captioner`.
     """

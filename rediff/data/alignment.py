@@ -87,9 +87,16 @@ def align(
 def claim(
     spelled: Spelled, edit: TextEdit, taken: set[int], *, first: bool = False
 ) -> tuple[int, int]:
-    """As `find`; the segment's tokens are added to those `taken`, the positions of other edits.
+    """As `find`; the segment's tokens are added to those that other edits have taken.
 
-    Raises AlignmentError as `find`, and if another edit has taken one of them.
+    Args:
+        spelled: the answer in its tokens.
+        edit: its wrong segment.
+        taken: positions of other edits; is added to.
+        first: see `find`.
+
+    Raises:
+        AlignmentError: as `find`, and if another edit has taken one of the tokens.
     """
     place = find(spelled.text, edit, first=first)
     tokens = spelled.tokens_of(*place)
@@ -103,9 +110,14 @@ def claim(
 def find(text: str, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
     """The span of an edit's segment: its first character and the one after it.
 
-    It is searched in the answer only, as whole words. One that is found several times is
-    refused unless the edit says which is meant, or `first`: then the first place is taken, as the
-    authors' code does (which searches the prompt, too). Raises AlignmentError with one clause.
+    Args:
+        text: the answer, which alone is searched, for whole words.
+        edit: its wrong segment.
+        first: take the first of several places that the edit does not choose between, as the
+            authors' code does (which searches the prompt, too).
+
+    Raises:
+        AlignmentError: with one clause, if it is not found, or is found several times.
     """
     pattern = rf"(?<!\w){re.escape(edit.wrong)}(?!\w)"
     places = [match.span() for match in re.finditer(pattern, text)] if edit.wrong else []

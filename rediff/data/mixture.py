@@ -95,10 +95,16 @@ def usable(
 ) -> Iterator[Measured]:
     """The records of a source that can be trained on, up to its count; the rest is tallied.
 
-    `longest`: canvas in tokens that each answer and its eos must fit in, None for any. Raises
-    ValueError naming the first broken record if more than the stated share is broken (early where
-    that is beyond doubt), if the tokenizer does not know more of the answers than the stated share,
-    and if there are fewer usable records than the count.
+    Args:
+        source: the file, its format and its limits.
+        tokenizer: that edits are aligned by.
+        tally: is filled.
+        longest: canvas in tokens that each answer and its eos must fit in; None for any.
+
+    Raises:
+        ValueError: naming the first broken record, if more than the stated share is broken (early
+            where that is beyond doubt); if the tokenizer does not know more of the answers than the
+            stated share; if there are fewer usable records than the count.
     """
     special = special_texts(tokenizer)
     for record in read_records(source.format, source.path, source.images):

@@ -211,8 +211,16 @@ def load_model(
     """The model of an official folder, safetensors only, whole or in shards.
 
     The authors' fine-tuning saves no vision tower: then it is read from where `mm_vision_tower`
-    says, a folder or a hub id. Raises ValueError that lists every tensor that is missing, left over
-    or of another shape, FileNotFoundError where a tower cannot be had.
+    says, a folder or a hub id.
+
+    Args:
+        folder: the checkpoint.
+        dtype: of the weights, or "auto" for theirs.
+        device_map: accelerate's map, to spread the model over several devices.
+
+    Raises:
+        ValueError: that lists every tensor that is missing, left over or of another shape.
+        FileNotFoundError: if the vision tower is not there.
     """
     config = read_config(folder)
     options: dict[str, Any] = {

@@ -26,9 +26,16 @@ def load_whole(
 ) -> Model:  # fmt: skip
     """`kind.from_pretrained(folder)` from safetensors, in evaluation mode.
 
-    `without`: beginnings of names that the folder need not have, since `fill` has these tensors.
-    Raises ValueError that lists every tensor that is missing, left over or of another shape, and
-    OSError if the folder has no safetensors.
+    Args:
+        kind: a class of transformers.
+        folder: the model.
+        without: beginnings of names that the folder need not have.
+        fill: the tensors of these names.
+        options: go to `from_pretrained`.
+
+    Raises:
+        ValueError: that lists every tensor that is missing, left over or of another shape.
+        OSError: if the folder has no safetensors.
     """
     loaded: Any = kind.from_pretrained(
         folder,

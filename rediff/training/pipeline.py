@@ -43,12 +43,7 @@ CHECKPOINTS = "checkpoints"
 
 
 def fingerprint(name: str, recipe: Recipe) -> str:
-    """A hash of all that a stage's output depends on: its settings and those of all it needs.
-
-    Args:
-        name: of the stage.
-        recipe: that it is part of.
-    """
+    """A hash of all that a stage's output depends on: its settings and those of all it needs."""
     stage = recipe.stages[name]
     parts = {
         "canvas": recipe.canvas,
@@ -91,15 +86,21 @@ def train(
     jobs: int = 2,
     report: Report = lambda progress: None,
 ) -> list[str]:
-    """Runs the stages of `recipe` that are not done yet, up to `jobs` at a time, each in a
-    process.
+    """Runs the stages of a recipe that are not done yet; returns the names of these.
 
-    Where several processes were started together (by torchrun) they run one stage after
-    another, each together. An unfinished stage resumes from its last saved state; a stage made
-    by other settings is made again. `only`: just these stages, whose needs must be done.
-    Returns the names of the stages that ran. Raises ValueError for an unknown stage, a missing
-    need, a folder that holds something else or is trained in by another command, RuntimeError
-    naming the stage that failed.
+    Processes that torchrun started run each stage together. An unfinished stage resumes from its
+    last saved state; a stage made by other settings is made again.
+
+    Args:
+        recipe: the stages.
+        root: the folder of all stages.
+        only: only these stages, whose needs must be done.
+        jobs: stages at a time.
+        report: told of the progress of each stage.
+
+    Raises:
+        ValueError: for an unknown stage, a missing need, or a folder that is not free.
+        RuntimeError: naming the stage that failed.
     """
     for name in only or ():
         if name not in recipe.stages:

@@ -140,15 +140,27 @@ def fit(
     lengths: Sequence[int] | None = None,
     **kwargs: Any,
 ) -> None:
-    """Trains `model` in place; resumes from the last state saved in `folder`.
+    """Trains a model in place; resumes from the last state saved in the folder.
 
     An interrupted run that resumes ends with exactly the weights of an uninterrupted one (one
-    process, CPU), and neither the number of processes nor that of micro-batches changes the losses
-    of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`. Writes
-    `log.jsonl` (a line every ten steps, each loss part by its role) to `folder`. `lengths`: see
-    `Schedule`. `kwargs` go to the trainer. Raises ValueError if the batch cannot be split as asked
-    for, or a state cannot be read by so many processes, NotFiniteError where the loss, a gradient
-    or the result is not finite.
+    process, CPU), and neither the number of processes nor that of micro-batches changes the
+    losses of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`.
+
+    Args:
+        trainer: the class of the trainer.
+        model: the network.
+        rows: the training data.
+        collate: makes a micro-batch of rows.
+        settings: of the optimisation.
+        folder: of the states and of `log.jsonl`, a line every ten steps.
+        seed: of the order of the rows and of all that is drawn for them.
+        lengths: see `Schedule`.
+        kwargs: go to the trainer.
+
+    Raises:
+        ValueError: if the batch cannot be split as asked for, or a state cannot be read by so many
+            processes.
+        NotFiniteError: if the loss, a gradient or the result is not finite.
     """
     several = process_group().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
@@ -236,9 +248,14 @@ def training_arguments(
 
 
 def split_batch(settings: Optimisation, processes: int) -> tuple[int, int]:
-    """Rows of a micro-batch, and micro-batches that each of `processes` takes in a step.
+    """Rows of a micro-batch, and micro-batches of each process.
 
-    Raises ValueError if they do not make up the global batch.
+    Args:
+        settings: `batch_size` and `micro_batch`.
+        processes: that share a global batch.
+
+    Raises:
+        ValueError: if they do not make up the global batch.
     """
     micro = settings.micro_batch or max(1, settings.batch_size // processes)
     accumulation, rest = divmod(settings.batch_size, micro * processes)

@@ -42,11 +42,15 @@ class Comparison:
 
 
 def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
-    """Every sample's value of one metric: the condition's columns, `id`, `run`, `scorer`,
-    `value`.
+    """Every sample's value of one metric: the condition's columns, `id`, `run`, `scorer`, `value`.
 
-    Raises FileNotFoundError for a folder that is not a finished run, ValueError for a metric
-    that no run has.
+    Args:
+        runs: run folders.
+        metric: its name.
+
+    Raises:
+        FileNotFoundError: for a folder that is not a finished run.
+        ValueError: for a metric that no run has.
     """
     frames = []
     for run in runs:
@@ -71,7 +75,13 @@ def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:
 
     Means of the samples' own values are compared, also of metrics whose aggregate is a ratio of
     sums.
-    `frame` as `load_values` makes it. Raises ValueError if no two conditions share samples.
+
+    Args:
+        frame: as `load_values` makes it.
+        seed: of the bootstrap and of the random exchanges.
+
+    Raises:
+        ValueError: if no two conditions share samples.
     """
     pairs = list(_pairs(frame))
     if not pairs:
@@ -130,7 +140,13 @@ def _interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
 
 
 def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
-    """Two-sided p of equal means of paired values [n]; 1 where all pairs are equal."""
+    """The two-sided p of equal means of paired values; 1 where all pairs are equal.
+
+    Args:
+        one: values [n].
+        two: values [n] of the same samples.
+        seed: of the random exchanges.
+    """
     if np.array_equal(one, two):
         return 1.0
     from scipy.stats import permutation_test

@@ -31,12 +31,18 @@ NO_BUDGET = "–"
 
 
 def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFrame:
-    """The numbers of all runs in long form, one row a number.
+    """The numbers of all runs in long form, a row for each number.
 
-    The columns of `results.csv`, and `run`, `data` (the samples scored), `scorer` (what made the
-    number), `source` ("run", or where it is quoted from) and `origin` (a hash of the model's
-    files). Only rows of one `data`, `scorer` and `source` can be ranked together. `paper`: the file
-    of published numbers to add. Raises FileNotFoundError for a folder that is not a finished run.
+    The columns are those of `results.csv`, and `run`, `data` (the samples scored), `scorer`
+    (what made the number), `source` ("run", or where it is quoted from) and `origin` (a hash of
+    the model's files). Only rows of one `data`, `scorer` and `source` can be ranked together.
+
+    Args:
+        runs: run folders.
+        paper: the file of published numbers to add.
+
+    Raises:
+        FileNotFoundError: for a folder that is not a finished run.
     """
     frames = [_load_one(Path(run)) for run in runs]
     if paper is not None:
@@ -104,12 +110,18 @@ def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One metric, a row for each data set, model and sampler, a column for each budget.
+    """One metric: a row for each data set, model and sampler, a column for each budget.
 
     Where a model has no budget its column is "–". Runs of the same condition are averaged;
     other models of the same name are distinguished by their runs, and numbers by several
-    scorers (judges, parsers, presets) have rows of their own. Raises ValueError for a metric
-    that no run has.
+    scorers (judges, parsers, presets) have rows of their own.
+
+    Args:
+        frame: as `load` gives it.
+        metric: its name.
+
+    Raises:
+        ValueError: for a metric that no run has.
     """
     rows = _told_apart(select(frame, metric))
     scorer = ["scorer"] if rows["scorer"].nunique() > 1 else []
@@ -121,9 +133,16 @@ def rankings(
 ) -> list[tuple[str, pd.DataFrame]]:
     """A table for each set of rows that can be ranked together, under its title.
 
-    The last of `by` that is a budget (`tokens_per_step` or `steps`) is spread over columns; rows
-    are ordered by the mean over the budgets that all of them have, best first. Raises ValueError
-    for a metric that no run has or a column that there is not.
+    Rows are ordered by the mean over the budgets that all of them have, best first.
+
+    Args:
+        frame: as `load` gives it.
+        metric: its name.
+        by: columns that make a row; the last one that is a budget (`tokens_per_step` or `steps`) is
+            spread over columns.
+
+    Raises:
+        ValueError: for a metric that no run has, or an unknown column.
     """
     rows = _told_apart(select(frame, metric))
     for name in by:
