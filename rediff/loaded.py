@@ -57,6 +57,7 @@ class LoadedModel:
         guidance: float = 0.0,
         trace: bool = False,
         on_step: OnStep | None = None,
+        name: str = "image",
     ) -> Caption:
         """Describes a picture, or answers a question about it.
 
@@ -70,6 +71,7 @@ class LoadedModel:
             guidance: scale of classifier-free guidance, 0 for none.
             trace: record every denoising step in `Caption.trace`.
             on_step: called after every denoising step.
+            name: of the picture, for captioners that look captions up by it.
 
         Raises:
             ValueError, OSError: for a picture that cannot be opened, or options that the model
@@ -85,7 +87,7 @@ class LoadedModel:
         picture = image if isinstance(image, Image.Image) else open_image(Path(image))
         dialogue = (ask,) if isinstance(ask, str) else None if ask is None else tuple(ask)
         if dialogue is not None and len(dialogue) % 2 == 0:
-            raise ValueError("ask: questions and answers in turn, a question first and last")
+            raise ValueError("`ask`: questions and answers in turn, a question first and last")
         able, chosen = self.captioner.capabilities, sampler or self.source.sampler
         if not able.takes_samplers and (chosen or trace or prefill or guidance or on_step):
             raise ValueError(
@@ -97,7 +99,7 @@ class LoadedModel:
             sampler=find_sampler(chosen) if chosen else None, steps=steps, trace=trace,
             prefill=prefill, guidance=guidance, on_step=on_step,
         )  # fmt: skip
-        request = CaptionRequest(image=picture, dialogue=dialogue, id="image")
+        request = CaptionRequest(image=picture, dialogue=dialogue, id=name)
         (reply,) = self.captioner.caption([request], decoding)
         if isinstance(reply, Failure):
             raise RuntimeError(f"no caption: {reply.error}")

@@ -69,15 +69,6 @@ def stack_batches(batch: Sequence[ImageBatch]) -> ImageBatch:
     )
 
 
-def split_batch_of_images(pictures: ImageBatch) -> list[ImageBatch]:
-    """Each picture as a batch of its own."""
-    tiles = pictures.tiles.split(list(pictures.counts))
-    return [
-        ImageBatch(own, (len(own),), (size,))
-        for own, size in zip(tiles, pictures.sizes, strict=True)
-    ]
-
-
 ANYRES = "anyres"
 SHRINK_ABOVE = 1.1
 """A grid whose sides exceed the allowed ones by more than this ratio is shrunk."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,37 +51,24 @@ def caption(
     **loading: Any,
 ) -> None:
     """Describe IMAGE, a picture file, or `scene:N` for the N-th embedded test scene."""
-    from rediff.captioners.base import CaptionRequest, Decoding, Failure
     from rediff.captioners.sources import SCENES_ONLY, find_model, knows_scenes_only
-    from rediff.decoding.registry import find_sampler
     from rediff.io.quiet import quiet_libraries
+    from rediff.loaded import LoadedModel
     from rediff_eval.sanitize import plain
 
-    if dialogue and not len(dialogue) % 2:
-        raise ValueError("--ask: questions and answers in turn, a question first and last")
     quiet_libraries()
     source = find_model(model, to_loading(loading))
     picture, scene = load_picture(str(image))
     if scene is None and knows_scenes_only(source):
         tell(f"{source.name} {SCENES_ONLY}")
-    with closing(source.open()) as captioner:
-        able = captioner.capabilities
-        chosen = sampler or source.sampler
-        if not able.takes_samplers and (trace or prefill or chosen):
-            raise ValueError(f"{source.name} ({able.kind}) takes no sampler, trace or prefill")
-        if not able.takes_steps and steps:
-            raise ValueError(f"{source.name} ({able.kind}) has no denoising steps")
-        decoding = Decoding(
-            sampler=find_sampler(chosen or able.sampler) if able.takes_samplers else None,
-            steps=steps or able.steps or max(1, (able.length or 4) // 4),
-            trace=trace,
-            prefill=prefill,
-            guidance=guidance,
-        )
-        request = CaptionRequest(image=picture, dialogue=dialogue or None, id=image.name)
-        (result,) = captioner.caption([request], decoding)
-    if isinstance(result, Failure):
-        raise RuntimeError(f"no caption: {result.error}")
+    with LoadedModel(source, source.open()) as loaded:
+        able = loaded.captioner.capabilities
+        if steps is None and able.takes_steps:
+            steps = able.steps or max(1, (able.length or 4) // 4)
+        result = loaded.caption(
+            picture, ask=dialogue or None, sampler=sampler, steps=steps, prefill=prefill,
+            guidance=guidance, trace=trace, name=image.name,
+        )  # fmt: skip
     if result.trace is not None:
         play_trace(result, scene, dialogue, delay)
     click.echo(plain(result.text))

@@ -247,11 +247,6 @@ def _rival_of(sample: Sample) -> Rival:
     return sample.rival
 
 
-def as_png(url: str) -> str:
-    """The data URL as the official program labels it: image/png, whatever the file is."""
-    return "data:image/png;base64," + url.partition(";base64,")[2]
-
-
 def _detail(duel: Duel) -> dict[str, object]:
     rival, points, said = duel
     return {"rival": rival, "points": points, "said": list(said)}
