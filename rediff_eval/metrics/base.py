@@ -231,25 +231,22 @@ def register_sample_metric(
 
     def decorate(value: Value) -> Value:
         info = MetricInfo(name, digits=digits, lower_is_better=lower_is_better)
-        group = MetricGroup(make=lambda resources: _SampleMetric(name, value), infos=[info])
+        group = MetricGroup(
+            make=lambda resources: _SampleMetric(resources, name, value), infos=[info]
+        )
         METRICS.add(name, group, module=value.__module__)
         return value
 
     return decorate
 
 
-class _SampleMetric:
+class _SampleMetric(AlwaysAvailable):
     """A metric made of a function of one sample and its answer."""
 
-    def __init__(self, name: str, value: Value) -> None:
+    def __init__(self, resources: Resources, name: str, value: Value) -> None:
+        super().__init__(resources)
         self.name, self.value = name, value
         self.scorer = f"{value.__module__}.{name}"
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def lacks(self, sample: Sample) -> str | None:
-        return None
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         found = [self.value(s, a) for s, a in zip(samples, answers, strict=True)]

@@ -40,9 +40,9 @@ from rediff_eval.metrics.judged.battles import (
 )
 from rediff_eval.metrics.judged.prompts import CAPARENA, OfficialText, PromptSource
 from rediff_eval.metrics.judged.replies import why_unread
-from rediff_eval.metrics.judged.verdicts import score_verdicts
+from rediff_eval.metrics.judged.verdicts import JudgedMetric, score_verdicts
 from rediff_eval.metrics.preset import OfficialCrashError, Preset
-from rediff_eval.metrics.resources import Resources, with_picture
+from rediff_eval.metrics.resources import with_picture
 
 PROMPT = PromptSource(
     "arena",
@@ -161,7 +161,7 @@ Duel = tuple[str, float, tuple[str, ...]]
     judge=JudgeLoad(calls=1, tokens_in=2100, tokens_out=150, sees_picture=True, both_orders=True),
     prompts=[PROMPT],
 )
-class CapArenaMetric:
+class CapArenaMetric(JudgedMetric):
     """`caparena`, -100 to 100: wins minus losses against the pictures' reference models.
 
     `corrected`: each pair is judged in both orders and its points are their mean; per reference
@@ -171,15 +171,7 @@ class CapArenaMetric:
     pairs a model. `words`: mean length, in pieces between single spaces.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self.resources = resources
-
-    @property
-    def scorer(self) -> str:
-        return self.resources.judged_by("caparena", self.resources.prompt(PROMPT))
-
-    def unavailable(self) -> str | None:
-        return self.resources.no_judge()
+    name = "caparena"
 
     def lacks(self, sample: Sample) -> str | None:
         known = sample.rival and sample.references

@@ -22,14 +22,12 @@ from rediff_eval.metrics.base import (
     JudgeLoad,
     MetricInfo,
     Scored,
-    needs_references,
     register_metric,
 )
 from rediff_eval.metrics.judged.prompts import CAPMAS, OfficialText, PromptSource
 from rediff_eval.metrics.judged.replies import official_text, why_unread
-from rediff_eval.metrics.judged.verdicts import Row, score_verdicts
+from rediff_eval.metrics.judged.verdicts import JudgedMetric, Row, score_verdicts
 from rediff_eval.metrics.preset import OfficialCrashError, Preset
-from rediff_eval.metrics.resources import Resources
 
 PROMPT = PromptSource(
     "clair",
@@ -146,7 +144,7 @@ def ask(
     judge=JudgeLoad(calls=1, tokens_in=500, tokens_out=100),
     prompts=[PROMPT],
 )
-class ClairMetric:
+class ClairMetric(JudgedMetric):
     """`clair`, 0 to 1: how likely the caption describes the picture of its first reference.
 
     `corrected`: scores out of range, unclear ones and several at once do not count as scores.
@@ -154,18 +152,7 @@ class ClairMetric:
     reason is added to the sum but not to the count.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self.resources = resources
-
-    @property
-    def scorer(self) -> str:
-        return self.resources.judged_by("clair", self.resources.prompt(PROMPT))
-
-    def unavailable(self) -> str | None:
-        return self.resources.no_judge()
-
-    def lacks(self, sample: Sample) -> str | None:
-        return needs_references(sample)
+    name = "clair"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         preset, prompt = self.resources.preset, self.resources.prompt(PROMPT)

@@ -27,9 +27,8 @@ from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import JudgeLoad, MetricInfo, Scored, register_metric
 from rediff_eval.metrics.judged.prompts import CAPMAS, OfficialText, PromptSource
 from rediff_eval.metrics.judged.replies import by_number, cut, official_text, why_unread
-from rediff_eval.metrics.judged.verdicts import score_verdicts
+from rediff_eval.metrics.judged.verdicts import JudgedMetric, score_verdicts
 from rediff_eval.metrics.preset import OfficialCrashError, Preset
-from rediff_eval.metrics.resources import Resources
 
 PROMPT = PromptSource(
     "coverage",
@@ -161,7 +160,7 @@ def _compare(answers: Sequence[str], gold: Sequence[str]) -> CoverageVerdict:
     judge=JudgeLoad(calls=1, tokens_in=1350, tokens_out=300),
     prompts=[PROMPT],
 )
-class CoverageMetric:
+class CoverageMetric(JudgedMetric):
     """`coverage`: the share of all questions about the pictures that captions answer rightly.
 
     `corrected`: answers are read by their numbers, and what is not answered is wrong. `official`:
@@ -169,15 +168,7 @@ class CoverageMetric:
     all.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self.resources = resources
-
-    @property
-    def scorer(self) -> str:
-        return self.resources.judged_by("coverage", self.resources.prompt(PROMPT))
-
-    def unavailable(self) -> str | None:
-        return self.resources.no_judge()
+    name = "coverage"
 
     def lacks(self, sample: Sample) -> str | None:
         return None if sample.questions else "needs questions about the picture"

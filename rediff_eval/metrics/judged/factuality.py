@@ -30,14 +30,13 @@ from rediff_eval.metrics.base import (
     JudgeLoad,
     MetricInfo,
     Scored,
-    needs_references,
     register_metric,
 )
 from rediff_eval.metrics.judged.prompts import CAPMAS, OfficialText, PromptSource
 from rediff_eval.metrics.judged.replies import by_number, cut, official_text, why_unread
-from rediff_eval.metrics.judged.verdicts import score_verdicts
+from rediff_eval.metrics.judged.verdicts import JudgedMetric, score_verdicts
 from rediff_eval.metrics.preset import OfficialCrashError, Preset
-from rediff_eval.metrics.resources import Resources, with_picture
+from rediff_eval.metrics.resources import with_picture
 
 DECOMPOSE = PromptSource(
     "decompose",
@@ -240,7 +239,7 @@ def _judgement(
     judge=JudgeLoad(calls=2, tokens_in=2000, tokens_out=400, sees_picture=True),
     prompts=[DECOMPOSE, JUDGE],
 )
-class FactualityMetric:
+class FactualityMetric(JudgedMetric):
     """`factuality`: the share of all propositions of the captions that are true.
 
     Long captions predict more; one that states nothing adds nothing. A caption that states less
@@ -249,19 +248,7 @@ class FactualityMetric:
     once. `official`: as the authors read replies.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self.resources = resources
-
-    @property
-    def scorer(self) -> str:
-        prompts = (self.resources.prompt(source) for source in (DECOMPOSE, JUDGE))
-        return self.resources.judged_by("factuality", *prompts)
-
-    def unavailable(self) -> str | None:
-        return self.resources.no_judge()
-
-    def lacks(self, sample: Sample) -> str | None:
-        return needs_references(sample)
+    name = "factuality"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         verdicts = self.resources.judge_all(

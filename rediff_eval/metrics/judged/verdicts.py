@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from rediff.llm_client.conversation import Failed
 from rediff_eval.benchmarks.sample import Sample
-from rediff_eval.metrics.base import WORST, Aggregate, Scored, Scores, ratio_of_sums
+from rediff_eval.metrics.base import (
+    METRICS,
+    WORST,
+    Aggregate,
+    Scored,
+    Scores,
+    needs_references,
+    ratio_of_sums,
+)
+
+if TYPE_CHECKING:
+    from rediff_eval.metrics.resources import Resources
 
 Verdict = TypeVar("Verdict")
 Row = Sequence[float]
+
+
+class JudgedMetric:
+    """What judged metrics share: they need a judge, and by default a reference.
+
+    `name`: what the metric is registered as; its prompts are those of its registration.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+
+    @property
+    def scorer(self) -> str:
+        prompts = map(self.resources.prompt, METRICS[self.name].prompts)
+        return self.resources.judged_by(self.name, *prompts)
+
+    def unavailable(self) -> str | None:
+        return self.resources.no_judge()
+
+    def lacks(self, sample: Sample) -> str | None:
+        return needs_references(sample)
 
 
 def score_verdicts(
