@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Prediction, predict
-from rediff.decoding.rules import LinearSchedule, Revise, Stop, Unmask
+from rediff.decoding.rules import Rules
 from rediff.decoding.trace import Step, Trace, row_trace
 
 OnStep = Callable[[Step], None]
@@ -30,23 +30,6 @@ class Denoiser(Protocol):
         ...
 
 
-class Rules(Protocol):
-    """The rules of a sampler; see `RuleSampler`."""
-
-    @property
-    def schedule(self) -> LinearSchedule: ...
-    @property
-    def unmask(self) -> Unmask: ...
-    @property
-    def revise(self) -> Revise: ...
-    @property
-    def stop(self) -> Stop: ...
-    @property
-    def block_length(self) -> int | None: ...
-    @property
-    def majority_eos(self) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """The end of decoding.
@@ -63,74 +46,66 @@ class Decoded:
 
 @torch.inference_mode()
 def decode_by_rules(
-    sampler: Rules,
-    denoiser: Denoiser,
-    canvas: Canvas,
-    steps: int,
-    *,
-    trace: bool = False,
-    on_step: OnStep | None = None,
+    rules: Rules, denoiser: Denoiser, canvas: Canvas, steps: int, recorder: Recorder
 ) -> Decoded:
-    """Runs the rules of a sampler.
+    """Runs the rules of a rules.
 
     Args:
-        sampler: its rules.
+        rules: of the rules.
         denoiser: gives logits for the canvas.
         canvas: blank, or partly prefilled.
         steps: denoising steps at most.
-        trace: whether to record every step.
-        on_step: called after every step.
+        recorder: is given every step.
 
     Raises:
         ValueError: if steps and blocks do not divide.
     """
     length = canvas.tokens.size(1)
-    width = sampler.block_length or length
+    width = rules.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
     nfe = torch.zeros(canvas.tokens.size(0), dtype=torch.long)
-    recorder = Recorder(trace, on_step)
     for start in range(0, blocks * width, width):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
         window[start : start + width] = True
         open_ = open_positions(canvas, window)
-        canvas = replace(canvas, done=sampler.stop(open_, visible_positions(canvas, window)))
+        canvas = replace(canvas, done=rules.stop(open_, visible_positions(canvas, window)))
         masks = open_.sum(dim=1)
-        quotas = sampler.schedule.quotas(masks, steps_per_block)
+        quotas = rules.schedule.quotas(masks, steps_per_block)
         for step in range(steps_per_block):
             active = (~canvas.done).nonzero()[:, 0]
             if len(active) == 0:
                 break
             logits = denoiser(canvas.tokens[active], active)
-            prediction = predict(logits, canvas.ids, majority_eos=sampler.majority_eos)
+            prediction = predict(logits, canvas.ids, majority_eos=rules.majority_eos)
             nfe[active.cpu()] += denoiser.passes
             before = canvas
-            last = step >= sampler.schedule.unmask_steps(steps_per_block) - 1
+            last = step >= rules.schedule.unmask_steps(steps_per_block) - 1
             quota = torch.full_like(masks, length) if last else quotas[:, step]
             canvas = _advance(
-                sampler, canvas, active, prediction, window, quota[active], step, steps_per_block
+                rules, canvas, active, prediction, window, quota[active], step, steps_per_block
             )
             recorder(before, canvas, active, prediction)
     return Decoded(canvas.responses(), nfe.tolist(), recorder.traces(len(nfe)), canvas)
 
 
 def _advance(
-    sampler: Rules, canvas: Canvas, active: Tensor, prediction: Prediction, window: Tensor,
+    rules: Rules, canvas: Canvas, active: Tensor, prediction: Prediction, window: Tensor,
     quota: Tensor, step: int, steps: int,
 ) -> Canvas:  # fmt: skip
     """The canvas after one step on the active rows [b]."""
     rows = Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
     eos = rows.ids.eos
-    unmask = sampler.unmask(prediction, open_positions(rows, window), quota, eos)
+    unmask = rules.unmask(prediction, open_positions(rows, window), quota, eos)
     visible = visible_positions(rows, window)
     if step == steps - 1:
         visible &= rows.tokens != eos
-    revise = sampler.revise(prediction, visible, step, steps)
+    revise = rules.revise(prediction, visible, step, steps)
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
     changed = tokens != rows.tokens
     rows = replace(rows, tokens=tokens, masked=rows.masked & ~unmask)
-    if step < sampler.revise.first_step(steps):
+    if step < rules.revise.first_step(steps):
         changed = changed | visible_positions(rows, window)
-    done = sampler.stop(open_positions(rows, window), changed)
+    done = rules.stop(open_positions(rows, window), changed)
     return Canvas(
         canvas.tokens.index_copy(0, active, rows.tokens),
         canvas.masked.index_copy(0, active, rows.masked),

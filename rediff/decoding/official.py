@@ -21,64 +21,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Prediction, SpecialIds, check_finite
-from rediff.decoding.loop import Decoded, Denoiser, OnStep, Recorder, split_steps
+from rediff.decoding.loop import Decoded, Denoiser, Recorder, split_steps
+from rediff.decoding.official_options import OfficialOptions
 from rediff.decoding.rules import LinearSchedule
 
 POSITIONS = 16
 """Positions whose float64 probabilities are computed together."""
 
 
-class OfficialOptions(Protocol):
-    """The options of the authors' `generate`; see `OfficialSampler`."""
-
-    @property
-    def revise(self) -> bool: ...
-    @property
-    def revise_topk(self) -> float: ...
-    @property
-    def revise_start(self) -> float: ...
-    @property
-    def block_length(self) -> int | None: ...
-    @property
-    def stop(self) -> bool: ...
-
-
 @torch.inference_mode()
 def decode_official(
-    sampler: OfficialOptions,
-    denoiser: Denoiser,
-    canvas: Canvas,
-    steps: int,
-    *,
-    trace: bool = False,
-    on_step: OnStep | None = None,
+    options: OfficialOptions, denoiser: Denoiser, canvas: Canvas, steps: int, recorder: Recorder
 ) -> Decoded:
     """Runs the authors' loop, with its quirks.
 
     Args:
-        sampler: the options of the authors' `generate`.
+        options: of the authors' `generate`.
         denoiser: gives logits for the canvas.
         canvas: blank, or partly prefilled.
         steps: denoising steps at most.
-        trace: whether to record every step.
-        on_step: called after every step.
+        recorder: is given every step.
 
     Raises:
         ValueError: if steps and blocks do not divide.
     """
     rows, length = canvas.tokens.shape
-    width = sampler.block_length or length
+    width = options.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
     eos = torch.full((rows,), length, device=canvas.tokens.device)
     nfe = torch.zeros(rows, dtype=torch.long)
-    recorder = Recorder(trace, on_step)
     for start in range(0, blocks * width, width):
         block = _Block(start, start + width, steps_per_block)
         inside = block.positions(canvas)
@@ -88,7 +65,7 @@ def decode_official(
             active = (~_finished(canvas, eos, inside, start)).nonzero()[:, 0]
             if len(active) == 0:
                 break
-            banned_at = None if sampler.revise else canvas.masked[active]
+            banned_at = None if options.revise else canvas.masked[active]
             logits = denoiser(canvas.tokens[active], active)
             prediction = _predict(logits, canvas.ids, banned_at)
             nfe[active.cpu()] += denoiser.passes
@@ -96,8 +73,8 @@ def decode_official(
             plan = _Plan(
                 block, step, quotas[active, step], eos[active], denoiser.prompt_lengths[active]
             )
-            canvas = _advance(sampler, canvas, active, prediction, plan)
-            if sampler.stop:
+            canvas = _advance(options, canvas, active, prediction, plan)
+            if options.stop:
                 eos = torch.minimum(eos, canvas.eos_position())
             recorder(before, canvas, active, prediction)
     ends = eos.tolist()
@@ -132,7 +109,7 @@ class _Plan:
 
 
 def _advance(
-    sampler: OfficialOptions, canvas: Canvas, active: Tensor, prediction: Prediction, plan: _Plan
+    options: OfficialOptions, canvas: Canvas, active: Tensor, prediction: Prediction, plan: _Plan
 ) -> Canvas:
     """The canvas after one step on the active rows [b]."""
     tokens, masked = canvas.tokens[active], canvas.masked[active]
@@ -141,10 +118,10 @@ def _advance(
     allowed = torch.arange(length, device=tokens.device) < limit
     confidence, prompts = prediction.confidence, plan.prompt_lengths
     chosen = _topk(confidence, masked & allowed, plan.quota, prompts)
-    if sampler.revise and plan.step >= block.steps - math.ceil(block.steps * sampler.revise_start):
+    if options.revise and plan.step >= block.steps - math.ceil(block.steps * options.revise_start):
         visible = ~masked & block.positions(canvas)
-        if sampler.revise_topk:
-            quota = (visible.sum(dim=1) * sampler.revise_topk).long()
+        if options.revise_topk:
+            quota = (visible.sum(dim=1) * options.revise_topk).long()
             visible = _topk(confidence, visible & allowed, quota, prompts)
         chosen |= visible
     tokens = torch.where(chosen, prediction.token, tokens)

@@ -8,7 +8,7 @@ imported where a rule is applied, so that listing samplers takes no second.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -223,6 +223,26 @@ class Converged:
 
     def __call__(self, open_: Tensor, changed: Tensor) -> Tensor:
         return ~(open_ | changed).any(dim=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """One rule of each kind, and the blocks that they run in.
+
+    `block_length`: None decodes the whole canvas at once. Otherwise blocks of that many positions
+    are decoded from left to right, the steps are split evenly between them, and only tokens of
+    the current block are revised. `majority_eos`: see `predict`.
+    """
+
+    schedule: LinearSchedule = field(default_factory=LinearSchedule)
+    unmask: Unmask = field(default_factory=MostConfident)
+    revise: Revise = field(default_factory=KeepVisible)
+    stop: Stop = field(default_factory=Filled)
+    block_length: int | None = None
+    majority_eos: bool = True
+
+    def __post_init__(self) -> None:
+        check_length("block_length", self.block_length)
 
 
 def check_share(name: str, value: float) -> None:
