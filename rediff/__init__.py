@@ -11,8 +11,9 @@ What is listed here is imported when it is first used, so that `import rediff` t
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rediff.io.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rediff.captioners.base import (
@@ -44,12 +45,4 @@ _MODULES = {
     "scene": "scenes.example",
 }  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'rediff' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"rediff.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -5,8 +5,9 @@ What is listed here is imported when it is first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rediff.io.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rediff_eval.benchmarks.sample import Sample
@@ -20,12 +21,4 @@ _MODULES = {
     "register_metric": "metrics.base", "register_sample_metric": "metrics.base",
 }  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'rediff_eval' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"rediff_eval.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from programs import numbers
+from programs import numbers, program
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -29,7 +29,7 @@ class Outside:
         return done.stdout
 
     def rediff_eval(self, *arguments: str) -> str:
-        return self.python("-m", "rediff_eval", *arguments)
+        return program(*arguments, cwd=self.folder, PYTHONPATH=self.environment["PYTHONPATH"])
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from rediff_eval.metrics.base import METRICS
 
 PUBLIC = (
     "rediff", "rediff.loaded", "rediff.plugins", "rediff.scenes.example", "rediff.captioners.base",
-    "rediff.captioners.sources", "rediff.decoding.canvas", "rediff.decoding.loop",
+    "rediff.captioners.sources", "rediff.decoding.canvas", "rediff.decoding.loop", "rediff.io.lazy",
     "rediff.decoding.registry", "rediff.decoding.rules", "rediff.decoding.sampler",
     "rediff.decoding.trace", "rediff.training.losses", "rediff.training.corruption",
     "rediff.training.objectives", "rediff.training.self_correction", "rediff_eval",
