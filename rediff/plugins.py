@@ -138,7 +138,12 @@ class Registry(Generic[Value], Mapping[str, Value]):
         return entries[name].value
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of that name, or `default`."""
+        """The value of that name, without an error for an unknown one.
+
+        Args:
+            name: as registered.
+            default: what an unknown name gives.
+        """
         entry = self.loaded().get(name)
         return default if entry is None else entry.value
 

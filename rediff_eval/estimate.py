@@ -47,8 +47,13 @@ def plan(
 ) -> list[PlannedCondition]:
     """What each condition of a run takes. Writes nothing, and asks no server for a caption.
 
-    Raises what `evaluate` raises for bad names and data, and ValueError for a broken file of
-    prices.
+    Args:
+        evaluation: the run.
+        samples: its data.
+        prices: a file of prices instead of ours.
+
+    Raises:
+        ValueError: as `evaluate` does for bad names and data, and for a broken file of prices.
     """
     table = load_prices(prices or PRICES)
     calls, each = judge_cost(evaluation, samples, table)

@@ -129,7 +129,16 @@ def find(text: str, edit: TextEdit, *, first: bool = False) -> tuple[int, int]:
 
 
 def amend(answer: str, edits: Sequence[TextEdit], *, first: bool = False) -> str:
-    """The answer with all edits made, as text. Raises AlignmentError as `find`."""
+    """The answer with all edits made, as text.
+
+    Args:
+        answer: the text as it was written.
+        edits: what is wrong in it and what stands there instead.
+        first: of several places that an edit fits, take the first.
+
+    Raises:
+        AlignmentError: as `find` does, where an edit fits nowhere or in several places.
+    """
     places = {find(answer, edit, first=first): edit.right for edit in edits}
     for (start, end), right in sorted(places.items(), reverse=True):
         answer = answer[:start] + right + answer[end:]

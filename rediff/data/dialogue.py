@@ -23,7 +23,15 @@ def turns_of(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
 
 
 def chat_messages(dialogue: Dialogue, picture: Mapping[str, Any]) -> list[Any]:
-    """The turns in OpenAI's chat form, the part `picture` in front of the first question."""
+    """The turns in OpenAI's chat form.
+
+    Args:
+        dialogue: questions and answers in turn.
+        picture: the part of a message that shows the picture, put in front of the first question.
+
+    Returns:
+        One message per turn, its content a list of parts.
+    """
     messages: list[Any] = [
         {"role": role, "content": [{"type": "text", "text": text}]}
         for role, text in turns_of(dialogue)

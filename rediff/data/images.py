@@ -46,7 +46,15 @@ def open_image(path: Path) -> Image.Image:
 
 
 def open_bytes(content: bytes, name: str) -> Image.Image:
-    """The same from a file's bytes; errors call it by `name`."""
+    """The same from a file's bytes.
+
+    Args:
+        content: the bytes.
+        name: what errors call the file.
+
+    Raises:
+        ValueError: as `open_image` does.
+    """
     return _open(io.BytesIO(content), name)
 
 
@@ -123,9 +131,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def data_url(image: Image.Image, original: bytes | None = None) -> str:
-    """A picture as a data URL: of the `original` bytes that it was opened from, where servers see
-    in them what is seen in it, else of a PNG; of a JPEG where the original was compressed with
-    losses, too, or the turned photograph would be ten times its size."""
+    """A picture as a data URL, as servers take it.
+
+    Args:
+        image: the picture, turned upright and in a mode that can be shown.
+        original: the bytes that it was opened from. They are sent as they are where servers see in
+            them what is seen in `image`; else the picture is sent as PNG, or as JPEG where the
+            original was compressed with losses, too: a turned photograph would be ten times its
+            size.
+
+    Returns:
+        `data:image/...;base64,...`.
+    """
     form = None if original is None else _form(original)
     if form is not None and form.faithful:
         assert original is not None

@@ -132,7 +132,16 @@ def mix(
 ) -> Iterator[Stored]:
     """All sources in one stream, each spread evenly over it, in an order that is always the same.
 
-    `tallies`: by source, filled while the stream is read.
+    Args:
+        mixture: the sources and how much of each.
+        tokenizer: counts the tokens of an answer.
+        tallies: by source; filled while the stream is read.
+
+    Returns:
+        The records that can be used, one after another.
+
+    Raises:
+        ValueError: naming file and line, as `usable` does.
     """
     tallies = tallies or {name: Tally() for name in mixture.sources}
     sizes = {
@@ -152,8 +161,18 @@ def mix(
 
 
 def tokenizer_folder(mixture: Mixture, path: Path) -> Path:
-    """The folder of a mixture's tokenizer, which starts from that of its file `path` or is of a
-    hub. Raises as `fetch`."""
+    """The folder of a mixture's tokenizer.
+
+    Args:
+        mixture: names the tokenizer, a folder or a hub model.
+        path: the mixture's own file, from whose folder a relative name starts.
+
+    Returns:
+        An existing folder, downloaded where need be.
+
+    Raises:
+        FileNotFoundError: as `fetch` does.
+    """
     own = Path(mixture.tokenizer)
     folder = own if own.is_dir() else path.parent / own
     return folder if folder.is_dir() else fetch(mixture.tokenizer)

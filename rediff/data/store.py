@@ -63,9 +63,17 @@ class RecordStore(Sequence[Stored]):
 
 
 def write_store(folder: Path, records: Iterable[Stored]) -> int:
-    """Writes records to `folder`, whole or not at all; how many there are.
+    """Writes records to a folder, whole or not at all.
 
-    Raises ValueError if there are none.
+    Args:
+        folder: must exist.
+        records: with their source and their sizes in tokens.
+
+    Returns:
+        How many records there are.
+
+    Raises:
+        ValueError: if there are none.
     """
     partial, starts = folder / f"{RECORDS}.partial", [0]
     with partial.open("wb") as file:

@@ -125,7 +125,18 @@ class Option:
         return PARSERS[self.type](text)
 
     def set(self, sampler: Any, value: Any) -> Any:
-        """The sampler with another value. Raises ValueError if it is refused."""
+        """The sampler with another value of this option.
+
+        Args:
+            sampler: a frozen dataclass that has the option; it stays as it is.
+            value: the new value, of the option's type.
+
+        Returns:
+            A copy of the sampler, its rule replaced where the option is one of a rule.
+
+        Raises:
+            ValueError: if the sampler or its rule refuses the value.
+        """
         try:
             if not self.rule:
                 return replace(sampler, **{self.field: value})

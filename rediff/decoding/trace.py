@@ -64,7 +64,15 @@ class Trace:
 
 
 def row_trace(steps: Sequence[Step], row: int) -> Trace:
-    """The trace of one row: the steps in which it was active."""
+    """The trace of one row: the steps in which it was active.
+
+    Args:
+        steps: of the whole batch, tensors [B, R].
+        row: the number of the row in the batch.
+
+    Returns:
+        The row's trace, tensors [S, R] over its own S steps.
+    """
     active = [step for step in steps if step.active[row]]
 
     def over_steps(name: str) -> Tensor:

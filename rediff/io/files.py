@@ -11,7 +11,15 @@ from typing import IO
 
 
 def replace(path: Path, content: str | bytes) -> None:
-    """Replaces a file; a crash leaves the old one or the new one. On disk when it returns."""
+    """Replaces a file; a crash leaves the old one or the new one. On disk when it returns.
+
+    Args:
+        path: the file, in a folder that exists.
+        content: all of it; text is written as UTF-8.
+
+    Raises:
+        OSError: where it cannot be written, a full disk among the reasons; the old file stays.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     data = content.encode() if isinstance(content, str) else content
     try:

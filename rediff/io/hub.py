@@ -17,8 +17,12 @@ def is_hub_id(text: str) -> bool:
 def fetch(text: str, *, code: bool = False) -> Path:
     """The local folder of a hub model, downloaded unless it is in the cache.
 
-    `text`: OWNER/NAME@REVISION, the newest revision where none is given. `code`: its Python files
-    too. Raises FileNotFoundError that says what to do if it cannot be fetched.
+    Args:
+        text: OWNER/NAME@REVISION, the newest revision where none is given.
+        code: fetch its Python files, too.
+
+    Raises:
+        FileNotFoundError: that says what to do if it cannot be fetched.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

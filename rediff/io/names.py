@@ -23,8 +23,13 @@ def whole_text(text: str) -> str:
 def id_text(value: object, where: str) -> str:
     """An id as text: text stays as it is, whole numbers are written out.
 
-    Raises ValueError naming `where` for anything else, a number with a fraction too, because
-    its original spelling is not known.
+    Args:
+        value: as it was read.
+        where: file and line, for the message.
+
+    Raises:
+        ValueError: naming `where` for anything else; for a number with a fraction, too, because its
+            original spelling is not known.
     """
     if isinstance(value, str) and value:
         return value

@@ -17,10 +17,18 @@ TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def load_yaml(path: Path, kind: type[Form]) -> Form:
-    """A YAML file as `kind`, which pydantic can check.
+    """A YAML file in a form that pydantic checks.
 
-    Raises ValueError naming the file: for broken YAML, an unknown key (the nearest right one is
-    suggested), or a wrong value.
+    Args:
+        path: the file.
+        kind: a pydantic model or dataclass.
+
+    Returns:
+        An instance of `kind`.
+
+    Raises:
+        ValueError: naming the file: for broken YAML, an unknown key (the nearest right one is
+            suggested), or a wrong value.
     """
     return check_form(path, read_yaml(path), kind)
 

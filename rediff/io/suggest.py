@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
-    """A ValueError for a name that is not among `known`, suggesting the nearest one."""
+    """The error for an unknown name, which suggests the nearest right one. To be raised.
+
+    Args:
+        kind: what the name should name, as "metric".
+        name: what was given.
+        known: all right names.
+    """
     names = list(known)
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
@@ -21,7 +27,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
 def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
     """One clause about the first error that pydantic found, unknown keys first.
 
-    `keys`: right keys, of which the nearest is suggested for an unknown one.
+    Args:
+        error: all that pydantic found.
+        keys: right keys, of which the nearest is suggested for an unknown one.
     """
     problems = error.errors()
     strange = [problem for problem in problems if problem["type"] == "extra_forbidden"]

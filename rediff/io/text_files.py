@@ -57,10 +57,14 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """A JSON value; halves of characters become U+FFFD.
+    """A JSON value; halves of characters become U+FFFD, numbers that are not finite None.
 
-    Numbers that are not finite become None. Raises ValueError naming `where` if it is not JSON or
-    holds a key twice in one object.
+    Args:
+        text: of the value.
+        where: file and line, for the message.
+
+    Raises:
+        ValueError: naming `where` if it is not JSON or holds a key twice in one object.
     """
     try:
         return _whole(

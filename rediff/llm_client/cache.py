@@ -24,7 +24,16 @@ from rediff.llm_client.server import ServerSpec
 
 
 def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:
-    """The request as OpenAI's chat protocol has it."""
+    """The request as OpenAI's chat protocol has it.
+
+    Args:
+        spec: the server, which says what model answers, how long a reply may be, and whether the
+            model thinks first.
+        request: the messages and how to answer them.
+
+    Returns:
+        The JSON body; what the cache's key is made of.
+    """
     body: dict[str, Any] = {
         "model": spec.model,
         "messages": list(request.messages),

@@ -116,10 +116,14 @@ class Caller:
 
 
 def open_client(spec: ServerSpec, *, retries: int = 0) -> openai.OpenAI:
-    """The client of a server, of which a call is tried again `retries` times by itself.
+    """The client of a server. One on this machine gets no proxy between.
 
-    A server on this machine gets no proxy between. Raises ValueError if a key is wanted and none is
-    set.
+    Args:
+        spec: the server and its limits.
+        retries: how often the client itself tries a call again.
+
+    Raises:
+        ValueError: if a key is wanted and none is set.
     """
     key = os.environ.get(spec.key_env)
     if not key and (spec.url is None or spec.key_env != KEY):

@@ -87,8 +87,13 @@ Conversation = Generator[Request, Reply, Outcome | Failed]
 
 
 def why_unread(reply: Reply, who: str, expected: str) -> Failed:
-    """The failure of a last reply that could not be used. `who` gave it; `expected`: what it should
-    have held."""
+    """The failure of a last reply that could not be used.
+
+    Args:
+        reply: what came.
+        who: gave it, as "the judge".
+        expected: what the reply lacks, as "no score that is clear".
+    """
     if reply.error is not None:
         return Failed(reply.error, unanswered=True, rejected=reply.rejected)
     if reply.refused:
@@ -125,7 +130,12 @@ def text(content: str) -> Mapping[str, Any]:
 
 
 def picture(url: str, detail: str | None = None) -> Mapping[str, Any]:
-    """A picture by its data URL."""
+    """The part of a message that shows a picture.
+
+    Args:
+        url: the picture as a data URL.
+        detail: how closely the server is to look, in OpenAI's words; None leaves it to the server.
+    """
     return {
         "type": "image_url",
         "image_url": {"url": url, **({"detail": detail} if detail else {})},

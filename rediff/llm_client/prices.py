@@ -24,7 +24,16 @@ class Price(BaseModel):
     output: float
 
     def dollars(self, tokens_in: int, tokens_out: int, *, batch: bool = False) -> float:
-        """What so many tokens cost."""
+        """What so many tokens cost.
+
+        Args:
+            tokens_in: tokens that are read.
+            tokens_out: tokens that are written, reasoning included.
+            batch: whether they were asked for by the batch interface, at half the price.
+
+        Returns:
+            US dollars.
+        """
         full = (tokens_in * self.input + tokens_out * self.output) / 1e6
         return full * BATCH if batch else full
 
@@ -32,7 +41,17 @@ class Price(BaseModel):
 def dollars(
     price: Price | None, tokens_in: int, tokens_out: int, *, batch: bool = False
 ) -> float | None:
-    """The same where the price may not be known; then None."""
+    """The same where the price may not be known.
+
+    Args:
+        price: of the model, or None.
+        tokens_in: tokens that are read.
+        tokens_out: tokens that are written, reasoning included.
+        batch: whether they were asked for by the batch interface.
+
+    Returns:
+        US dollars, or None without a price.
+    """
     return None if price is None else price.dollars(tokens_in, tokens_out, batch=batch)
 
 

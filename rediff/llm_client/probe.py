@@ -22,10 +22,20 @@ UNFINISHED = "could not finish the message"
 def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> Dialect:
     """Asks a server for one word, so that a mistake is known before anything is spent.
 
-    `who` is asked, for messages. A rate limit is not a mistake, nor is a model that thought longer
-    than it was let. Returns what the server does not take, as far as that was learnt. Raises
-    ValueError, as `open_client` too, if the server cannot be reached, knows no such model or key,
-    or takes no such request.
+    A rate limit is not a mistake, nor is a model that thought longer than it was let.
+
+    Args:
+        spec: the server.
+        who: is asked, for messages, as "the judge".
+        with_picture: show a picture, where pictures will be shown.
+
+    Returns:
+        What the server does not take, as far as that was learnt.
+
+    Raises:
+        ValueError: as `open_client` does, and if the server cannot be reached, knows no such
+            model or
+            key, or takes no such request.
     """
     shown = (picture(data_url(Image.new("RGB", (64, 64), "red"))),) if with_picture else ()
     request = Request(

@@ -22,7 +22,16 @@ class Prompt:
 
 
 def fill(template: str, **values: str) -> str:
-    """The template with each `{name}` replaced at once: braces in a value stay as they are."""
+    """The template with each `{name}` replaced at once: braces in a value stay as they are.
+
+    Args:
+        template: the text with its names in braces; braces around other words stay.
+        **values: by name.
+
+    Examples:
+        >>> fill("{a} and {b}", a="{b}", b="two")
+        '{b} and two'
+    """
     parts = template.split("{")
     filled = [parts[0]]
     for part in parts[1:]:

@@ -118,7 +118,12 @@ def tiles_of(size: tuple[int, int], config: LlavaOnevisionConfig) -> int:
 
 
 def image_tokens(size: tuple[int, int], config: LlavaOnevisionConfig) -> int:
-    """Tokens that a picture of `size` (width, height) takes in the prompt."""
+    """Tokens that a picture takes in the prompt.
+
+    Args:
+        size: width and height in pixels.
+        config: names the grids, the tiles' side and the patches'.
+    """
     thumbnail = _patches(config) ** 2
     if tile_grid(size, config) == (0, 0):
         return thumbnail + 1

@@ -36,7 +36,15 @@ class PromptEmbeddings:
 def image_features(
     model: LlavaOnevisionForConditionalGeneration, images: ImageBatch
 ) -> list[Tensor]:
-    """The image tokens [L, D] of each picture."""
+    """The image tokens of each picture, as the text model takes them.
+
+    Args:
+        model: gives the vision tower, the projector and the newline embedding.
+        images: the tiles of B pictures, [tiles, 3, height, width].
+
+    Returns:
+        B tensors [L, D] of the model's dtype, L as `image_tokens` counts them.
+    """
     config, inner = model.config, model.model
     tiles = images.tiles.to(model.device, model.dtype)
     hidden = inner.vision_tower(tiles, output_hidden_states=True).hidden_states

@@ -21,6 +21,10 @@ def load_processor(folder: Path, *, trust_remote_code: bool = False) -> Processo
 
     A processor that also takes video asks for torchvision. Captions need no video, so where
     torchvision is missing the processor is put together of what pictures and text need.
+
+    Args:
+        folder: with the files of the model's processor.
+        trust_remote_code: run Python files of the folder.
     """
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     kind: Any = PROCESSOR_MAPPING.get(type(config), None)

@@ -17,9 +17,12 @@ from rediff.scenes.world import (
 
 
 def corrupt_scene(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
-    """The scene with each shape, colour, size, texture and place wrong with probability `rate`.
+    """The scene with some of its qualities wrong; no shape and no grid square is taken twice.
 
-    It stays a scene: no shape and no grid square is taken twice.
+    Args:
+        scene: stays as it is.
+        rate: the probability that a shape, colour, size, texture or place is wrong, each apart.
+        rng: draws which, and what stands there instead.
     """
     things = list(scene.things)
     for number in range(len(things)):

@@ -43,10 +43,20 @@ def iterate_scenes(split: str, *, seed: int = 0) -> Iterator[Scene]:
 
 
 def scene_rows(split: str, count: int, *, captions: int = 1, seed: int = 0) -> list[dict[str, Any]]:
-    """The first `count` scenes of a split, each with `id`, `image`, `captions` and `scene` (JSON).
+    """The first scenes of a split, as plain rows.
 
-    Each row has `captions` different paraphrases of the truth, drawn by a generator of its own, so
-    that a row is the same whatever the count. Raises ValueError for an unknown split.
+    Args:
+        split: `train`, `validation` or `test`.
+        count: how many scenes.
+        captions: how many different paraphrases of the truth each row has, drawn by a generator of
+            its own, so that a row is the same whatever the count.
+        seed: fixes the order of the scenes.
+
+    Returns:
+        Rows with `id`, `image`, `captions` and `scene` (JSON).
+
+    Raises:
+        ValueError: for an unknown split.
     """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -57,7 +67,17 @@ def scene_rows(split: str, count: int, *, captions: int = 1, seed: int = 0) -> l
 
 
 def load_scenes(split: str, count: int, *, captions: int = 1, seed: int = 0) -> datasets.Dataset:
-    """The same as a `datasets` data set, pictures as PNG. Raises as `scene_rows`."""
+    """The same as a `datasets` data set, pictures as PNG.
+
+    Args:
+        split: `train`, `validation` or `test`.
+        count: how many scenes.
+        captions: how many paraphrases each row has.
+        seed: fixes the order of the scenes.
+
+    Raises:
+        ValueError: as `scene_rows` does.
+    """
     from datasets import Dataset, Features, Image, List, Value
 
     features = Features(

@@ -59,6 +59,11 @@ def write_dialogue(scene: Scene, family: str, rng: np.random.Generator) -> tuple
     """Questions and true answers in turn, one of each or, of the family "dialogue", two.
 
     An answer of more than `MAX_ANSWER` words is drawn again.
+
+    Args:
+        scene: what is asked about.
+        family: one of `FAMILIES`.
+        rng: draws question, answer and wording.
     """
     kinds = FAMILIES[family]
     if family != "dialogue":

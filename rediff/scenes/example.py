@@ -31,10 +31,14 @@ class ExampleScene:
 
 
 def scene(number: int = 0, *, split: str = "test") -> ExampleScene:
-    """The scene of that number in a split (`train`, `validation` or `test`).
+    """One procedural scene, for a first try.
 
-    Raises ValueError for an unknown split, or a number outside 0 to 9,999: scenes are drawn one
-    after another.
+    Args:
+        number: from 0 to 9,999; scenes are drawn one after another.
+        split: `train`, `validation` or `test`.
+
+    Raises:
+        ValueError: for an unknown split, or a number outside.
 
     Examples:
         >>> scene(3).image.size, len(scene(3).scene.things)

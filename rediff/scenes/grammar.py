@@ -133,6 +133,10 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> str:
     An opening, then in random order a sentence for each thing and up to two true relations (one
     fewer where there are four things), and half the time a closing. Captions of another length
     are drawn again.
+
+    Args:
+        scene: what is described.
+        rng: draws the plan and the wording.
     """
     relations = sorted(scene.pairwise())
     things: list[tuple[str, Meaning]] = [("thing", thing_meaning(thing)) for thing in scene.things]

@@ -59,7 +59,12 @@ def read_caption(text: str) -> Graph:
 
 
 def fluency(text: str, known: Callable[[str], Sentence | None] = recognise) -> float:
-    """Share of the sentences that the grammar accepts, in [0, 1]; 0 for an empty text."""
+    """Share of the sentences that the grammar accepts, in [0, 1].
+
+    Args:
+        text: a caption; of an empty one the share is 0.
+        known: reads one sentence, or says None.
+    """
     sentences = split_sentences(text)
     return sum(known(s) is not None for s in sentences) / len(sentences) if sentences else 0.0
 

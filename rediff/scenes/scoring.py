@@ -15,7 +15,15 @@ REPEATED = 4
 
 
 def score_caption(text: str, scene: Scene) -> dict[str, float]:
-    """All scene-graph metrics of one caption."""
+    """All scene-graph metrics of one caption.
+
+    Args:
+        text: the caption.
+        scene: the truth.
+
+    Returns:
+        Each metric by its name, in [0, 1].
+    """
     stated, truth = read_caption(text), scene.graph()
     true_relations = stated.relations & (truth.relations | scene.pairwise())
     parts = {

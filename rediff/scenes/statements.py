@@ -76,9 +76,14 @@ def _statements(graph: Graph) -> Iterator[str]:
 
 
 def holds(statement: str, scene: Scene) -> bool:
-    """Whether a sentence of `statements` is true of a scene.
+    """Whether a sentence is true of a scene.
 
-    Raises ValueError for any other sentence.
+    Args:
+        statement: one of the sentences that `statements` writes.
+        scene: the truth.
+
+    Raises:
+        ValueError: for any other sentence.
     """
     truth = scene.graph()
     if match := _EXISTS.fullmatch(statement):

@@ -90,7 +90,13 @@ def expand(lines: Iterable[str], meaning: Meaning) -> list[Form]:
 
 
 def write_sentence(lines: Words, meaning: Meaning, rng: np.random.Generator) -> list[str]:
-    """One random sentence of some forms, as words."""
+    """One random sentence, as words.
+
+    Args:
+        lines: the forms to choose from.
+        meaning: what fills the slots of a form.
+        rng: draws form and wording.
+    """
     return spell(tuple(_slots(pick(lines, rng), meaning)), rng)
 
 

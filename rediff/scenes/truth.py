@@ -14,8 +14,14 @@ from rediff.scenes.world import Scene
 def true_texts(scene: Scene, said: Sequence[str]) -> TextSpace:
     """The true answers to what a dialogue ends with.
 
-    `said`: questions and answers in turn, a question first and last. What is not a question of ours
-    asks for a caption, as "describe the image" does.
+    Args:
+        scene: the truth.
+        said: questions and answers in turn, a question first and last. What is not a question
+            of ours
+            asks for a caption, as "describe the image" does.
+
+    Returns:
+        All true texts, in a form that can be searched for the nearest one.
     """
     question = read_question(said)
     return caption_outline(scene) if question is None else answer(scene, question)

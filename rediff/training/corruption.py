@@ -117,7 +117,14 @@ def _suffixes(target: Tensor, share: float) -> Tensor:
 
 
 def after_eos(target: Tensor, eos_id: int) -> Tensor:
-    """Positions after each row's first eos token; bool [B, R].
+    """Positions after each row's first eos token.
+
+    Args:
+        target: token ids [B, R].
+        eos_id: ends a response.
+
+    Returns:
+        Bool [B, R].
 
     Examples:
         >>> after_eos(torch.tensor([[5, 1, 1]]), eos_id=1).tolist()

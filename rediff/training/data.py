@@ -62,6 +62,14 @@ SECTIONS = Registry[type[Section]]("section of a recipe", TRAINING)
 
 
 def fact_vocabulary(names: Sequence[str], checkpoint: Checkpoint) -> FactVocabulary | None:
-    """The facts of the first of some data that has any; None for public data alone."""
+    """The facts of the first of some data that has any.
+
+    Args:
+        names: of the data that a stage learns from.
+        checkpoint: whose tokens spell the facts.
+
+    Returns:
+        None for public data alone.
+    """
     made = [name for name in names if name in DATA]
     return DATA[made[0]].facts(checkpoint) if made else None

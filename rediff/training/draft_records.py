@@ -128,7 +128,12 @@ def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:
 
 
 def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
-    """Writes a JSON line for each record, all of them or none."""
+    """Writes a JSON line for each record, all of them or none.
+
+    Args:
+        path: the file, replaced when all lines are written.
+        records: of one kind.
+    """
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as file:
         file.writelines(record.model_dump_json() + "\n" for record in records)
@@ -136,7 +141,15 @@ def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
 
 
 def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
-    """Reads what `write_lines` wrote. Raises ValueError naming file and line of a broken record."""
+    """Reads what `write_lines` wrote.
+
+    Args:
+        path: the file.
+        kind: of record.
+
+    Raises:
+        ValueError: naming file and line of a broken record.
+    """
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:

@@ -21,6 +21,10 @@ class Edit:
 def changes(draft: Sequence[str], right: Sequence[str]) -> list[Edit]:
     """The runs of positions where two texts of equal length differ.
 
+    Args:
+        draft: the words as they were written.
+        right: the words that should stand there, one for each.
+
     Examples:
         >>> changes(["a", "b", "c"], ["a", "x", "y"])
         [Edit(start=1, wrong=('b', 'c'), right=('x', 'y'))]

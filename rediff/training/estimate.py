@@ -27,11 +27,18 @@ PICTURE, ANSWER, FRAME = (1000, 750), 200, 60
 
 
 def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]:
-    """What each stage takes on `processes` devices that do `tflops` (10^12 operations a second).
+    """What each stage of a recipe takes.
 
     A recipe that starts from a checkpoint is planned with LLaDA-V's published shape where none is
-    named, and with pictures and answers of a common size where no data are. Raises ValueError if a
-    batch cannot be split over the processes.
+    named, and with pictures and answers of a common size where no data are.
+
+    Args:
+        recipe: nothing of it is run.
+        processes: how many devices.
+        tflops: what one device does, in 10^12 operations a second.
+
+    Raises:
+        ValueError: if a batch cannot be split over the processes.
     """
     networks = (stage.network(recipe) for stage in recipe.stages.values())
     network = next((network for network in networks if network is not None), None)
@@ -104,6 +111,10 @@ def forward_operations(network: Network, row: RowSize) -> float:
 
     N weights without embeddings, L layers of D hidden units, T tokens. The tower sees about as many
     patches as the text model sees image tokens, so its weights are counted like the others.
+
+    Args:
+        network: gives N, L and D.
+        row: gives T.
     """
     text: Any = network.config.text_config
     weights = sum(p.numel() for n, p in network.named_parameters() if "embed" not in n)

@@ -71,7 +71,20 @@ def train_checkpoint(
     rows: tuple[Rows[Example], Sequence[int] | None], *,
     weights: LossWeights | None = None, weighting: Weighting = "uniform",
 ) -> None:  # fmt: skip
-    """Trains a checkpoint on rows (with their lengths, where grouped by them) and saves it."""
+    """Trains a checkpoint on rows and saves it in the stage's folder.
+
+    Args:
+        stage: how it is trained.
+        run: the recipe and the folder.
+        checkpoint: what is trained, in place.
+        objective: corrupts a batch and says its targets.
+        rows: the examples, with their lengths in tokens where they are grouped by length.
+        weights: of the parts of the loss, by the lower-case name of a `TokenRole`; 1 where none is.
+        weighting: of the masked part, see `loss_sums`.
+
+    Raises:
+        NotFiniteError: for a loss or a gradient that is not finite.
+    """
     settings, network = stage.optimisation, checkpoint.model
     if settings.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})
@@ -94,7 +107,18 @@ def rows_of_data(
     stage: LearningStage, run: Run, checkpoint: Checkpoint, maker: ExampleMaker,
     make: Callable[[Item], Example],
 ) -> tuple[Rows[Example], Sequence[int] | None]:  # fmt: skip
-    """The rows that `make` makes of all data, with their lengths in tokens if grouped by them."""
+    """The rows of all data that a stage learns from.
+
+    Args:
+        stage: names the data and says whether rows are grouped by length.
+        run: the recipe and the folder.
+        checkpoint: whose prompt asks for captions.
+        maker: says what fits in the canvas.
+        make: makes a row of an item.
+
+    Returns:
+        The rows, and their lengths in tokens if grouped by them, else None.
+    """
     prompt = checkpoint.config.prompt
     items: Mapping[str, Sequence[Item]] = {
         name: fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)

@@ -15,8 +15,12 @@ from rediff.training.stages.records import RecordsStage
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe with `seed` added to the seed of every stage that draws: the same training once
-    more, on the same data."""
+    """The same training once more on the same data, but for the seed.
+
+    Args:
+        recipe: stays as it is.
+        seed: added to the seed of every stage that draws.
+    """
     changed = {
         name: stage.model_copy(update={"seed": stage.seed + seed})
         for name, stage in recipe.stages.items()
@@ -26,9 +30,14 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
 
 
 def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
-    """The recipe, its `checkpoint` stages reading `folder`.
+    """The recipe, its `checkpoint` stages reading a folder.
 
-    Raises ValueError if the recipe needs a checkpoint and there is none, or the other way round.
+    Args:
+        recipe: stays as it is.
+        folder: of the checkpoint, or None.
+
+    Raises:
+        ValueError: if the recipe needs a checkpoint and there is none, or the other way round.
     """
     wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, CheckpointStage)}
     if not wanting and folder is not None:
@@ -44,10 +53,15 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
 
 
 def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
-    """The recipe, its `records` stages reading the data that the file `mixture` names.
+    """The recipe, its `records` stages reading the data that a file names.
 
-    Raises ValueError if the recipe needs data and there are none, or the other way round, and as
-    `Mixture.load`.
+    Args:
+        recipe: stays as it is.
+        mixture: the file, or None.
+
+    Raises:
+        ValueError: if the recipe needs data and there are none, or the other way round, and as
+            `Mixture.load` does.
     """
     wanting = {n: s for n, s in recipe.stages.items() if isinstance(s, RecordsStage)}
     if not wanting:

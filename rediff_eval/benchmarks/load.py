@@ -38,8 +38,14 @@ class DataConfig:
 def load_samples(config: DataConfig, *, allowed: float = 0.0) -> SampleSet:
     """The samples: of the user's own data, of the task's own or official data, or of the scenes.
 
-    Raises ValueError or OSError, with what to get and where to put it, if what was asked for is
-    missing, or if more than the share `allowed` of it is broken.
+    Args:
+        config: the task, where its data may be, and how many samples.
+        allowed: the share of samples that may be broken.
+
+    Raises:
+        ValueError: or OSError, with what to get and where to put it, if what was asked for is
+            missing,
+            or if more than the share `allowed` of it is broken.
     """
     task, limit, data = config.task, config.limit, config.data or config.task.data
     if data is not None:
@@ -57,7 +63,17 @@ def load_samples(config: DataConfig, *, allowed: float = 0.0) -> SampleSet:
 
 
 def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None) -> SampleSet:
-    """The first `limit` samples of one kind of data, which is at `place`. Raises as above."""
+    """The first samples of one kind of data.
+
+    Args:
+        kind: `own`, `official` or `scenes`.
+        task: says how official data are read and which scenes are its own.
+        limit: how many; None for all.
+        place: file or folder of the data; None for scenes.
+
+    Raises:
+        ValueError: or OSError, as `load_samples` does.
+    """
     if kind == "own":
         assert place is not None
         notes: list[str] = []

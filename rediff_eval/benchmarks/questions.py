@@ -59,9 +59,17 @@ def _question(text: str, right: str, values: Sequence[str], rng: np.random.Gener
 
 
 def answer_from(caption: str, question: str) -> str | None:
-    """The letter that a caption alone answers a question of `ask_about` with.
+    """The letter that a caption alone answers a question with.
 
-    None where it does not say, or says several things. Raises ValueError for any other question.
+    Args:
+        caption: all that is known of the picture.
+        question: one of `ask_about`, with its options.
+
+    Returns:
+        None where the caption does not say, or says several things.
+
+    Raises:
+        ValueError: for any other question.
     """
     graph = read_caption(caption)
     said = _said(caption, graph, question)

@@ -97,7 +97,12 @@ def _identity(sample: Sample) -> str:
 
 
 def broken_sample(sample_id: str, reason: str) -> Sample:
-    """The sample of an entry that cannot be used; it fails with its reason."""
+    """The sample of an entry that cannot be used.
+
+    Args:
+        sample_id: of the entry.
+        reason: a clause; it fails with it when its picture is asked for.
+    """
 
     def fail() -> Image.Image:
         raise ValueError(reason)

@@ -114,7 +114,16 @@ class Answer:
 
 
 def true_words(words: Sequence[str], scene: Scene, dialogue: Dialogue) -> list[str] | None:
-    """The oracle's words for a finished canvas; None if no true text fits it."""
+    """The oracle's words for a finished canvas.
+
+    Args:
+        words: of the whole canvas.
+        scene: the truth.
+        dialogue: what was asked.
+
+    Returns:
+        The nearest true text, a word for each position; None if no true text fits the canvas.
+    """
     end = next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
     try:
         return nearest_text(
@@ -125,7 +134,13 @@ def true_words(words: Sequence[str], scene: Scene, dialogue: Dialogue) -> list[s
 
 
 def count_revisions(trace: Trace, truth: Sequence[str] | None) -> Revisions:
-    """Counts over a trace. A word is right if it is `truth`'s at its place."""
+    """Counts revisions, flips, fixed and broken words over a trace.
+
+    Args:
+        trace: of one caption, S steps of R positions.
+        truth: the R right words; None where none are known, and nothing is counted as fixed or
+            broken.
+    """
     seen: dict[int, set[str]] = {}
     for step, place in trace.unmasked.nonzero().tolist():
         seen.setdefault(place, set()).add(trace.words[step][place])
@@ -145,10 +160,18 @@ def count_revisions(trace: Trace, truth: Sequence[str] | None) -> Revisions:
 
 
 def history(trace: Trace, truth: Sequence[str] | None) -> dict[str, Any]:
-    """A trace as plain JSON values: `length`, `truth`, and a list of changes for each step.
+    """A trace as plain JSON values.
 
-    A change is [position, word, confidence, kind]: a committed (`c`) or revised (`r`) word, or a
-    word that became a mask again (None).
+    Args:
+        trace: of one caption.
+        truth: the right words, kept beside it, or None.
+
+    Returns:
+        `length`, `truth`, and `steps`: a list of changes for each step. A change is [position,
+            word,
+        confidence, kind]: a committed (`c`) or revised (`r`) word, or a word that became a mask
+            again
+        (None).
     """
     steps = []
     before = [True] * trace.masked.size(1)

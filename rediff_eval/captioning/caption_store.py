@@ -22,5 +22,13 @@ class StoredCaption(NamedTuple):
 
 
 def open_store(folder: Path, rank: Rank) -> PartStore:
-    """The captions of a run folder, opened for one rank. Raises as `PartStore`."""
+    """The captions of a run folder, opened for one rank.
+
+    Args:
+        folder: of the run.
+        rank: which of the processes this is.
+
+    Raises:
+        ValueError: as `PartStore` does.
+    """
     return PartStore(folder / PARTS, rank, NAMES, busy=folder)

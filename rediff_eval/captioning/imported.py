@@ -45,10 +45,15 @@ class Joined:
 def read_caption_sets(path: Path, name: str | None = None) -> list[CaptionSet]:
     """The captions of a file or a run folder of ours.
 
-    A file is of any form that `read_caption_file` takes, or the `captions.jsonl` of a run,
-    which may hold several conditions. `name`: what results call the model of a file, its stem
-    unless given. Special tokens that end a response are cut off with all that follows. Raises
-    FileNotFoundError or ValueError naming what cannot be read.
+    Special tokens that end a response are cut off with all that follows.
+
+    Args:
+        path: a file of any form that `read_caption_file` takes, or the `captions.jsonl` of a run,
+            which may hold several conditions, or the run's folder.
+        name: what results call the model of a file, its stem unless given.
+
+    Raises:
+        FileNotFoundError: or ValueError, naming what cannot be read.
     """
     file = captions_file(path)
     rows = read_rows(file)

@@ -132,7 +132,13 @@ class CaptionRunner:
 
 
 def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionRequest:
-    """What a captioner is asked about a sample. `prompt`: the task's."""
+    """What a captioner is asked about a sample.
+
+    Args:
+        sample: with its own question, where it has one.
+        image: its picture.
+        prompt: the task's, for samples without a question.
+    """
     return CaptionRequest(
         image=image, dialogue=sample.asked(prompt), id=sample.id, aliases=sample.aliases,
         original=sample.read,

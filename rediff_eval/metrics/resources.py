@@ -121,9 +121,12 @@ def checkpoint(text: str) -> Path:
 def with_picture(
     picture: Callable[[], str], make: Callable[[str], Conversation[Verdict]]
 ) -> Conversation[Verdict]:
-    """A conversation about a picture, opened when it begins.
+    """A conversation about a picture, opened when it begins. One that cannot be opened is a
+    failure.
 
-    `picture`: gives its data URL. One that cannot be opened is a failure.
+    Args:
+        picture: gives its data URL.
+        make: the conversation, given the data URL.
     """
     try:
         url = picture()

@@ -16,7 +16,15 @@ CAPTIONS = "captions.jsonl"
 
 
 def check_finished(folder: Path, *names: str) -> None:
-    """Raises FileNotFoundError naming the files that a run folder should have and has not."""
+    """Checks that a run folder has what is read of it.
+
+    Args:
+        folder: of the run.
+        *names: of the files.
+
+    Raises:
+        FileNotFoundError: naming the files that it should have and has not.
+    """
     missing = [name for name in names if not (folder / name).is_file()]
     if not missing:
         return
@@ -31,9 +39,14 @@ def check_finished(folder: Path, *names: str) -> None:
 
 
 def finished(folders: Iterable[Path], note: Callable[[str], None]) -> list[Path]:
-    """The finished runs among some folders; the others are told to `note`.
+    """The finished runs among some folders.
 
-    Raises FileNotFoundError if none is finished.
+    Args:
+        folders: of runs.
+        note: is told of each of the others.
+
+    Raises:
+        FileNotFoundError: if none is finished.
     """
     every = list(folders)
     done = [folder for folder in every if (folder / RESULTS).is_file()]

@@ -43,8 +43,18 @@ def describe_run(
 ) -> dict[str, Any]:
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-    `conditions`: with their keys; none for captions made elsewhere. What may differ between two
-    runs of the same results is under `timing`.
+    What may differ between two runs of the same results is under `timing`.
+
+    Args:
+        task: the benchmark.
+        samples: its data.
+        captioning: models, samplers and budgets.
+        scoring: metrics and judge.
+        judge: the client that judged, or None.
+        conditions: with their keys; none for captions made elsewhere.
+        scored: the results.
+        rank: which of the processes writes, of how many.
+        seconds: how long the run took.
     """
     packages = {name: version(name) for name in ("scipy", "pycocoevalcap")}
     return {

@@ -55,7 +55,12 @@ def choose_folder(task: str, settings: Sequence[object], root: Path = RUNS) -> P
 
 
 def mark_folder(folder: Path, settings: Sequence[object]) -> None:
-    """Leaves the mark by which `choose_folder` finds the run again."""
+    """Leaves the mark by which `choose_folder` finds the run again.
+
+    Args:
+        folder: of the run.
+        settings: all that makes it this run and no other.
+    """
     write(folder / SETTINGS, settings_hash(settings))
 
 
@@ -63,9 +68,20 @@ def check_folder(
     folder: Path, task: str, samples: SampleSet, captioning: CaptioningConfig,
     scoring: ScoringConfig, judge: ServerSpec | None,
 ) -> None:  # fmt: skip
-    """Raises ValueError if the folder holds results that this run would take away: of another task,
-    data, judge or way to score, of models, samplers or budgets that it does not have, or of more
-    samples."""
+    """Refuses a folder with results that this run would take away.
+
+    Args:
+        folder: of the run; an unfinished one is taken.
+        task: the name of the task.
+        samples: the data.
+        captioning: models, samplers and budgets.
+        scoring: metrics and presets.
+        judge: the judge's server, or None.
+
+    Raises:
+        ValueError: if the results are of another task, data, judge or way to score, of models,
+            samplers or budgets that this run does not have, or of more samples.
+    """
     if not (folder / RESULTS).is_file():
         return
     manifest = read_results(folder)["manifest"]
@@ -83,7 +99,17 @@ def check_folder(
 
 
 def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> None:
-    """The same for captions that were made elsewhere, in the file `where`."""
+    """The same for captions that were made elsewhere.
+
+    Args:
+        folder: of the run.
+        task: the name of the task.
+        samples: the data.
+        where: the file of the captions.
+
+    Raises:
+        ValueError: if the folder holds other results.
+    """
     if not (folder / RESULTS).is_file():
         return
     manifest = read_results(folder)["manifest"]

@@ -91,7 +91,12 @@ def _score_group(group: str, metric: Metric, outcome: Outcome) -> _Group:
 
 
 def infos_of(groups: Sequence[str], conditions: Sequence[ConditionResult]) -> dict[str, MetricInfo]:
-    """How the measured metrics are shown, in the order of their groups in the task."""
+    """How the measured metrics are shown, in the order of their groups in the task.
+
+    Args:
+        groups: names of registered metrics.
+        conditions: what was measured.
+    """
     measured = {name for condition in conditions for name in condition.metrics}
     every = (info for group in groups for info in METRICS[group].infos)
     infos = {info.name: info for info in every if info.name in measured}
@@ -99,7 +104,13 @@ def infos_of(groups: Sequence[str], conditions: Sequence[ConditionResult]) -> di
 
 
 def main_metric(task: Task, samples: SampleSet, conditions: Sequence[ConditionResult]) -> str:
-    """The task's main metric, or the next best that every condition has."""
+    """The task's main metric, or the next best that every condition has.
+
+    Args:
+        task: says what is wanted.
+        samples: their kind decides between main metrics.
+        conditions: what was measured.
+    """
     wanted = task.main_metric_on(samples.kind)
     found = (
         name

@@ -28,7 +28,12 @@ def is_hidden(name: str, measured: set[str], infos: Mapping[str, MetricInfo]) ->
 
 
 def digits(metric: str, infos: Mapping[str, MetricInfo]) -> int:
-    """Digits after the point."""
+    """Digits after the point.
+
+    Args:
+        metric: its name.
+        infos: of registered metrics; another has the default.
+    """
     return infos[metric].digits if metric in infos else MetricInfo(metric).digits
 
 

@@ -189,7 +189,15 @@ def _ranked(table: pd.DataFrame, *, ascending: bool) -> pd.DataFrame:
 
 
 def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The rows of some metrics, in long form, with the columns that distinguish them first."""
+    """The rows of some metrics, in long form, with the columns that distinguish them first.
+
+    Args:
+        frame: as `load` gives it.
+        metrics: whose rows are kept.
+
+    Raises:
+        ValueError: as `select` does, for a metric that no run has.
+    """
     rows = pd.concat([select(frame, metric) for metric in metrics], ignore_index=True)
     front = ["source", "data", "scorer", "model", "sampler", "steps", "tokens_per_step", "metric"]
     hidden = {*front, "lower_is_better"}

@@ -60,11 +60,17 @@ class PaperTable:
 
 
 def lay_out(number: str, runs: Iterable[Path]) -> PaperTable:
-    """Table `number` of `LAYOUTS`: the quoted rows, then those of the runs.
+    """A table of the paper: its quoted rows, then those of the runs.
 
     Shares are in percent, with half their 95% interval where there is one. A model without steps
     is at one token per step. Runs of one model share a row unless they measured the same.
-    Raises what `load` raises.
+
+    Args:
+        number: a key of `LAYOUTS`.
+        runs: folders of finished runs.
+
+    Raises:
+        ValueError: or FileNotFoundError, as `load` does.
     """
     layout = LAYOUTS[number]
     groups = [(str(m), "quoted", rows) for m, rows in _quoted(layout).groupby("model", sort=False)]

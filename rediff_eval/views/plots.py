@@ -87,7 +87,16 @@ def _plot_line(
 
 
 def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:
-    """Loss against step, a panel a stage and a line a part; False if no stage has a log."""
+    """Loss against step, a panel a stage and a line a part.
+
+    Args:
+        root: of the training.
+        stages: their names.
+        path: of the PNG.
+
+    Returns:
+        False if no stage has a log, and nothing is drawn.
+    """
     logs = {name: read_log(root / name / LOG) for name in stages}
     logs = {name: entries for name, entries in logs.items() if entries}
     if not logs:

@@ -136,7 +136,12 @@ def to_markdown(results: Results) -> str:
 
 
 def amount(value: float | None, missing: str = "") -> str:
-    """A count in groups of three, or a measure with two digits; `missing` for None."""
+    """A count in groups of three, or a measure with two digits.
+
+    Args:
+        value: a whole number is a count.
+        missing: what stands for None.
+    """
     if value is None:
         return missing
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"

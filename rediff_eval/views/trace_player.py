@@ -57,8 +57,12 @@ def _state(before: str | None, after: str | None, kind: str, right: str | None) 
 def play(trace: Mapping[str, Any], console: Console, *, delay: float) -> None:
     """Shows each denoising step.
 
-    On a terminal the steps follow one another in place, `delay` seconds apart; elsewhere each is
-    printed below the last.
+    On a terminal the steps follow one another in place; elsewhere each is printed below the last.
+
+    Args:
+        trace: as `history` wrote it.
+        console: where it is shown.
+        delay: seconds between steps on a terminal.
     """
     total = len(trace["steps"])
     frames = [

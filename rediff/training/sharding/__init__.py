@@ -15,7 +15,15 @@ Sharding = Literal["fsdp2", "zero3"]
 
 
 def sharding(how: Sharding, model: nn.Module) -> dict[str, Any]:
-    """transformers' arguments that share out a model. Raises ValueError where DeepSpeed is not."""
+    """transformers' arguments that share out a model.
+
+    Args:
+        how: `fsdp2` or `zero3`.
+        model: names the layers that are shared out.
+
+    Raises:
+        ValueError: where DeepSpeed is wanted and missing.
+    """
     return fsdp2.arguments(model) if how == "fsdp2" else zero3.arguments()
 
 

@@ -35,10 +35,15 @@ def layer_classes(model: nn.Module) -> list[str]:
 
 
 def share_out(accelerator: Accelerator, plugin: Mapping[str, Any]) -> None:
-    """Has accelerate share out on CPUs, too, which it does between accelerators alone, and gather
-    and reduce in float32: autocast rounds within the forward pass, as it does for whole weights.
+    """Has accelerate share out on CPUs, too, which it does between accelerators alone.
 
-    `plugin`: its arguments, as transformers' arguments have them.
+    Gradients are gathered and reduced in float32: autocast rounds within the forward pass, as it
+    does
+    for whole weights.
+
+    Args:
+        accelerator: changed in place.
+        plugin: arguments of accelerate's plug-in, as transformers' arguments have them.
     """
     state = accelerator.state
     if state.distributed_type == DistributedType.MULTI_CPU:

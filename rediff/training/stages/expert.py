@@ -94,9 +94,14 @@ EXPERTS = Registry[Expert]("expert", TRAINING)
 
 
 def register_expert(name: str, *, field: str | None = None) -> Callable[[Correct], Correct]:
-    """Registers an expert: decorates the function that corrects drafts (see `write_corrections`).
+    """Registers an expert: decorates the function that corrects drafts, in all processes.
 
-    It is called in all processes.
+    Args:
+        name: what recipes call it.
+        field: the field of the stage that this expert needs, or None.
+
+    Returns:
+        The decorator; the function ends by `write_corrections`.
     """
 
     def decorate(correct: Correct) -> Correct:
@@ -107,6 +112,12 @@ def register_expert(name: str, *, field: str | None = None) -> Callable[[Correct
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction], cost: Cost) -> None:
-    """Writes what an expert said about all drafts, and its cost."""
+    """Writes what an expert said about all drafts.
+
+    Args:
+        folder: of the stage.
+        corrections: in the order of the drafts.
+        cost: calls, tokens and dollars, or passes of a model.
+    """
     write_lines(folder / CORRECTIONS, corrections)
     write_lines(folder / COST, [cost])

@@ -71,8 +71,15 @@ def own_prompt(source: PromptSource) -> Prompt:
 
 
 def official_prompt(source: PromptSource, folder: Path) -> Prompt:
-    """The prompt of a checkout. Raises FileNotFoundError or ValueError saying which file is missing
-    or differs."""
+    """The prompt of an official checkout.
+
+    Args:
+        source: names the files and says what they should hold.
+        folder: of the checkout.
+
+    Raises:
+        FileNotFoundError: or ValueError, saying which file is missing or differs.
+    """
     texts = (
         "" if text is None else read_text(folder, text, source.repository)
         for text in (source.system, source.user)

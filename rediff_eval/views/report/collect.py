@@ -59,9 +59,16 @@ class Run:
 
 
 def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
-    """A run with its first `count` samples, and those of `ids`.
+    """A run, as the report shows it.
 
-    Raises FileNotFoundError if the folder is not a finished run, ValueError for an unknown id.
+    Args:
+        folder: of the run.
+        count: how many samples are shown, the first ones.
+        ids: of samples shown besides.
+
+    Raises:
+        FileNotFoundError: if the folder is not a finished run.
+        ValueError: for an unknown id.
     """
     check_finished(folder, RESULTS, CAPTIONS)
     results = read_results(folder)
