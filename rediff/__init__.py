@@ -31,18 +31,35 @@ if TYPE_CHECKING:
     from rediff.scenes.example import ExampleScene, scene
 
 __all__ = [
-    "Capabilities", "Caption", "CaptionRequest", "Captioner", "Decoding", "ExampleScene",
-    "Failure", "LoadedModel", "load", "plot_trace", "register_captioner", "register_sampler",
+    "Capabilities",
+    "Caption",
+    "CaptionRequest",
+    "Captioner",
+    "Decoding",
+    "ExampleScene",
+    "Failure",
+    "LoadedModel",
+    "load",
+    "plot_trace",
+    "register_captioner",
+    "register_sampler",
     "scene",
-]  # fmt: skip
+]
 
 _MODULES = {
-    "Capabilities": "captioners.base", "Caption": "captioners.base",
-    "CaptionRequest": "captioners.base", "Captioner": "captioners.base",
-    "Decoding": "captioners.base", "ExampleScene": "scenes.example", "Failure": "captioners.base",
-    "LoadedModel": "loaded", "load": "loaded", "plot_trace": "decoding.plot",
-    "register_captioner": "captioners.sources", "register_sampler": "decoding.registry",
+    "Capabilities": "captioners.base",
+    "Caption": "captioners.base",
+    "CaptionRequest": "captioners.base",
+    "Captioner": "captioners.base",
+    "Decoding": "captioners.base",
+    "ExampleScene": "scenes.example",
+    "Failure": "captioners.base",
+    "LoadedModel": "loaded",
+    "load": "loaded",
+    "plot_trace": "decoding.plot",
+    "register_captioner": "captioners.sources",
+    "register_sampler": "decoding.registry",
     "scene": "scenes.example",
-}  # fmt: skip
+}
 
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -88,22 +88,30 @@ class LoadedModel:
         dialogue = (ask,) if isinstance(ask, str) else None if ask is None else tuple(ask)
         if dialogue is not None and len(dialogue) % 2 == 0:
             raise ValueError("`ask`: questions and answers in turn, a question first and last")
-        able, chosen = self.captioner.capabilities, sampler or self.source.sampler
-        if not able.takes_samplers and (chosen or trace or prefill or guidance or on_step):
-            raise ValueError(
-                f"{self.source.name} ({able.kind}) takes no sampler, trace, prefill or guidance"
-            )
-        if not able.takes_steps and steps is not None:
-            raise ValueError(f"{self.source.name} ({able.kind}) has no denoising steps")
+        chosen = sampler or self.source.sampler
+        own = bool(chosen or trace or prefill or guidance or on_step)
+        self._check_taken(own, steps)
         decoding = Decoding(
-            sampler=find_sampler(chosen) if chosen else None, steps=steps, trace=trace,
-            prefill=prefill, guidance=guidance, on_step=on_step,
-        )  # fmt: skip
+            sampler=find_sampler(chosen) if chosen else None,
+            steps=steps,
+            trace=trace,
+            prefill=prefill,
+            guidance=guidance,
+            on_step=on_step,
+        )
         request = CaptionRequest(image=picture, dialogue=dialogue, id=name)
         (reply,) = self.captioner.caption([request], decoding)
         if isinstance(reply, Failure):
             raise RuntimeError(f"no caption: {reply.error}")
         return reply
+
+    def _check_taken(self, of_diffusion: bool, steps: int | None) -> None:
+        able = self.captioner.capabilities
+        who = f"{self.source.name} ({able.kind})"
+        if of_diffusion and not able.takes_samplers:
+            raise ValueError(f"{who} takes no sampler, trace, prefill or guidance")
+        if steps is not None and not able.takes_steps:
+            raise ValueError(f"{who} has no denoising steps")
 
     def close(self) -> None:
         """Gives back memory, connections and processes."""

@@ -31,8 +31,10 @@ PLUGINS = "REDIFF_PLUGINS"
 HOME = "rediff"
 """The package of this project: what it defines is not a plug-in."""
 TRAINING = (
-    "rediff.training.stages", "rediff.training.stages.experts", "rediff.scenes.training",
-)  # fmt: skip
+    "rediff.training.stages",
+    "rediff.training.stages.experts",
+    "rediff.scenes.training",
+)
 """The packages that register stages, data and experts of training."""
 
 

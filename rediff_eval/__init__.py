@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "MetricInfo", "Sample", "register_metric", "register_sample_metric"]
 
 _MODULES = {
-    "Answer": "captioning.answers", "MetricInfo": "metrics.base", "Sample": "benchmarks.sample",
-    "register_metric": "metrics.base", "register_sample_metric": "metrics.base",
-}  # fmt: skip
+    "Answer": "captioning.answers",
+    "MetricInfo": "metrics.base",
+    "Sample": "benchmarks.sample",
+    "register_metric": "metrics.base",
+    "register_sample_metric": "metrics.base",
+}
 
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

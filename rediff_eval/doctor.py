@@ -117,9 +117,10 @@ def _folders() -> Iterator[Finding]:
 def _shipped(name: str) -> Finding:
     weights = list((shipped_folder() / name).glob("*.safetensors"))
     return Finding(
-        f"model {name}", "ok" if weights else "missing",
+        f"model {name}",
+        "ok" if weights else "missing",
         "can run" if weights else "its weights are not in the package; install it again",
-    )  # fmt: skip
+    )
 
 
 def _known(model: KnownModel) -> Finding:

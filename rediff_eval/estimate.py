@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from PIL import Image
 
 from rediff.captioners.base import Caption, Captioner, Decoding
 from rediff.captioners.openai import MAX_TOKENS
@@ -137,9 +135,10 @@ def _probe(
 ) -> float:
     """Seconds for each caption; a picture that cannot be opened takes none."""
     takes_samplers = captioner.capabilities.takes_samplers
-    opened = [(sample, _opened(sample)) for sample in samples]
-    prompt = evaluation.task.prompt
-    requests = [request_of(s, image, prompt) for s, image in opened if image is not None]
+    requests = []
+    for sample in samples:
+        with suppress(ValueError, OSError):
+            requests.append(request_of(sample, sample.open(), evaluation.task.prompt))
     if not requests:
         return 0.0
     decoding = Decoding(
@@ -149,10 +148,3 @@ def _probe(
     )
     replies = captioner.caption(requests, decoding)
     return sum(r.seconds for r in replies if isinstance(r, Caption)) / len(replies)
-
-
-def _opened(sample: Sample) -> Image.Image | None:
-    try:
-        return sample.open()
-    except (ValueError, OSError):
-        return None

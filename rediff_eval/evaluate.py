@@ -113,10 +113,15 @@ def evaluate(
         if not (folder / RESULTS).is_file():
             ready()
         runner = CaptionRunner(
-            config=config, prompt=evaluation.task.prompt,
-            tokens_per_step=evaluation.task.tokens_per_step, samples=samples.samples, store=store,
-            rank=rank, progress=progress, ready=ready,
-        )  # fmt: skip
+            config=config,
+            prompt=evaluation.task.prompt,
+            tokens_per_step=evaluation.task.tokens_per_step,
+            samples=samples.samples,
+            store=store,
+            rank=rank,
+            progress=progress,
+            ready=ready,
+        )
         conditions = runner.caption_all()
         if not rank.leads:
             return None
@@ -148,9 +153,15 @@ def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> Non
 
 
 def score(
-    evaluation: Evaluation, samples: SampleSet, outcomes: Sequence[Outcome],
-    conditions: Sequence[Condition], progress: Progress, *, rank: Rank, started: float,
-) -> Results:  # fmt: skip
+    evaluation: Evaluation,
+    samples: SampleSet,
+    outcomes: Sequence[Outcome],
+    conditions: Sequence[Condition],
+    progress: Progress,
+    *,
+    rank: Rank,
+    started: float,
+) -> Results:
     """Scores all outcomes and writes every file of the run folder.
 
     Args:
@@ -172,9 +183,16 @@ def score(
         )
         scored = [score_condition(task, samples, outcome, resources) for outcome in outcomes]
         manifest = describe_run(
-            task, samples, config, evaluation.scoring, judge, conditions, scored, rank=rank,
+            task,
+            samples,
+            config,
+            evaluation.scoring,
+            judge,
+            conditions,
+            scored,
+            rank=rank,
             seconds=time.perf_counter() - started,
-        )  # fmt: skip
+        )
     results = Results(
         manifest={**manifest, "notes": notes_about(config.models, samples)},
         conditions=scored,
@@ -186,9 +204,14 @@ def score(
 
 
 def score_file(
-    data: DataConfig, scoring: ScoringConfig, file: Path, folder: Path, *, name: str | None = None,
+    data: DataConfig,
+    scoring: ScoringConfig,
+    file: Path,
+    folder: Path,
+    *,
+    name: str | None = None,
     max_missing: float = 0.05,
-) -> tuple[Results, list[Joined]]:  # fmt: skip
+) -> tuple[Results, list[Joined]]:
     """Scores every set of captions in a file, and writes a run folder.
 
     Args:
@@ -208,9 +231,12 @@ def score_file(
         raise ValueError(f"{file} is the run itself; choose another --out")
     source = ModelSource(name or file.stem, "captions", str(captions_file(file)), None, Loading())
     evaluation = Evaluation(
-        data=data, captioning=CaptioningConfig(models=(source,)), scoring=scoring, folder=folder,
+        data=data,
+        captioning=CaptioningConfig(models=(source,)),
+        scoring=scoring,
+        folder=folder,
         max_failures=max_missing,
-    )  # fmt: skip
+    )
     progress = Progress()
     samples = evaluation.load_samples()
     joined = [

@@ -20,9 +20,12 @@ from rediff_eval.progress import Progress
 
 
 def check_needs(
-    groups: Sequence[str], config: ScoringConfig, judge: ServerSpec | None, samples: SampleSet,
+    groups: Sequence[str],
+    config: ScoringConfig,
+    judge: ServerSpec | None,
+    samples: SampleSet,
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     """Checks all that scoring will need; notes which metrics leave samples out.
 
     Raises:

@@ -78,9 +78,12 @@ class Progress:
     @contextmanager
     def _bar(self, title: str, total: int | None, done: int) -> Iterator[Advance]:
         columns = (
-            TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True), TimeRemainingColumn(),
-        )  # fmt: skip
+            TextColumn("{task.description:<32}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(show_speed=True),
+            TimeRemainingColumn(),
+        )
         with Bars(*columns, console=self.console) as bars:
             task = bars.add_task(escape(plain(title)), total=total, completed=done)
             yield lambda units: bars.advance(task, units)
@@ -92,10 +95,14 @@ class StageProgress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stderr)
         self.bars = Bars(
-            TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True), TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"), console=self.console,
-        )  # fmt: skip
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(show_speed=True),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"),
+            console=self.console,
+        )
         self.rows: dict[str, TaskID] = {}
         self.spoken: dict[str, float] = {}
 

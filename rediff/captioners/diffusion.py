@@ -67,9 +67,12 @@ class DiffusionCaptioner:
                 canvas = canvas.prefill(row, answer)
         sampler = decoding.sampler or find_sampler(checkpoint.config.sampler)
         return sampler.decode(
-            denoiser, canvas, decoding.steps or length, trace=decoding.trace,
+            denoiser,
+            canvas,
+            decoding.steps or length,
+            trace=decoding.trace,
             on_step=decoding.on_step,
-        )  # fmt: skip
+        )
 
     def _with_words(self, trace: Trace) -> Trace:
         """The trace with its words; an id that names no token reads like [123]."""

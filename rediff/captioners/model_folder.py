@@ -16,9 +16,9 @@ from rediff.captioners.diffusion import DiffusionCaptioner
 from rediff.captioners.sources import FOLDER, HUB, Loading, file_hashes, register_captioner
 from rediff.captioners.transformers_vlm import TransformersCaptioner
 from rediff.io.hub import fetch
-from rediff.models import llada_v
 from rediff.models.checkpoint import DTYPES, Checkpoint
 from rediff.models.config import CONFIG_FILE, check_adapter
+from rediff.models.llada_v_config import is_official
 
 
 @register_captioner(FOLDER, identify=lambda where, loading: file_hashes(FOLDER, [Path(where)]))
@@ -52,7 +52,7 @@ def load_captioner(folder: Path, loading: Loading | None = None) -> Captioner:
     """
     loading = loading or Loading()
     check_adapter(folder)
-    if (folder / CONFIG_FILE).is_file() or llada_v.is_official(folder):
+    if (folder / CONFIG_FILE).is_file() or is_official(folder):
         checkpoint = Checkpoint.load(
             folder, device=loading.place, dtype=loading.dtype, device_map=loading.device_map
         )

@@ -29,9 +29,11 @@ MAX_TOKENS = 512
 def server_of(where: str, loading: Loading) -> ServerSpec:
     """How the server of the model `where` is reached."""
     return ServerSpec(
-        model=where, base_url=loading.base_url, key_env=loading.key_env,
+        model=where,
+        base_url=loading.base_url,
+        key_env=loading.key_env,
         max_tokens=loading.max_tokens,
-    )  # fmt: skip
+    )
 
 
 def identify(where: str, loading: Loading) -> Mapping[str, str]:

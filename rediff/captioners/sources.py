@@ -220,7 +220,9 @@ def find_model(text: str, loading: Loading | None = None) -> ModelSource:
             return ModelSource(model.name, HUB, where, sampler or model.sampler, loading)
     path = Path(name)
     if path.is_dir():
-        return ModelSource(_folder_name(path.resolve()), FOLDER, name, sampler or None, loading)
+        full = path.resolve()
+        stage = full.parent.name if full.name == "model" else full.name
+        return ModelSource(stage, FOLDER, name, sampler or None, loading)
     if is_hub_id(name):
         short = name.partition("@")[0].rpartition("/")[2]
         return ModelSource(short, HUB, name, sampler or None, loading)
@@ -234,11 +236,6 @@ def _short_name(scheme: str, where: str) -> str:
     if not where:
         return scheme
     return Path(where).stem if Path(where).is_file() else where
-
-
-def _folder_name(folder: Path) -> str:
-    """A checkpoint is called by its folder, and the `model` of a training stage by the stage."""
-    return folder.parent.name if folder.name == "model" else folder.name
 
 
 def knows_scenes_only(model: ModelSource) -> bool:

@@ -66,9 +66,12 @@ class TransformersCaptioner:
         inputs = chat_inputs(self.processor, requests)
         inputs = inputs.to(self.model.device, self.model.dtype)
         output = self.model.generate(
-            **inputs, max_new_tokens=self.length, do_sample=False, num_beams=1,
+            **inputs,
+            max_new_tokens=self.length,
+            do_sample=False,
+            num_beams=1,
             logits_processor=LogitsProcessorList([FiniteLogits()]),
-        )  # fmt: skip
+        )
         stops = stop_ids(self.model.generation_config, self.processor.tokenizer)
         seconds = (time.perf_counter() - started) / len(requests)
         rows = output[:, inputs["input_ids"].size(1) :].tolist()

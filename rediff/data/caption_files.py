@@ -54,7 +54,8 @@ def _of_records(rows: Iterable[Row], broken: dict[str, str]) -> Iterator[tuple[s
         record = row.value
         key = next((k for k in IDS if isinstance(record, dict) and k in record), None)
         if key is None:
-            broken[row.place] = f"expected an object with 'id' and 'caption'{_found(record)}"
+            found = f", found {', '.join(map(repr, record))}" if isinstance(record, dict) else ""
+            broken[row.place] = f"expected an object with 'id' and 'caption'{found}"
             continue
         try:
             name = id_text(record[key], repr(key))
@@ -62,10 +63,6 @@ def _of_records(rows: Iterable[Row], broken: dict[str, str]) -> Iterator[tuple[s
             broken[row.place] = str(error)
             continue
         yield row.place, name, next((record[k] for k in TEXTS if k in record), None)
-
-
-def _found(record: object) -> str:
-    return f", found {', '.join(map(repr, record))}" if isinstance(record, dict) else ""
 
 
 def _collect(

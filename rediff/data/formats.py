@@ -95,8 +95,11 @@ def _edits(raw: Any, wrong: str, right: str) -> tuple[TextEdit, ...]:
 
 
 MAKERS: Mapping[Format, Callable[[Mapping[str, Any]], Made]] = {
-    "vicrit": _vicrit, "conversations": _conversation, "revisions": _revisions, "lines": _line,
-}  # fmt: skip
+    "vicrit": _vicrit,
+    "conversations": _conversation,
+    "revisions": _revisions,
+    "lines": _line,
+}
 
 
 def _text(value: Any, name: str) -> str:

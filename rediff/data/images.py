@@ -28,9 +28,18 @@ SENT = frozenset({"PNG", "JPEG", "WEBP", "GIF"})
 LOSSY = frozenset({"JPEG", "MPO", "WEBP"})
 """MPO is a JPEG with further pictures, as telephones take them."""
 BROKEN = (
-    OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError,
-    struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 """What Pillow's decoders raise for broken files."""
 
 

@@ -192,9 +192,13 @@ def special_texts(tokenizer: Any) -> tuple[str, ...]:
 
 
 def _measure(
-    source: Source, record: Record | Dropped, tokenizer: Any, special: Sequence[str],
-    longest: int | None, tally: Tally,
-) -> Measured | Dropped:  # fmt: skip
+    source: Source,
+    record: Record | Dropped,
+    tokenizer: Any,
+    special: Sequence[str],
+    longest: int | None,
+    tally: Tally,
+) -> Measured | Dropped:
     if isinstance(record, Dropped):
         return record
     texts = [text for turn in record.turns for text in (turn.question, turn.answer)]

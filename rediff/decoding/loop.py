@@ -89,9 +89,15 @@ def decode_by_rules(
 
 
 def _advance(
-    rules: Rules, canvas: Canvas, active: Tensor, prediction: Prediction, window: Tensor,
-    quota: Tensor, step: int, steps: int,
-) -> Canvas:  # fmt: skip
+    rules: Rules,
+    canvas: Canvas,
+    active: Tensor,
+    prediction: Prediction,
+    window: Tensor,
+    quota: Tensor,
+    step: int,
+    steps: int,
+) -> Canvas:
     """The canvas after one step on the active rows [b]."""
     rows = Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
     eos = rows.ids.eos

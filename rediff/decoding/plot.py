@@ -39,9 +39,13 @@ def plot_trace(trace: Trace, path: Path | IO[bytes] | None = None) -> Figure:
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(
-        states[:, :end].numpy(), cmap=ListedColormap(COLOURS), vmin=MASKED, vmax=REVISED,
-        aspect="auto", interpolation="nearest",
-    )  # fmt: skip
+        states[:, :end].numpy(),
+        cmap=ListedColormap(COLOURS),
+        vmin=MASKED,
+        vmax=REVISED,
+        aspect="auto",
+        interpolation="nearest",
+    )
     axes.set_xticks(range(end), [trace.words[-1][i] for i in range(end)], rotation=90, fontsize=8)
     axes.set_yticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=8)
     axes.set_xticks([x - 0.5 for x in range(end)], minor=True)

@@ -128,9 +128,13 @@ class PartStore:
 
 
 def work_through(
-    pieces: Sequence[Piece], batch_size: int, work: Callable[[Sequence[Piece]], None],
-    advance: Callable[[int], None], *, same: Callable[[Piece], object] = lambda piece: None,
-) -> None:  # fmt: skip
+    pieces: Sequence[Piece],
+    batch_size: int,
+    work: Callable[[Sequence[Piece]], None],
+    advance: Callable[[int], None],
+    *,
+    same: Callable[[Piece], object] = lambda piece: None,
+) -> None:
     """Works through pieces in their order, in batches, and tells `advance` of each batch.
 
     Args:

@@ -79,9 +79,12 @@ def _mark(part: Mapping[str, Any]) -> str:
 
 
 def _collect(
-    spec: ServerSpec, cache: ReplyCache, client: openai.OpenAI, part: Mapping[str, dict[str, Any]],
+    spec: ServerSpec,
+    cache: ReplyCache,
+    client: openai.OpenAI,
+    part: Mapping[str, dict[str, Any]],
     batch: Any,
-) -> dict[str, Reply]:  # fmt: skip
+) -> dict[str, Reply]:
     """Waits for a batch and keeps its replies."""
     while batch.status not in OVER:
         time.sleep(min(spec.pause * 10, spec.longest_pause))
@@ -123,9 +126,11 @@ def _make(client: openai.OpenAI, part: Mapping[str, dict[str, Any]]) -> Any:
     content = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
     file = client.files.create(file=("requests.jsonl", content), purpose="batch")
     return client.batches.create(
-        input_file_id=file.id, endpoint=ENDPOINT, completion_window=WINDOW,
+        input_file_id=file.id,
+        endpoint=ENDPOINT,
+        completion_window=WINDOW,
         metadata={MARK: _mark(part)},
-    )  # fmt: skip
+    )
 
 
 def _reply(spec: ServerSpec, line: dict[str, Any]) -> Reply:

@@ -65,17 +65,15 @@ class Caller:
                 learnt += 1
                 own = better.most != dialect.most and is_about_this(problem.complaint)
                 most = better.most if own else most
-                self._remember(replace(better, most=None) if own or better.most == most else better)
+                kept = replace(better, most=None) if own or better.most == most else better
+                with self.learning:
+                    self.dialect = self.dialect.joined(kept)
                 continue
             if not problem.passing or tried == self.spec.retries:
                 return problem.reply(tried + 1)
             pause = self._pause(tried) if problem.pause is None else problem.pause
             self._sleep(min(pause, LONGEST_ASKED))
             tried += 1
-
-    def _remember(self, dialect: Dialect) -> None:
-        with self.learning:
-            self.dialect = self.dialect.joined(dialect)
 
     def _try(self, body: Mapping[str, Any]) -> Reply | Problem:
         """One call: its reply, or what went wrong."""

@@ -61,10 +61,12 @@ class Dialect:
         """All that either has asked for: what one thread learns, others have not forgotten."""
         limits = [dialect.most for dialect in (self, other) if dialect.most is not None]
         return Dialect(
-            limit=self.limit or other.limit, without=self.without | other.without,
-            folded=self.folded or other.folded, plain=self.plain or other.plain,
+            limit=self.limit or other.limit,
+            without=self.without | other.without,
+            folded=self.folded or other.folded,
+            plain=self.plain or other.plain,
             most=min(limits, default=None),
-        )  # fmt: skip
+        )
 
     def adapt(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The request as this server takes it."""

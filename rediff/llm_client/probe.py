@@ -39,9 +39,11 @@ def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> Dialect:
     """
     shown = (picture(data_url(Image.new("RGB", (64, 64), "red"))),) if with_picture else ()
     request = Request(
-        messages=[user(*shown, text("Answer with one word: ready"))], prompt="probe",
-        max_tokens=TOKENS, temperature=0.0,
-    )  # fmt: skip
+        messages=[user(*shown, text("Answer with one word: ready"))],
+        prompt="probe",
+        max_tokens=TOKENS,
+        temperature=0.0,
+    )
     caller = Caller(replace(spec, retries=min(spec.retries, TRIES)))
     reply = caller.call(body_of(spec, request))
     caller.client.close()

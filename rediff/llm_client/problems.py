@@ -77,11 +77,17 @@ class Problem:
         """Of an answer whose status is an error."""
         kind = _Kind(status=error.status_code, code=error.code, said=str(error.body).lower())
         return cls(
-            describe(error, spec), kind.passing, f"{error.message} {error.body}",
-            refusal=error.status_code in REFUSALS, fatal=kind.fatal,
-            rejected=error.status_code in REJECTED, filtered=filtered(error), code=error.code,
-            pause=asked_pause(error.response.headers), status=error.status_code,
-        )  # fmt: skip
+            describe(error, spec),
+            kind.passing,
+            f"{error.message} {error.body}",
+            refusal=error.status_code in REFUSALS,
+            fatal=kind.fatal,
+            rejected=error.status_code in REJECTED,
+            filtered=filtered(error),
+            code=error.code,
+            pause=asked_pause(error.response.headers),
+            status=error.status_code,
+        )
 
     @classmethod
     def of_answer(cls, error: AnsweredError, spec: ServerSpec) -> Problem:
@@ -90,19 +96,26 @@ class Problem:
         return cls(
             f"the server reports an error{'' if error.status is None else f' {error.status}'}:"
             f" {_first_line(str(error))}",
-            kind.passing, str(error), refusal=error.status in REFUSALS, fatal=kind.fatal,
+            kind.passing,
+            str(error),
+            refusal=error.status in REFUSALS,
+            fatal=kind.fatal,
             rejected=error.status in REJECTED,
-            filtered=error.status == 400 and error.code in FILTERS, code=error.code,
+            filtered=error.status == 400 and error.code in FILTERS,
+            code=error.code,
             status=error.status,
-        )  # fmt: skip
+        )
 
     def reply(self, tries: int) -> Reply:
         """The reply without a text, after so many tries."""
         times = f" ({tries} tries)" if self.passing else ""
         return Reply(
-            error=f"{self.error}{times}", code=self.code, rejected=self.rejected, fatal=self.fatal,
+            error=f"{self.error}{times}",
+            code=self.code,
+            rejected=self.rejected,
+            fatal=self.fatal,
             status=self.status,
-        )  # fmt: skip
+        )
 
 
 def filtered(error: openai.APIStatusError) -> bool:

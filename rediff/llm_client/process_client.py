@@ -21,9 +21,12 @@ class RequestClient:
 
     def __init__(self, spec: ServerSpec) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rediff.llm_client.process"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "rediff.llm_client.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         self._write({**asdict(spec), "cache": str(spec.cache.resolve())})
 
     def send(self, key: str, body: dict[str, Any]) -> None:

@@ -21,8 +21,15 @@ IMAGE = "<image>"
 UNKNOWN = "<|unknown|>"
 
 SPECIAL_TOKENS = (
-    START_OF_TEXT, END_OF_TEXT, MASK, START_HEADER, END_HEADER, END_OF_TURN, IMAGE, UNKNOWN,
-)  # fmt: skip
+    START_OF_TEXT,
+    END_OF_TEXT,
+    MASK,
+    START_HEADER,
+    END_HEADER,
+    END_OF_TURN,
+    IMAGE,
+    UNKNOWN,
+)
 
 CHAT_TEMPLATE = (
     "{{ '" + START_OF_TEXT + "' }}"

@@ -35,12 +35,15 @@ from rediff.models.config import (
     check_adapter,
     read_captioner_config,
 )
+from rediff.models.llada_v_config import is_official
 from rediff.models.weights import load_whole
 
 DTYPES: Mapping[str, torch.dtype | str] = {
-    "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
     "stored": "auto",
-}  # fmt: skip
+}
 """`stored`: as the weights are on disk."""
 
 
@@ -77,7 +80,7 @@ class Checkpoint:
             ValueError: if its weights do not fit.
         """
         check_adapter(folder)
-        official = llada_v.is_official(folder)
+        official = is_official(folder)
         card = official_config() if official else read_captioner_config(folder)
         on_cpu = device_map is None and torch.device(device).type == "cpu"
         chosen = DTYPES[dtype or ("float32" if on_cpu else card.dtype)]
@@ -97,9 +100,12 @@ class Checkpoint:
         )
 
     def save(
-        self, folder: Path, *, dtype: torch.dtype | None = None,
+        self,
+        folder: Path,
+        *,
+        dtype: torch.dtype | None = None,
         weights: Mapping[str, torch.Tensor] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Writes everything to a folder.
 
         Args:

@@ -21,9 +21,13 @@ PROBLEMS = {
 
 
 def load_whole(
-    kind: type[Model], folder: Path, *, without: tuple[str, ...] = (),
-    fill: Mapping[str, Tensor] | None = None, **options: Any,
-) -> Model:  # fmt: skip
+    kind: type[Model],
+    folder: Path,
+    *,
+    without: tuple[str, ...] = (),
+    fill: Mapping[str, Tensor] | None = None,
+    **options: Any,
+) -> Model:
     """`kind.from_pretrained(folder)` from safetensors, in evaluation mode.
 
     Args:

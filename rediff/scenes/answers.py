@@ -6,7 +6,6 @@ draft, and the evaluation tells right answers from wrong ones.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -160,11 +159,10 @@ def _says(kind: str, meaning: Meaning) -> Forms:
     return expand(ANSWERS[kind], meaning)
 
 
+TRUE_OR_NOT = SentenceParser(ANSWERS)
+"""Knows the sentences of answers, whether they are true of a scene or not."""
+
+
 def recognise_answer(sentence: str) -> Sentence | None:
     """The meaning of a sentence of an answer, true or not, its kind a key of `ANSWERS`."""
-    return _answers()(sentence)
-
-
-@functools.cache
-def _answers() -> SentenceParser:
-    return SentenceParser(ANSWERS)
+    return TRUE_OR_NOT(sentence)

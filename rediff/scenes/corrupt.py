@@ -43,7 +43,10 @@ def _corrupt_thing(
     row, column = recall(thing.place, tuple(c for c in cells if c not in taken)).split()
     free = tuple(shape for shape in SHAPES if shape not in {other.shape for other in others})
     return Thing(
-        shape=recall(thing.shape, free), colour=recall(thing.colour, COLOURS),
-        size=recall(thing.size, SIZES), texture=recall(thing.texture, TEXTURES),
-        row=row, column=column,
-    )  # fmt: skip
+        shape=recall(thing.shape, free),
+        colour=recall(thing.colour, COLOURS),
+        size=recall(thing.size, SIZES),
+        texture=recall(thing.texture, TEXTURES),
+        row=row,
+        column=column,
+    )

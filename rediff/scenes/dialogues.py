@@ -168,10 +168,15 @@ def _cell(scene: Scene, thing: Thing, rng: np.random.Generator) -> Meaning:
 
 _FILLERS: Mapping[str, Callable[[Scene, Thing, np.random.Generator], Meaning]] = {
     **dict.fromkeys(("colour", "size", "texture", "place", "describe"), _shape),
-    "exists": partial(_shape, absent=0.5), "count-of": _quality, "describe-all": _quality,
-    "has": _having, "holds": _related, "related": _relation_to, "at": _cell,
+    "exists": partial(_shape, absent=0.5),
+    "count-of": _quality,
+    "describe-all": _quality,
+    "has": _having,
+    "holds": _related,
+    "related": _relation_to,
+    "at": _cell,
     "describe-both": _pair,
-}  # fmt: skip
+}
 """What fills the slots of a kind's question, about a thing of the scene."""
 
 

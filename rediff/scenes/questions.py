@@ -7,7 +7,6 @@ text is enough to say all true answers (`rediff.scenes.answers`).
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -66,6 +65,9 @@ AGAIN = ("and the {shape} ?", "what about the {shape} ?")
 REPEATED = frozenset({"colour", "size", "texture", "place", "describe"})
 """Kinds that can be asked once more so."""
 
+_FIRST, _FOLLOWING = SentenceParser(ASKS), SentenceParser(FOLLOW_UPS)
+_REPEATING = SentenceParser({"again": AGAIN})
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -83,15 +85,15 @@ def read_question(said: Sequence[str]) -> Question | None:
     """
     *earlier, last = said
     text = " ".join(tokenize(last))
-    if found := _asks()(text):
+    if found := _FIRST(text):
         return Question(found.kind, found.filled)
     before = read_question(earlier[:-1]) if earlier else None
     if before is None:
         return None
-    if found := _again()(text):
+    if found := _REPEATING(text):
         changed = {**before.filled, **found.filled}
         return replace(before, filled=changed) if before.kind in REPEATED else None
-    found, shape = _follow_ups()(text), spoken_of(before, earlier[-1])
+    found, shape = _FOLLOWING(text), spoken_of(before, earlier[-1])
     if found is None or shape is None:
         return None
     return Question(found.kind, {**found.filled, "shape": shape})
@@ -103,18 +105,3 @@ def spoken_of(question: Question, reply: str) -> str | None:
         return question.filled["shape"]
     named = {word for word in tokenize(reply) if word in SHAPES}
     return named.pop() if len(named) == 1 else None
-
-
-@functools.cache
-def _asks() -> SentenceParser:
-    return SentenceParser(ASKS)
-
-
-@functools.cache
-def _follow_ups() -> SentenceParser:
-    return SentenceParser(FOLLOW_UPS)
-
-
-@functools.cache
-def _again() -> SentenceParser:
-    return SentenceParser({"again": AGAIN})

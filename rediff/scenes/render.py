@@ -22,11 +22,19 @@ TINT = 0.65
 """How far the second colour of a pattern lies from the first towards white."""
 
 RGB: Mapping[str, tuple[int, int, int]] = {
-    "red": (214, 39, 40), "yellow": (240, 200, 20), "green": (34, 139, 60),
-    "blue": (31, 90, 200), "purple": (128, 60, 170), "brown": (130, 80, 40),
-    "pink": (255, 130, 190), "black": (25, 25, 25), "white": (255, 255, 255),
-    "grey": (180, 180, 185), "beige": (235, 220, 185), "mint": (190, 235, 215),
-}  # fmt: skip
+    "red": (214, 39, 40),
+    "yellow": (240, 200, 20),
+    "green": (34, 139, 60),
+    "blue": (31, 90, 200),
+    "purple": (128, 60, 170),
+    "brown": (130, 80, 40),
+    "pink": (255, 130, 190),
+    "black": (25, 25, 25),
+    "white": (255, 255, 255),
+    "grey": (180, 180, 185),
+    "beige": (235, 220, 185),
+    "mint": (190, 235, 215),
+}
 
 Draw = Callable[[ImageDraw.ImageDraw, float, float, float], None]
 

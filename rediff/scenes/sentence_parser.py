@@ -44,13 +44,17 @@ class Sentence:
     filled: Mapping[str, str]
 
 
+@dataclass(frozen=True)
 class SentenceParser:
-    """Knows the sentences of a table of forms by kind."""
+    """Knows the sentences of a table of forms by kind; its patterns are made at the first one."""
 
-    def __init__(self, forms: Mapping[str, Words]) -> None:
-        self.patterns = [
+    forms: Mapping[str, Words]
+
+    @functools.cached_property
+    def patterns(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [
             (kind, re.compile(" ".join(_regex(line))))
-            for kind, lines in forms.items()
+            for kind, lines in self.forms.items()
             for line in lines
         ]
 
@@ -62,14 +66,13 @@ class SentenceParser:
         return None
 
 
+CAPTIONS = SentenceParser(FORMS)
+"""Knows the sentences of captions."""
+
+
 def recognise(sentence: str) -> Sentence | None:
     """The meaning of a caption's sentence, its kind a key of `FORMS`."""
-    return _of_captions()(sentence)
-
-
-@functools.cache
-def _of_captions() -> SentenceParser:
-    return SentenceParser(FORMS)
+    return CAPTIONS(sentence)
 
 
 def _read_groups(groups: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
@@ -108,9 +111,20 @@ def _value_regex(name: str) -> str:
         shape = f"(?:{'|'.join(SHAPES)})"
         return f"{shape}(?: , the {shape})* and the {shape}"
     values: Mapping[str, Words] = {
-        "shape": SHAPES, "other": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
-        "row": ROWS, "column": COLUMNS, "background": BACKGROUNDS, "relation": RELATIONS,
-        "count": tuple(COUNTS.values()), "verb": VERBS, "picture": PICTURES,
-        "quality": QUALITIES, "true": QUALITIES, "number": NUMBERS[2:],
-    }  # fmt: skip
+        "shape": SHAPES,
+        "other": SHAPES,
+        "colour": COLOURS,
+        "size": SIZES,
+        "texture": TEXTURES,
+        "row": ROWS,
+        "column": COLUMNS,
+        "background": BACKGROUNDS,
+        "relation": RELATIONS,
+        "count": tuple(COUNTS.values()),
+        "verb": VERBS,
+        "picture": PICTURES,
+        "quality": QUALITIES,
+        "true": QUALITIES,
+        "number": NUMBERS[2:],
+    }
     return "|".join(alias for value in values[name] for alias in SYNONYMS.get(value, (value,)))

@@ -37,6 +37,8 @@ SYNONYMS: Mapping[str, Words] = {
     "above": ("above", "over", "higher than"),
     "below": ("below", "under", "lower than"),
 }
+CANONICAL = {alias: word for word, aliases in SYNONYMS.items() for alias in aliases}
+"""The fact that each paraphrase states."""
 VERBS = ("sits", "stands", "lies", "rests")
 PLACES = (
     "at the {row} {column}",
@@ -61,12 +63,7 @@ _PIECE = re.compile(r"\{(\w+)\}|\(([^)]*)\)|(\S+)")
 
 def canonical(word: str) -> str:
     """The fact that a paraphrase states: `upper` -> `top`; other words are returned as they are."""
-    return _canonical_words().get(word, word)
-
-
-@functools.cache
-def _canonical_words() -> Mapping[str, str]:
-    return {alias: word for word, aliases in SYNONYMS.items() for alias in aliases}
+    return CANONICAL.get(word, word)
 
 
 @functools.cache

@@ -69,9 +69,14 @@ class Schedule(torch.utils.data.Dataset[ScheduledRow[Any]]):
     """
 
     def __init__(
-        self, rows: Rows[Any], *, batch: int, steps: int, seed: int,
+        self,
+        rows: Rows[Any],
+        *,
+        batch: int,
+        steps: int,
+        seed: int,
         lengths: Sequence[int] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if not len(rows):
             raise ValueError("there is nothing to train on: the data hold no usable row")
         self.rows = rows

@@ -61,13 +61,14 @@ class Drafter:
         spell = checkpoint.tokenizer.convert_ids_to_tokens
         return [
             Draft(
-                id=request.item.id, dialogue=request.dialogue, tokens_per_step=budget, nfe=nfe,
+                id=request.item.id,
+                dialogue=request.dialogue,
+                tokens_per_step=budget,
+                nfe=nfe,
                 words=pad_words(spell(response), length),
             )
-            for request, response, nfe in zip(
-                requests, decoded.responses, decoded.nfe, strict=True
-            )
-        ]  # fmt: skip
+            for request, response, nfe in zip(requests, decoded.responses, decoded.nfe, strict=True)
+        ]
 
 
 def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, path: Path) -> None:

@@ -18,7 +18,8 @@ from rediff.training.lora import TARGETS
 from rediff.training.optimisation import Optimisation
 from rediff.training.planning import Network, PlannedStage, Planner, RowSize
 from rediff.training.recipe import Recipe
-from rediff.training.trainer import choose_trained, split_batch
+from rediff.training.trainer import choose_trained
+from rediff.training.trainer_arguments import split_batch
 
 SAMPLE = 200
 """Records that are read to see how long rows are."""
@@ -56,10 +57,15 @@ def estimate_learning(
     tokens = settings.steps * settings.batch_size * row.tokens
     total, trained = count_parameters(planner.network, settings)
     return PlannedStage(
-        name, kind, settings.steps, total, trained, tokens,
+        name,
+        kind,
+        settings.steps,
+        total,
+        trained,
+        tokens,
         memory_of(planner.network, settings, row, planner.processes),
         tokens * training_operations(planner.network, settings, row) / planner.hourly,
-    )  # fmt: skip
+    )
 
 
 def count_parameters(network: Network, settings: Optimisation) -> tuple[int, int]:

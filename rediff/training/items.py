@@ -80,6 +80,10 @@ def _item(stored: Stored) -> Item:
     turns = record.turns
     dialogues = [turns] if record.edits else [turns[: i + 1] for i in range(len(turns))]
     return Item(
-        record.place, record.image, tuple(dialogues), asked=len(dialogues) - 1,
-        edits=record.edits, first=stored.first,
-    )  # fmt: skip
+        record.place,
+        record.image,
+        tuple(dialogues),
+        asked=len(dialogues) - 1,
+        edits=record.edits,
+        first=stored.first,
+    )

@@ -67,10 +67,15 @@ class LearningStage(Stage):
 
 
 def train_checkpoint(
-    stage: LearningStage, run: Run, checkpoint: Checkpoint, objective: Objective,
-    rows: tuple[Rows[Example], Sequence[int] | None], *,
-    weights: LossWeights | None = None, weighting: Weighting = "uniform",
-) -> None:  # fmt: skip
+    stage: LearningStage,
+    run: Run,
+    checkpoint: Checkpoint,
+    objective: Objective,
+    rows: tuple[Rows[Example], Sequence[int] | None],
+    *,
+    weights: LossWeights | None = None,
+    weighting: Weighting = "uniform",
+) -> None:
     """Trains a checkpoint on rows and saves it in the stage's folder.
 
     Args:
@@ -94,9 +99,17 @@ def train_checkpoint(
     examples, lengths = rows
     by_role = {TokenRole[name.upper()]: weight for name, weight in (weights or {}).items()}
     fit(
-        RevisionTrainer, trained, examples, Collator(objective), settings, run.folder,
-        seed=stage.seed, weighting=weighting, lengths=lengths, weights=by_role,
-    )  # fmt: skip
+        RevisionTrainer,
+        trained,
+        examples,
+        Collator(objective),
+        settings,
+        run.folder,
+        seed=stage.seed,
+        weighting=weighting,
+        lengths=lengths,
+        weights=by_role,
+    )
     if updates is not None:
         updates.merge_and_unload()
     whole = gather_weights(network) if settings.shard else None
@@ -104,9 +117,12 @@ def train_checkpoint(
 
 
 def rows_of_data(
-    stage: LearningStage, run: Run, checkpoint: Checkpoint, maker: ExampleMaker,
+    stage: LearningStage,
+    run: Run,
+    checkpoint: Checkpoint,
+    maker: ExampleMaker,
     make: Callable[[Item], Example],
-) -> tuple[Rows[Example], Sequence[int] | None]:  # fmt: skip
+) -> tuple[Rows[Example], Sequence[int] | None]:
     """The rows of all data that a stage learns from.
 
     Args:

@@ -39,9 +39,14 @@ fine-tuned (arXiv 2502.09992, algorithm 2) and as the authors' code trains witho
 
 
 def loss_sums(
-    logits: Tensor, target: Tensor, role: Tensor, level: Tensor, *,
-    weighting: Weighting = "uniform", certain: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    logits: Tensor,
+    target: Tensor,
+    role: Tensor,
+    level: Tensor,
+    *,
+    weighting: Weighting = "uniform",
+    certain: Tensor | None = None,
+) -> Tensor:
     """The numerators of the loss: cross-entropy summed over the tokens of each role.
 
     Args:

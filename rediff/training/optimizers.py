@@ -27,8 +27,10 @@ def build_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opt
         rates = {"matrices": settings.lr, "others": settings.other_lr, "vision": settings.vision_lr}
         optimizer = torch.optim.AdamW(
             [{"params": parameters, "lr": rates[name]} for name, parameters in groups.items()],
-            lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0,
-        )  # fmt: skip
+            lr=settings.lr,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+        )
     optimizer.register_step_pre_hook(fill_gradients)
     return optimizer
 

@@ -76,9 +76,14 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
 
 
 def with_expert(
-    recipe: Recipe, model: str | None, base_url: str | None, *, reasoning: bool = False,
-    max_tokens: int | None = None, key_env: str | None = None,
-) -> Recipe:  # fmt: skip
+    recipe: Recipe,
+    model: str | None,
+    base_url: str | None,
+    *,
+    reasoning: bool = False,
+    max_tokens: int | None = None,
+    key_env: str | None = None,
+) -> Recipe:
     """The recipe with `model` at `base_url` as its experts on servers, where these are given.
 
     Args:
@@ -95,8 +100,11 @@ def with_expert(
     if reasoning and model is None:
         raise ValueError("`expert_reasoning` describes a model: name it with `expert`")
     given = {
-        "model": model, "base_url": base_url, "max_tokens": max_tokens, "key_env": key_env,
-    }  # fmt: skip
+        "model": model,
+        "base_url": base_url,
+        "max_tokens": max_tokens,
+        "key_env": key_env,
+    }
     update: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not update:
         return recipe

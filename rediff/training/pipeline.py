@@ -32,9 +32,9 @@ from rediff.plugins import load_plugins
 from rediff.training.distributed import all_gather_flag, on_main_process, process_group
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, read_progress
+from rediff.training.saved_states import STATE
 from rediff.training.stages.base import MODEL, Run, Stage, needs
 from rediff.training.stages.experts.settings import RUNTIME_ONLY
-from rediff.training.trainer import STATE
 
 DONE = "stage.json"
 LOCK = ".lock"

@@ -26,9 +26,11 @@ class RowSize:
         if canvas is None:
             return self
         return RowSize(
-            self.tokens - self.canvas + canvas, canvas,
-            self.most_tokens - self.most_canvas + canvas, canvas,
-        )  # fmt: skip
+            self.tokens - self.canvas + canvas,
+            canvas,
+            self.most_tokens - self.most_canvas + canvas,
+            canvas,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,26 +11,22 @@ from torch import Tensor, nn
 from transformers import (
     PrinterCallback,
     Trainer,
-    TrainingArguments,
 )
 
-from rediff.io.files import replace
 from rediff.training.collator import Batch, canvas_logits
 from rediff.training.corruption import TokenRole
 from rediff.training.data_order import Rows, Schedule
-from rediff.training.distributed import on_main_process, process_group
+from rediff.training.distributed import process_group
 from rediff.training.finite import FiniteGradients, all_finite, not_finite
 from rediff.training.logs import LOG, JsonLog
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
+from rediff.training.saved_states import STATE, check_processes, last_state
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
-
-STATE = "trainer"
-PROCESSES = "processes.json"
-LOG_EVERY = 10
+from rediff.training.trainer_arguments import training_arguments
 
 
 class OwnOptimizerTrainer(Trainer):
@@ -75,9 +70,13 @@ class RevisionTrainer(OwnOptimizerTrainer):
     """
 
     def __init__(
-        self, model: nn.Module, *, weights: Mapping[TokenRole, float], weighting: Weighting,
+        self,
+        model: nn.Module,
+        *,
+        weights: Mapping[TokenRole, float],
+        weighting: Weighting,
         **kwargs: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(model, **kwargs)
         self.model_accepts_loss_kwargs = True  # the loss is already that of the global batch
         self.weights = weights_of(weights)
@@ -108,9 +107,13 @@ class RevisionTrainer(OwnOptimizerTrainer):
         """
         assert isinstance(num_items_in_batch, Tensor)
         sums = loss_sums(
-            canvas_logits(model, inputs).float(), inputs["target"], inputs["role"], inputs["level"],
-            weighting=self.weighting, certain=inputs["certain"],
-        )  # fmt: skip
+            canvas_logits(model, inputs).float(),
+            inputs["target"],
+            inputs["role"],
+            inputs["level"],
+            weighting=self.weighting,
+            certain=inputs["certain"],
+        )
         parts = loss_parts(sums, num_items_in_batch)
         self.seen[0] += parts.detach()
         return (self.weights.to(parts) * parts).sum() * self.accelerator.num_processes
@@ -202,97 +205,3 @@ def choose_trained(model: nn.Module, settings: Optimisation) -> None:
     for name, parameter in model.named_parameters():
         frozen = any(module in name.split(".") for module in settings.freeze)
         parameter.requires_grad_(NAME in name if settings.lora else not frozen)
-
-
-def training_arguments(
-    settings: Optimisation, folder: Path, seed: int, **more: Any
-) -> TrainingArguments:
-    """transformers' arguments for a recipe's settings and the processes that are here, with `more`.
-
-    Raises ValueError if the global batch cannot be split over them.
-    """
-    arguments = TrainingArguments(
-        output_dir=str(folder / STATE),
-        max_steps=settings.steps,
-        learning_rate=settings.lr,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=round(settings.warmup * settings.steps),
-        max_grad_norm=settings.max_grad_norm,
-        logging_steps=LOG_EVERY,
-        logging_first_step=True,
-        save_steps=settings.save_every,
-        save_total_limit=1,
-        seed=seed,
-        data_seed=seed,
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataloader_drop_last=True,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        report_to="none",
-        use_cpu=not torch.cuda.is_available(),
-        bf16=settings.precision == "bfloat16" and "deepspeed" not in more,
-        dataloader_num_workers=settings.workers,
-        **more,
-    )
-    if arguments.n_gpu > 1:
-        raise ValueError(
-            "several GPUs are seen by one process: start one for each with torchrun"
-            f" --nproc-per-node {arguments.n_gpu} ..., or hide the others by"
-            " CUDA_VISIBLE_DEVICES"
-        )
-    micro, accumulation = split_batch(settings, arguments.world_size)
-    arguments.per_device_train_batch_size = micro
-    arguments.gradient_accumulation_steps = accumulation
-    return arguments
-
-
-def split_batch(settings: Optimisation, processes: int) -> tuple[int, int]:
-    """Rows of a micro-batch, and micro-batches of each process.
-
-    Args:
-        settings: `batch_size` and `micro_batch`.
-        processes: that share a global batch.
-
-    Raises:
-        ValueError: if they do not make up the global batch.
-    """
-    micro = settings.micro_batch or max(1, settings.batch_size // processes)
-    accumulation, rest = divmod(settings.batch_size, micro * processes)
-    if rest or not accumulation:
-        raise ValueError(
-            f"a global batch of {settings.batch_size} rows does not split into micro-batches of"
-            f" {micro} on {processes} processes"
-        )
-    return micro, accumulation
-
-
-def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
-    """Records how many processes save their states here, and whether these are sharded.
-
-    Raises ValueError, before anything is loaded, if a state to resume from was sharded in
-    another way: such a state is read by just as many processes.
-    """
-    note, count = folder / PROCESSES, process_group().num_processes
-    if resumed and note.is_file():
-        saved = json.loads(note.read_text(encoding="utf-8"))
-        if (saved["shard"] or shard) and saved != {"processes": count, "shard": shard}:
-            how = f"shard: {saved['shard']}" if saved["shard"] else "no sharding"
-            raise ValueError(
-                f"{folder} was saved by {saved['processes']} processes with {how}: resume with as"
-                f" many (torchrun --nproc-per-node {saved['processes']} ...), or delete {folder} to"
-                " begin this stage again"
-            )
-
-    def write() -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace(note, json.dumps({"processes": count, "shard": shard}))
-
-    on_main_process(write)
-
-
-def last_state(folder: Path) -> str | None:
-    """The newest complete state: the Trainer writes `trainer_state.json` last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    return None if newest is None else str(newest)

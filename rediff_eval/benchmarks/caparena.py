@@ -29,14 +29,13 @@ def load_caparena(folder: Path) -> list[Sample]:
     if not isinstance(table, dict):
         raise ValueError(f"{path}: expected an object of pictures")
     pictures = find_pictures(folder, PICTURES, HOW)
-    return [_sample_or_broken(name, pictures / name, row) for name, row in table.items()]
-
-
-def _sample_or_broken(name: str, picture: Path, row: Any) -> Sample:
-    try:
-        return _sample(name, picture, row)
-    except (ValueError, FileNotFoundError) as error:
-        return broken_sample(name, f"{name}: {error}")
+    samples = []
+    for name, row in table.items():
+        try:
+            samples.append(_sample(name, pictures / name, row))
+        except (ValueError, FileNotFoundError) as error:
+            samples.append(broken_sample(name, f"{name}: {error}"))
+    return samples
 
 
 def _sample(name: str, picture: Path, row: Any) -> Sample:

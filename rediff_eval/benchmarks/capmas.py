@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 from rediff.io.text_files import Row, parse_json, read_rows, read_text
@@ -29,16 +28,13 @@ def load_capmas(folder: Path) -> list[Sample]:
     listing = folder / LISTING
     if not listing.is_file():
         raise FileNotFoundError(f"no {listing}; {HOW}")
-    return list(_read(folder, listing))
-
-
-def _read(folder: Path, listing: Path) -> Iterator[Sample]:
-    pictures = find_pictures(folder, PICTURES, HOW)
+    pictures, samples = find_pictures(folder, PICTURES, HOW), []
     for row in read_rows(listing):
         try:
-            yield _sample(folder, pictures, row)
+            samples.append(_sample(folder, pictures, row))
         except (ValueError, FileNotFoundError) as error:
-            yield broken_sample(row.place, f"{row.place}: {error}")
+            samples.append(broken_sample(row.place, f"{row.place}: {error}"))
+    return samples
 
 
 def _sample(folder: Path, pictures: Path, row: Row) -> Sample:

@@ -20,8 +20,12 @@ from rediff_eval.benchmarks.sample import Sample, broken_sample
 Placed = tuple[str, Sample]
 """A sample, and the file and line, entry or row that it comes from."""
 LISTINGS = (
-    "captions.jsonl", "captions.json", "captions.csv", "metadata.jsonl", "metadata.csv",
-)  # fmt: skip
+    "captions.jsonl",
+    "captions.json",
+    "captions.csv",
+    "metadata.jsonl",
+    "metadata.csv",
+)
 """Files of a folder that name its pictures; the last two are those of `datasets`' image folders."""
 TABLES = (".parquet", ".arrow")
 IMAGES = ("image", "file_name", "image_path", "filename", "path")

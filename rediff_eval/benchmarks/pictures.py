@@ -17,9 +17,13 @@ def of_file(
     except OSError as error:
         return broken_sample(sample_id, f"{path}: cannot be read: {error.strerror}")
     return Sample(
-        sample_id, lambda: open_image(path), digest, references, read=path.read_bytes,
+        sample_id,
+        lambda: open_image(path),
+        digest,
+        references,
+        read=path.read_bytes,
         aliases=aliases,
-    )  # fmt: skip
+    )
 
 
 def of_bytes(
@@ -27,6 +31,9 @@ def of_bytes(
 ) -> Sample:
     """A sample whose picture is bytes; errors name the place it came from."""
     return Sample(
-        sample_id, lambda: open_bytes(content, place), digest_of(content), references,
+        sample_id,
+        lambda: open_bytes(content, place),
+        digest_of(content),
+        references,
         read=lambda: content,
-    )  # fmt: skip
+    )

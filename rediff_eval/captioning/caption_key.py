@@ -51,9 +51,13 @@ class CaptionConfig:
 
     @classmethod
     def of(
-        cls, config: CaptioningConfig, source: ModelSource, capabilities: Capabilities, prompt: str,
+        cls,
+        config: CaptioningConfig,
+        source: ModelSource,
+        capabilities: Capabilities,
+        prompt: str,
         condition: Condition,
-    ) -> CaptionConfig:  # fmt: skip
+    ) -> CaptionConfig:
         """The configuration of the captions of a condition.
 
         Args:
@@ -70,12 +74,19 @@ class CaptionConfig:
             found = find_sampler(condition.sampler)
             sampler, plugins = as_plain(found), source_hash(parts_of(found))
         return cls(
-            model=dict(source.identity), sampler=sampler, plugins=plugins, steps=condition.steps,
-            guidance=config.guidance, prompt=prompt, device=torch.device(loading.place).type,
-            dtype=loading.dtype, max_tokens=loading.max_tokens,
-            trust_remote_code=loading.trust_remote_code, seed=loading.seed,
+            model=dict(source.identity),
+            sampler=sampler,
+            plugins=plugins,
+            steps=condition.steps,
+            guidance=config.guidance,
+            prompt=prompt,
+            device=torch.device(loading.place).type,
+            dtype=loading.dtype,
+            max_tokens=loading.max_tokens,
+            trust_remote_code=loading.trust_remote_code,
+            seed=loading.seed,
             base_url=loading.base_url,
-        )  # fmt: skip
+        )
 
     def key(self) -> str:
         """The cache key: a hash of all fields, of package versions and of all captioning code."""

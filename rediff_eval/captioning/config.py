@@ -53,9 +53,11 @@ class Condition:
 
 
 def conditions_of(
-    config: CaptioningConfig, source: ModelSource, capabilities: Capabilities,
+    config: CaptioningConfig,
+    source: ModelSource,
+    capabilities: Capabilities,
     tokens_per_step: tuple[int, ...],
-) -> Iterator[Condition]:  # fmt: skip
+) -> Iterator[Condition]:
     """The conditions of one model, without their keys.
 
     Args:
@@ -83,9 +85,11 @@ def conditions_of(
 
 
 def _budgets(
-    config: CaptioningConfig, source: ModelSource, capabilities: Capabilities,
+    config: CaptioningConfig,
+    source: ModelSource,
+    capabilities: Capabilities,
     tokens_per_step: tuple[int, ...],
-) -> tuple[int | None, ...]:  # fmt: skip
+) -> tuple[int | None, ...]:
     length = capabilities.length
     if not capabilities.takes_steps:
         return (length if capabilities.kind == AUTOREGRESSIVE else None,)

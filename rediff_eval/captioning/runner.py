@@ -72,11 +72,14 @@ class CaptionRunner:
             capabilities = captioner.capabilities
             found = conditions_of(self.config, source, capabilities, self.tokens_per_step)
             conditions = [
-                replace(condition, key=CaptionConfig.of(
-                    self.config, source, capabilities, self.prompt, condition
-                ).key())
+                replace(
+                    condition,
+                    key=CaptionConfig.of(
+                        self.config, source, capabilities, self.prompt, condition
+                    ).key(),
+                )
                 for condition in found
-            ]  # fmt: skip
+            ]
             for condition in conditions:
                 self._run_condition(condition, captioner)
         return conditions
@@ -140,9 +143,12 @@ def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionReques
         prompt: the task's, for samples without a question.
     """
     return CaptionRequest(
-        image=image, dialogue=sample.asked(prompt), id=sample.id, aliases=sample.aliases,
+        image=image,
+        dialogue=sample.asked(prompt),
+        id=sample.id,
+        aliases=sample.aliases,
         original=sample.read,
-    )  # fmt: skip
+    )
 
 
 def ask(

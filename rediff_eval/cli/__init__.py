@@ -37,9 +37,12 @@ class SuggestingGroup(click.Group):
     of options."""
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
         **extra: Any,
-    ) -> click.Context:  # fmt: skip
+    ) -> click.Context:
         return super().make_context(info_name, with_current_names(args), parent, **extra)
 
     def resolve_command(
@@ -57,9 +60,21 @@ def cli() -> None:
 
 
 for command in (
-    run, score, train, compare, leaderboard, paper_table, report, show, caption, convert, list_,
-    doctor, data, judge_server,
-):  # fmt: skip
+    run,
+    score,
+    train,
+    compare,
+    leaderboard,
+    paper_table,
+    report,
+    show,
+    caption,
+    convert,
+    list_,
+    doctor,
+    data,
+    judge_server,
+):
     cli.add_command(command)
 
 

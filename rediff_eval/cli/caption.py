@@ -28,14 +28,19 @@ if TYPE_CHECKING:
     "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
 @click.option(
-    "--ask", "dialogue", multiple=True,
+    "--ask",
+    "dialogue",
+    multiple=True,
     help="What to ask instead of a caption; in a dialogue once for each question and answer.",
-)  # fmt: skip
+)
 @click.option("--trace", is_flag=True, help="Play the denoising steps.")
 @click.option(
-    "--delay", default=0.25, show_default=True, type=click.FloatRange(min=0),
+    "--delay",
+    default=0.25,
+    show_default=True,
+    type=click.FloatRange(min=0),
     help="Seconds between played steps on a terminal.",
-)  # fmt: skip
+)
 @loading_options
 @plugin_option
 def caption(
@@ -66,9 +71,15 @@ def caption(
         if steps is None and able.takes_steps:
             steps = able.steps or max(1, (able.length or 4) // 4)
         result = loaded.caption(
-            picture, ask=dialogue or None, sampler=sampler, steps=steps, prefill=prefill,
-            guidance=guidance, trace=trace, name=image.name,
-        )  # fmt: skip
+            picture,
+            ask=dialogue or None,
+            sampler=sampler,
+            steps=steps,
+            prefill=prefill,
+            guidance=guidance,
+            trace=trace,
+            name=image.name,
+        )
     if result.trace is not None:
         play_trace(result, scene, dialogue, delay)
     click.echo(plain(result.text))

@@ -33,8 +33,14 @@ def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
         table.add_column(name, justify="left" if name in "ab" else "right", no_wrap=True)
     for row in compare_cells(load_values(finished(runs, tell), metric), seed=seed):
         table.add_row(
-            Text(plain(row.a)), Text(plain(row.b)), row.steps, str(row.n), f"{row.difference:+.4f}",
-            f"{row.low:+.4f} to {row.high:+.4f}", f"{row.p:.4f}", f"{row.p_holm:.4f}",
+            Text(plain(row.a)),
+            Text(plain(row.b)),
+            row.steps,
+            str(row.n),
+            f"{row.difference:+.4f}",
+            f"{row.low:+.4f} to {row.high:+.4f}",
+            f"{row.p:.4f}",
+            f"{row.p_holm:.4f}",
             f"{row.detectable:.4f}",
-        )  # fmt: skip
+        )
     print_wide(table)

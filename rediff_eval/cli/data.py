@@ -19,9 +19,10 @@ def data() -> None:
 @data.command()
 @click.argument("spec", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--longest", type=click.IntRange(min=1),
+    "--longest",
+    type=click.IntRange(min=1),
     help="Leave out answers that do not fit in so many tokens, as stages with this setting do.",
-)  # fmt: skip
+)
 def check(spec: Path, longest: int | None) -> None:
     """Read everything that SPEC names once, and say what can be trained on.
 

@@ -8,9 +8,12 @@ import click
 @click.command("judge-server")
 @click.option("--scenes", is_flag=True, required=True, help="Judge captions of embedded scenes.")
 @click.option(
-    "--port", default=8399, show_default=True, type=click.IntRange(0, 65535),
+    "--port",
+    default=8399,
+    show_default=True,
+    type=click.IntRange(0, 65535),
     help="Port on 127.0.0.1; 0 for any free one.",
-)  # fmt: skip
+)
 def judge_server(scenes: bool, port: int) -> None:
     """Serve the oracle judge by OpenAI's chat protocol, on this machine alone.
 

@@ -18,17 +18,25 @@ FORMS = ("table", "md", "csv", "json", "html", "latex")
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--metric", "metrics", multiple=True,
+    "--metric",
+    "metrics",
+    multiple=True,
     help="Metric to lay out, repeatable; default: the main metric of each run.",
-)  # fmt: skip
+)
 @click.option(
-    "--by", default="model,sampler,tokens_per_step", show_default=True,
+    "--by",
+    default="model,sampler,tokens_per_step",
+    show_default=True,
     help="Columns that make a row; a budget (tokens_per_step, steps) is spread over columns.",
-)  # fmt: skip
+)
 @click.option(
-    "--format", "form", default="table", show_default=True, type=click.Choice(FORMS),
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(FORMS),
     help="Output format; csv and json are in long form, with intervals and counts.",
-)  # fmt: skip
+)
 @click.option("--paper/--no-paper", default=False, help="The paper's numbers too, as quoted.")
 def leaderboard(
     runs: tuple[Path, ...], metrics: tuple[str, ...], by: str, form: str, paper: bool

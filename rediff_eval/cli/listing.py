@@ -28,9 +28,12 @@ FORMS = [
 def list_(what: str) -> None:
     """List tasks, models, samplers (with their options), metrics or recipes."""
     entries = {
-        "tasks": _tasks, "models": _models, "samplers": _samplers, "metrics": _metrics,
+        "tasks": _tasks,
+        "models": _models,
+        "samplers": _samplers,
+        "metrics": _metrics,
         "recipes": _recipes,
-    }[what]()  # fmt: skip
+    }[what]()
     for name, text in entries:
         click.echo(f"{name:<16} {text}")
 

@@ -39,7 +39,9 @@ LOADING = (
 )
 MEASURED = (
     click.option(
-        "--task", "task_name", required=True,
+        "--task",
+        "task_name",
+        required=True,
         help="Benchmark, e.g. capture, or the YAML file of a task of your own.",
     ),
     click.option(
@@ -47,70 +49,88 @@ MEASURED = (
     ),
     click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap."),
     click.option(
-        "--data", type=click.Path(path_type=Path),
+        "--data",
+        type=click.Path(path_type=Path),
         help="Your own images: a folder, JSON lines, CSV, COCO's annotations, parquet, or a hub"
         " data set; with references.",
     ),
     click.option(
-        "--data-dir", type=click.Path(path_type=Path, exists=True, file_okay=False),
+        "--data-dir",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Folder of the benchmark's own data; default: $REDIFF_EVAL_DATA/TASK if it exists.",
     ),
-)  # fmt: skip
+)
 SCORING = (
     click.option("--judge", help="Judge model; oracle or oracle:ERROR-RATE on scenes."),
     click.option(
         "--judge-url", "judge_base_url", help="Address of the judge's server; default: OpenAI's."
     ),
     click.option(
-        "--judge-concurrency", type=click.IntRange(min=1),
+        "--judge-concurrency",
+        type=click.IntRange(min=1),
         help="Calls to the judge at once; default: 8.",
     ),
     click.option(
-        "--judge-rate", "judge_per_minute", type=click.FloatRange(min=0, min_open=True),
+        "--judge-rate",
+        "judge_per_minute",
+        type=click.FloatRange(min=0, min_open=True),
         help="Calls to the judge a minute, at most.",
     ),
     click.option(
-        "--judge-timeout", type=click.FloatRange(min=0.1),
+        "--judge-timeout",
+        type=click.FloatRange(min=0.1),
         help="Seconds for one call; default: 120.",
     ),
     click.option(
-        "--judge-retries", type=click.IntRange(min=0),
+        "--judge-retries",
+        type=click.IntRange(min=0),
         help="Retries of a call that failed; default: 6.",
     ),
     click.option(
-        "--judge-batch", is_flag=True, default=None,
+        "--judge-batch",
+        is_flag=True,
+        default=None,
         help="Ask through the batch API, at half the price.",
     ),
     click.option(
-        "--judge-max-tokens", type=click.IntRange(min=1),
+        "--judge-max-tokens",
+        type=click.IntRange(min=1),
         help="Tokens that a reply of the judge may have; default: what each metric asks for.",
     ),
     click.option(
         "--judge-key-env", help="Environment variable of the judge's key; default: OPENAI_API_KEY."
     ),
     click.option(
-        "--judge-cache", type=click.Path(path_type=Path, file_okay=False),
+        "--judge-cache",
+        type=click.Path(path_type=Path, file_okay=False),
         help="Folder of paid replies; default: ~/.cache/rediff-eval/judge.",
     ),
     click.option(
-        "--preset", default="corrected", show_default=True,
+        "--preset",
+        default="corrected",
+        show_default=True,
         type=click.Choice(["corrected", "official"]),
         help="Score as the official programs were meant to, or exactly as they do.",
     ),
     click.option(
-        "--capmas-prompts", type=click.Path(path_type=Path, exists=True, file_okay=False),
+        "--capmas-prompts",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Checkout of CapMAS whose prompts to use instead of our own.",
     ),
     click.option(
-        "--caparena-prompts", type=click.Path(path_type=Path, exists=True, file_okay=False),
+        "--caparena-prompts",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Checkout of CapArena whose prompts to use instead of our own.",
     ),
     click.option("--factual", help="FACTUAL's parser for CAPTURE: a folder or hub id."),
     click.option("--encoder", help="CAPTURE's sentence encoder: a folder or hub id."),
-)  # fmt: skip
+)
 FLAGS = {
-    "base_url": "url", "per_minute": "rate", "max_tokens": "max-tokens", "key_env": "key-env",
-}  # fmt: skip
+    "base_url": "url",
+    "per_minute": "rate",
+    "max_tokens": "max-tokens",
+    "key_env": "key-env",
+}
 """Fields of a judge's configuration whose options have another name."""
 
 
@@ -174,10 +194,13 @@ def plugin_option(verb: Callable[..., Any]) -> Callable[..., Any]:
     Processes that the verb starts find the named ones in the environment.
     """
     return click.option(
-        "--plugin", multiple=True, metavar="FILE_OR_MODULE", expose_value=False,
+        "--plugin",
+        multiple=True,
+        metavar="FILE_OR_MODULE",
+        expose_value=False,
         callback=_load_plugins,
         help="Code that registers samplers, captioners or metrics, repeatable. It is run.",
-    )(verb)  # fmt: skip
+    )(verb)
 
 
 def _load_plugins(context: click.Context, option: click.Parameter, names: Sequence[str]) -> None:

@@ -12,13 +12,18 @@ from rediff_eval.cli.options import tell
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
     help="The page; default: report.html in the first run.",
-)  # fmt: skip
+)
 @click.option(
-    "--samples", "count", default=24, show_default=True, type=click.IntRange(min=0),
+    "--samples",
+    "count",
+    default=24,
+    show_default=True,
+    type=click.IntRange(min=0),
     help="Samples in the gallery.",
-)  # fmt: skip
+)
 @click.option("--id", "ids", multiple=True, help="A sample to show besides, repeatable.")
 def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str, ...]) -> None:
     """Write one self-contained HTML page about RUNS.

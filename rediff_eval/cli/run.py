@@ -29,47 +29,72 @@ CAPTIONING = ("batch_size", "guidance", "keep_traces", "worker_timeout")
 @click.command()
 @measured_options
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME[:SAMPLER]",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME[:SAMPLER]",
     help="Model, repeatable (see `list models`); default: every shipped model.",
-)  # fmt: skip
+)
 @click.option(
-    "--sampler", "samplers", multiple=True, metavar="NAME[,OPTION=VALUE...]",
+    "--sampler",
+    "samplers",
+    multiple=True,
+    metavar="NAME[,OPTION=VALUE...]",
     help="Sampler, repeatable (see `list samplers`); several values, as in OPTION=1|2, are a grid."
     " Default: each model's own.",
-)  # fmt: skip
+)
 @click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False),
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
     help="Run folder; default: the unfinished one of the same command in runs, or runs/TASK-TIME.",
-)  # fmt: skip
+)
 @click.option(
-    "--max-failures", default=0.05, show_default=True, type=click.FloatRange(0, 1),
+    "--max-failures",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
     help="Fail the run if more than this share of the samples fails.",
-)  # fmt: skip
+)
 @click.option("--plan", is_flag=True, help="Say what the run would take, and run nothing.")
 @click.option(
-    "--prices", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--prices",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Servers' prices for --plan; default: a shipped file.",
-)  # fmt: skip
+)
 @click.option(
     "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
 @click.option(
-    "--keep-traces", default=8, show_default=True, type=click.IntRange(min=0),
+    "--keep-traces",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=0),
     help="Samples whose denoising steps are kept for the report.",
-)  # fmt: skip
+)
 @click.option(
-    "--worker-timeout", default=60.0, show_default=True, type=click.FloatRange(min=0),
+    "--worker-timeout",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
     help="Seconds that the leading process waits once no other is at work.",
-)  # fmt: skip
+)
 @scoring_options
 @loading_options
 @plugin_option
 def run(
-    task_name: str, limit: int | None, seed: int, data: Path | None, data_dir: Path | None,
-    out: Path | None, max_failures: float, plan: bool, prices: Path | None, **options: Any,
-) -> None:  # fmt: skip
+    task_name: str,
+    limit: int | None,
+    seed: int,
+    data: Path | None,
+    data_dir: Path | None,
+    out: Path | None,
+    max_failures: float,
+    plan: bool,
+    prices: Path | None,
+    **options: Any,
+) -> None:
     """Caption a benchmark's images with each model at each step budget, and score the captions."""
     from rediff.io.quiet import quiet_libraries
     from rediff.io.rank import Rank

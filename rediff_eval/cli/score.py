@@ -21,13 +21,17 @@ from rediff_eval.cli.options import (
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
 @measured_options
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False),
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the results; default: runs/FILE-TASK-TIME.",
-)  # fmt: skip
+)
 @click.option(
-    "--max-missing", default=0.05, show_default=True, type=click.FloatRange(0, 1),
+    "--max-missing",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
     help="Fail if more than this share of samples has no caption, or of captions no verdict.",
-)  # fmt: skip
+)
 @click.option("--name", help="What to call the model in results; default: the file's name.")
 @scoring_options
 @plugin_option

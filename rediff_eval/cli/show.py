@@ -14,9 +14,12 @@ import click
 @click.option("--sampler", help="Sampler; default: the first.")
 @click.option("--steps", type=int, help="Budget; default: the first.")
 @click.option(
-    "--delay", default=0.25, show_default=True, type=click.FloatRange(min=0),
+    "--delay",
+    default=0.25,
+    show_default=True,
+    type=click.FloatRange(min=0),
     help="Seconds between steps on a terminal.",
-)  # fmt: skip
+)
 def show(
     run: Path,
     sample_id: str | None,

@@ -20,18 +20,23 @@ if TYPE_CHECKING:
     "--recipe", default="scenes", show_default=True, help="Shipped recipe or a YAML file."
 )
 @click.option(
-    "--out", default=Path("train"), show_default=True,
-    type=click.Path(path_type=Path, file_okay=False), help="Folder of the stages' folders.",
-)  # fmt: skip
+    "--out",
+    default=Path("train"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the stages' folders.",
+)
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="The checkpoint of a recipe that starts from one.",
 )
 @click.option(
-    "--export", "exports", multiple=True,
+    "--export",
+    "exports",
+    multiple=True,
     help="Only this export of the recipe and the stages it needs, repeatable.",
-)  # fmt: skip
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -49,14 +54,20 @@ if TYPE_CHECKING:
     "--expert-reasoning", is_flag=True, help="It reasons first, and takes no temperature."
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
     help="Added to each stage's: another training, for which take another --out.",
-)  # fmt: skip
+)
 @click.option("--stage", "stages", multiple=True, help="Only this stage, repeatable.")
 @click.option(
-    "--jobs", default=2, show_default=True, type=click.IntRange(min=1),
+    "--jobs",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
     help="Stages side by side, one core each.",
-)  # fmt: skip
+)
 @click.option("--plan", is_flag=True, help="Say what each stage would take, and train nothing.")
 @click.option(
     "--devices", default=1, show_default=True, type=click.IntRange(min=1), help="For --plan."
@@ -69,11 +80,24 @@ if TYPE_CHECKING:
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 @plugin_option
 def train(
-    recipe: str, out: Path, checkpoint: Path | None, data: Path | None, exports: tuple[str, ...],
-    expert: str | None, expert_url: str | None, expert_max_tokens: int | None,
-    expert_key_env: str | None, expert_reasoning: bool, seed: int,
-    stages: tuple[str, ...], jobs: int, plan: bool, devices: int, tflops: float | None, limit: int,
-) -> None:  # fmt: skip
+    recipe: str,
+    out: Path,
+    checkpoint: Path | None,
+    data: Path | None,
+    exports: tuple[str, ...],
+    expert: str | None,
+    expert_url: str | None,
+    expert_max_tokens: int | None,
+    expert_key_env: str | None,
+    expert_reasoning: bool,
+    seed: int,
+    stages: tuple[str, ...],
+    jobs: int,
+    plan: bool,
+    devices: int,
+    tflops: float | None,
+    limit: int,
+) -> None:
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.io.quiet import quiet_libraries
     from rediff.training.distributed import exit_worker, process_group
@@ -88,9 +112,13 @@ def train(
     loaded = loaded.only(wanted) if wanted else loaded
     loaded = with_seed(loaded, seed)
     loaded = with_expert(
-        loaded, expert, expert_url, reasoning=expert_reasoning, max_tokens=expert_max_tokens,
+        loaded,
+        expert,
+        expert_url,
+        reasoning=expert_reasoning,
+        max_tokens=expert_max_tokens,
         key_env=expert_key_env,
-    )  # fmt: skip
+    )
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
     loaded = loaded if plan and data is None else with_data(loaded, data)
     if plan:

@@ -17,9 +17,17 @@ core with a tiny model: for plans alone, `--tflops` says what yours do."""
 TINY = 200 * 2**20
 """Bytes of weights below which a model is one for a CPU."""
 HEAD = (
-    "stage", "kind", "steps", "parameters", "trained", "tokens", "GB a device", "hours", "calls",
+    "stage",
+    "kind",
+    "steps",
+    "parameters",
+    "trained",
+    "tokens",
+    "GB a device",
+    "hours",
+    "calls",
     "dollars",
-)  # fmt: skip
+)
 
 
 def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> None:

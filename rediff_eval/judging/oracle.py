@@ -46,10 +46,12 @@ class Oracle:
 
     def __init__(self) -> None:
         sources = (
-            (clair.PROMPT, _clair), (coverage.PROMPT, _coverage),
-            (factuality.DECOMPOSE, _decompose), (factuality.JUDGE, _judge),
+            (clair.PROMPT, _clair),
+            (coverage.PROMPT, _coverage),
+            (factuality.DECOMPOSE, _decompose),
+            (factuality.JUDGE, _judge),
             (caparena.PROMPT, _arena),
-        )  # fmt: skip
+        )
         prompts = [(own_prompt(source), answer) for source, answer in sources]
         self.answers: Sequence[tuple[str, str, Callable[[Values, _Noise], str]]] = [
             (prompt.system, prompt.template or "{caption}", answer) for prompt, answer in prompts

@@ -76,15 +76,23 @@ def completion(body: dict[str, Any], text: str) -> dict[str, Any]:
     )
     written = len(text.split())
     return {
-        "id": "oracle", "object": "chat.completion", "created": 0, "model": body["model"],
-        "choices": [{
-            "index": 0, "finish_reason": "stop",
-            "message": {"role": "assistant", "content": text},
-        }],
+        "id": "oracle",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": text},
+            }
+        ],
         "usage": {
-            "prompt_tokens": asked, "completion_tokens": written, "total_tokens": asked + written,
+            "prompt_tokens": asked,
+            "completion_tokens": written,
+            "total_tokens": asked + written,
         },
-    }  # fmt: skip
+    }
 
 
 def _problem(message: str) -> dict[str, Any]:

@@ -169,16 +169,21 @@ class MetricGroup:
 
 
 PACKAGES = (
-    "rediff_eval.metrics", "rediff_eval.metrics.capture", "rediff_eval.metrics.ngram",
+    "rediff_eval.metrics",
+    "rediff_eval.metrics.capture",
+    "rediff_eval.metrics.ngram",
     "rediff_eval.metrics.judged",
-)  # fmt: skip
+)
 METRICS = Registry[MetricGroup]("metric", PACKAGES, home="rediff_eval")
 
 
 def register_metric(
-    name: str, *, infos: Sequence[MetricInfo] = (), judge: JudgeLoad | None = None,
+    name: str,
+    *,
+    infos: Sequence[MetricInfo] = (),
+    judge: JudgeLoad | None = None,
     prompts: Sequence[PromptSource] = (),
-) -> Callable[[Any], Any]:  # fmt: skip
+) -> Callable[[Any], Any]:
     """Registers a group of metrics under the name that tasks call it by.
 
     Args:
@@ -249,6 +254,7 @@ class _SampleMetric(AlwaysAvailable):
         self.scorer = f"{value.__module__}.{name}"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        """See `Metric.score`."""
         found = [self.value(s, a) for s, a in zip(samples, answers, strict=True)]
         known = [float(value) for value in found if value is not None]
         if not known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -49,7 +49,14 @@ class TrueAnswersMetric(AlwaysAvailable):
         return None if sample.scene and sample.dialogue else "needs a question about a scene"
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
-        near = np.array(list(_nearness(samples, answers)))
+        near = np.array(
+            [
+                word_accuracy(answer.text, sample.scene, sample.dialogue)
+                for sample, answer in zip(samples, answers, strict=True)
+                if sample.scene is not None
+            ]
+        )
+        assert len(near) == len(samples), "these answers are told by their scenes"
         right = (near == 1).astype(float)
         families = np.array([family_of(sample.dialogue) for sample in samples])
         fluent = [fluency(answer.text, recognise_answer) for answer in answers]
@@ -57,7 +64,9 @@ class TrueAnswersMetric(AlwaysAvailable):
             {
                 "accuracy": Scores.of(right.tolist()),
                 **{
-                    f"accuracy_{name}": _among(right, families == name)
+                    f"accuracy_{name}": Scores(
+                        right[families == name, None], np.where(families == name, right, np.nan)
+                    )
                     for name in FAMILIES
                     if name in families
                 },
@@ -65,12 +74,6 @@ class TrueAnswersMetric(AlwaysAvailable):
                 "fluency": Scores.of(fluent),
             }
         )
-
-
-def _nearness(samples: Sequence[Sample], answers: Sequence[Answer]) -> Iterator[float]:
-    for sample, answer in zip(samples, answers, strict=True):
-        assert sample.scene is not None
-        yield word_accuracy(answer.text, sample.scene, sample.dialogue)
 
 
 def word_accuracy(text: str, scene: Scene, dialogue: Dialogue) -> float:
@@ -84,7 +87,3 @@ def word_accuracy(text: str, scene: Scene, dialogue: Dialogue) -> float:
     right = nearest_text(true_texts(scene, dialogue), draft)
     misses = sum(a != b for a, b in zip(draft, right, strict=True))
     return 1 - misses / max(len(words), size - right.count(END))
-
-
-def _among(values: np.ndarray, chosen: np.ndarray) -> Scores:
-    return Scores(values[chosen, None], np.where(chosen, values, np.nan))

@@ -59,25 +59,12 @@ def describe_run(
     packages = {name: version(name) for name in ("scipy", "pycocoevalcap")}
     return {
         "task": task.model_dump(mode="json"),
-        "data": {
-            "name": samples.name,
-            "samples": len(samples.samples),
-            "kind": samples.kind,
-            "path": None if samples.place is None else str(samples.place),
-            "sha256": samples.digest,
-        },
+        "data": _describe_data(samples),
         "models": {m.name: _describe_model(m, imported=not conditions) for m in captioning.models},
         "cells": {condition.title: condition.key for condition in conditions},
         "scorers": {name: made for one in scored for name, made in one.scorers.items()},
         "scoring": scoring_of(scoring),
-        "judge": None
-        if judge is None
-        else {
-            "model": judge.spec.model,
-            "endpoint": without_secrets(judge.spec.endpoint),
-            "tokens_in": judge.usage.used_in,
-            "tokens_out": judge.usage.used_out,
-        },
+        "judge": None if judge is None else _describe_judge(judge),
         "asked": asked(captioning.models),
         "samplers": list(captioning.samplers),
         "steps": list(captioning.steps),
@@ -118,6 +105,25 @@ def _describe_model(source: ModelSource, *, imported: bool) -> dict[str, str]:
         return {**described, "file_sha256": files_hash([path])}
     digest = None if imported else weights_digest(source.identity)
     return described if digest is None else {**described, "weights_sha256": digest}
+
+
+def _describe_data(samples: SampleSet) -> dict[str, Any]:
+    return {
+        "name": samples.name,
+        "samples": len(samples.samples),
+        "kind": samples.kind,
+        "path": None if samples.place is None else str(samples.place),
+        "sha256": samples.digest,
+    }
+
+
+def _describe_judge(judge: ChatModel) -> dict[str, Any]:
+    return {
+        "model": judge.spec.model,
+        "endpoint": without_secrets(judge.spec.endpoint),
+        "tokens_in": judge.usage.used_in,
+        "tokens_out": judge.usage.used_out,
+    }
 
 
 def _describe_usage(judge: ChatModel) -> dict[str, Any]:

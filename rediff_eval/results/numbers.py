@@ -18,9 +18,21 @@ if TYPE_CHECKING:
     from rediff_eval.results.stats import Estimate
 
 COLUMNS = (
-    "task", "model", "sampler", "steps", "tokens_per_step", "seed", "metric", "value", "low",
-    "high", "n", "failed", "unscored", "truncated",
-)  # fmt: skip
+    "task",
+    "model",
+    "sampler",
+    "steps",
+    "tokens_per_step",
+    "seed",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n",
+    "failed",
+    "unscored",
+    "truncated",
+)
 
 
 TEXTS = frozenset({"task", "data", "model", "sampler", "metric", "id", "table"})
@@ -94,11 +106,21 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
     for condition in results.conditions:
         for name, estimate in condition.metrics.items():
             yield (
-                condition.task, condition.model, condition.sampler, condition.steps,
-                _number(condition.tokens_per_step), condition.seed, name, f"{estimate.value:.6g}",
-                _number(estimate.low), _number(estimate.high), estimate.n, len(condition.failures),
-                condition.captions - estimate.n, condition.truncated,
-            )  # fmt: skip
+                condition.task,
+                condition.model,
+                condition.sampler,
+                condition.steps,
+                _number(condition.tokens_per_step),
+                condition.seed,
+                name,
+                f"{estimate.value:.6g}",
+                _number(estimate.low),
+                _number(estimate.high),
+                estimate.n,
+                len(condition.failures),
+                condition.captions - estimate.n,
+                condition.truncated,
+            )
 
 
 def to_samples_csv(results: Results) -> str:
@@ -112,11 +134,18 @@ def to_samples_csv(results: Results) -> str:
         columns = [condition.values.get(name) for name in metrics]
         for row, sample_id in enumerate(condition.ids):
             numbers = (None if column is None else column[row] for column in columns)
-            writer.writerow([
-                condition.task, condition.data, condition.model, condition.sampler,
-                condition.steps, _number(condition.tokens_per_step), sample_id,
-                *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
-            ])  # fmt: skip
+            writer.writerow(
+                [
+                    condition.task,
+                    condition.data,
+                    condition.model,
+                    condition.sampler,
+                    condition.steps,
+                    _number(condition.tokens_per_step),
+                    sample_id,
+                    *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
+                ]
+            )
     return text.getvalue()
 
 

@@ -65,9 +65,13 @@ def mark_folder(folder: Path, settings: Sequence[object]) -> None:
 
 
 def check_folder(
-    folder: Path, task: str, samples: SampleSet, captioning: CaptioningConfig,
-    scoring: ScoringConfig, judge: ServerSpec | None,
-) -> None:  # fmt: skip
+    folder: Path,
+    task: str,
+    samples: SampleSet,
+    captioning: CaptioningConfig,
+    scoring: ScoringConfig,
+    judge: ServerSpec | None,
+) -> None:
     """Refuses a folder with results that this run would take away.
 
     Args:
@@ -114,9 +118,10 @@ def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> N
         return
     manifest = read_results(folder)["manifest"]
     before = (
-        manifest["task"]["name"], manifest["data"]["sha256"],
+        manifest["task"]["name"],
+        manifest["data"]["sha256"],
         next((m["from"].partition(":")[2] for m in manifest["models"].values()), None),
-    )  # fmt: skip
+    )
     if before != (task, samples.digest, where):
         raise ValueError(f"{folder} holds other results; choose another --out")
 

@@ -133,9 +133,13 @@ def _interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
     from scipy.stats import bootstrap
 
     interval = bootstrap(
-        (difference,), np.mean, n_resamples=2000, method="percentile", vectorized=True,
+        (difference,),
+        np.mean,
+        n_resamples=2000,
+        method="percentile",
+        vectorized=True,
         rng=np.random.default_rng(seed),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     return float(interval.low), float(interval.high)
 
 
@@ -152,9 +156,14 @@ def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
     from scipy.stats import permutation_test
 
     result = permutation_test(
-        (one, two), lambda x, y, axis: np.mean(x - y, axis=axis), permutation_type="samples",
-        n_resamples=RESAMPLES, vectorized=True, batch=500, rng=np.random.default_rng(seed),
-    )  # fmt: skip
+        (one, two),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        vectorized=True,
+        batch=500,
+        rng=np.random.default_rng(seed),
+    )
     return float(min(1.0, result.pvalue))
 
 

@@ -22,9 +22,12 @@ from rediff_eval.results.numbers import read_csv
 BY = ("model", "sampler", "tokens_per_step")
 QUOTED = "quoted from arXiv 2510.19871"
 PAPER_DATA = {
-    "capture": "DetailCaps-4870", "clair": "CapMAS", "coverage": "CapMAS", "factuality": "CapMAS",
+    "capture": "DetailCaps-4870",
+    "clair": "CapMAS",
+    "coverage": "CapMAS",
+    "factuality": "CapMAS",
     "caparena": "CapArena-Auto",
-}  # fmt: skip
+}
 """What the published numbers were measured on."""
 PAPER_TABLES = ("main", "budgets")
 NO_BUDGET = "–"
@@ -79,18 +82,22 @@ def _load_paper(path: Path) -> pd.DataFrame:
     quoted = read_csv(path)
     quoted = quoted[quoted["table"].isin(PAPER_TABLES)]
     percent = quoted["metric"] != "caparena"
-    return quoted.assign(
-        value=quoted["value"].where(~percent, quoted["value"] / 100),
-        tokens_per_step=quoted["tokens_per_step"].fillna(1.0),
-        data=quoted["metric"].map(PAPER_DATA),
-        task=quoted["metric"].map(PAPER_DATA),
-        sampler="",
-        scorer="",
-        source=QUOTED,
-        run="",
-        origin="",
-        lower_is_better=False,
-    ).drop(columns="table").drop_duplicates(["model", "tokens_per_step", "metric"])  # fmt: skip
+    return (
+        quoted.assign(
+            value=quoted["value"].where(~percent, quoted["value"] / 100),
+            tokens_per_step=quoted["tokens_per_step"].fillna(1.0),
+            data=quoted["metric"].map(PAPER_DATA),
+            task=quoted["metric"].map(PAPER_DATA),
+            sampler="",
+            scorer="",
+            source=QUOTED,
+            run="",
+            origin="",
+            lower_is_better=False,
+        )
+        .drop(columns="table")
+        .drop_duplicates(["model", "tokens_per_step", "metric"])
+    )
 
 
 def select(frame: pd.DataFrame, metric: str) -> pd.DataFrame:

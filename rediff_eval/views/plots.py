@@ -18,9 +18,12 @@ from rediff_eval.results.numbers import ConditionResult, Results
 from rediff_eval.views.columns import label
 
 COLOURS = {
-    "base": "#8c8c8c", "control": "#d1781e", "stage1": "#5aa0c8", "rediff": "#1f5fa8",
+    "base": "#8c8c8c",
+    "control": "#d1781e",
+    "stage1": "#5aa0c8",
+    "rediff": "#1f5fa8",
     "ar": "#2d8a4e",
-}  # fmt: skip
+}
 """Of the shipped models."""
 LINES_WITHIN = 6
 """More than so many lines leave no room for their names between them."""
@@ -81,9 +84,17 @@ def _plot_line(
         return
     style = "-" if points[0].sampler == "refine" else "--"
     axes.errorbar(
-        x, y, yerr=[low, high], color=colour, linestyle=style, marker="o", markersize=4,
-        capsize=2, linewidth=1.5, label=title,
-    )  # fmt: skip
+        x,
+        y,
+        yerr=[low, high],
+        color=colour,
+        linestyle=style,
+        marker="o",
+        markersize=4,
+        capsize=2,
+        linewidth=1.5,
+        label=title,
+    )
 
 
 def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:

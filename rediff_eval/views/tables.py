@@ -161,9 +161,12 @@ def _remarks(results: Results) -> list[str]:
     reasons = {f"{g}: not run, {why}" for c in results.conditions for g, why in c.not_run.items()}
     failures = {f"{i}: {e}" for c in results.conditions for i, e in c.failures.items()}
     lines = [
-        *results.manifest.get("notes", ()), *sorted(reasons), *left_out_remarks(results),
-        *unjudged_remarks(results), *sorted(failures),
-    ]  # fmt: skip
+        *results.manifest.get("notes", ()),
+        *sorted(reasons),
+        *left_out_remarks(results),
+        *unjudged_remarks(results),
+        *sorted(failures),
+    ]
     return ["", *(f"- {markdown(as_options(text))}" for text in lines)] if lines else []
 
 

@@ -15,9 +15,13 @@ from rediff_eval.captioning.answers import COMMIT
 from rediff_eval.sanitize import plain
 
 STYLES = {
-    "masked": "dim", "still": "", "committed": "bold blue", "revised": "bold magenta",
-    "fixed": "bold green", "broken": "bold red",
-}  # fmt: skip
+    "masked": "dim",
+    "still": "",
+    "committed": "bold blue",
+    "revised": "bold magenta",
+    "fixed": "bold green",
+    "broken": "bold red",
+}
 WRONG = "underline"
 LEGEND = "blue: written, green: made right, red: made wrong, magenta: revised, underlined: wrong"
 

@@ -9,7 +9,7 @@ from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.recipe import Recipe, find_recipe
-from rediff.training.trainer import STATE
+from rediff.training.saved_states import STATE
 
 
 def toy(steps: int = 4, name: str = "scenes") -> Recipe:

@@ -25,7 +25,8 @@ from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.models.anyres import image_tokens
 from rediff.models.chat_format import chat_text
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.llada_v import SYSTEM, model_config
+from rediff.models.llada_v import SYSTEM
+from rediff.models.llada_v_config import model_config
 from rediff.training.recipe import Recipe, find_recipe
 
 

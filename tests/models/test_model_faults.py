@@ -23,7 +23,7 @@ from rediff.captioners.sources import Loading
 from rediff.captioners.transformers_vlm import chat_inputs
 from rediff.data.dialogue import CAPTION_PROMPT, chat_messages
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.llada_v import model_config
+from rediff.models.llada_v_config import model_config
 from rediff.models.processors import load_processor
 from rediff_eval.results.scoring import TooManyFailuresError
 

@@ -28,7 +28,7 @@ from rediff.training.logs import TELL_EVERY, Count, read_log
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport, read_progress
-from rediff.training.trainer import STATE
+from rediff.training.saved_states import STATE
 from rediff_eval.progress import StageProgress
 
 

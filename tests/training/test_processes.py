@@ -23,8 +23,9 @@ from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
+from rediff.training.saved_states import STATE
 from rediff.training.sharding import Sharding, zero3
-from rediff.training.trainer import STATE, split_batch
+from rediff.training.trainer_arguments import split_batch
 
 STEPS = {"steps": 20, "batch_size": 8, "lr": 0.005, "save_every": 5}
 RECIPE: dict[str, Any] = {

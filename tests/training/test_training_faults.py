@@ -34,7 +34,7 @@ from rediff.training.logs import read_log
 from rediff.training.losses import loss_sums
 from rediff.training.pipeline import is_done, train
 from rediff.training.recipe import Recipe
-from rediff.training.trainer import STATE
+from rediff.training.saved_states import STATE
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,11 @@ class Fudoki:
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(
                 self._command(request.image, steps, Path(folder)),
-                cwd=self.repository, capture_output=True, text=True, check=False,
-            )  # fmt: skip
+                cwd=self.repository,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             written = sorted(Path(folder).rglob("*.txt")) + sorted(Path(folder).rglob("*.json"))
             text = written[-1].read_text() if written else done.stdout
         if done.returncode:
@@ -40,15 +43,27 @@ class Fudoki:
 
     def _command(self, image: str, steps: int, out: Path) -> list[str]:
         return [
-            self.python, "-m", "torch.distributed.run", "--nproc_per_node", "1", SCRIPT,
-            "--batch_size", "1",
-            "--checkpoint_path", str(self.checkpoint),
-            "--text_embedding_path", str(self.checkpoint / "text_embedding.pt"),
-            "--image_embedding_path", str(self.checkpoint / "image_embedding.pt"),
-            "--image_path", image,
-            "--discrete_fm_steps", str(steps),
-            "--output_dir", str(out),
-        ]  # fmt: skip
+            self.python,
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node",
+            "1",
+            SCRIPT,
+            "--batch_size",
+            "1",
+            "--checkpoint_path",
+            str(self.checkpoint),
+            "--text_embedding_path",
+            str(self.checkpoint / "text_embedding.pt"),
+            "--image_embedding_path",
+            str(self.checkpoint / "image_embedding.pt"),
+            "--image_path",
+            image,
+            "--discrete_fm_steps",
+            str(steps),
+            "--output_dir",
+            str(out),
+        ]
 
 
 def answer(text: str) -> str:

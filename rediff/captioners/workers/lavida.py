@@ -34,9 +34,13 @@ class LaViDa:
     def __init__(self, checkpoint: str, device: str) -> None:
         self.device = device
         self.tokenizer, self.model, self.processor, _ = load_pretrained_model(
-            checkpoint, None, "llava_llada", device_map=device, vision_kwargs=TOWER,
+            checkpoint,
+            None,
+            "llava_llada",
+            device_map=device,
+            vision_kwargs=TOWER,
             torch_dtype="bfloat16",
-        )  # fmt: skip
+        )
         self.model.eval()
         self.model.tie_weights()
         self.model.to(torch.bfloat16)

@@ -21,9 +21,16 @@ from transformers import AutoTokenizer
 LENGTH, BLOCK, SIDE = 512, 128, 512
 STEPS = LENGTH // 2
 SPECIAL = (
-    "<|soi|>", "<|eoi|>", "<|sov|>", "<|eov|>", "<|t2i|>", "<|mmu|>", "<|t2v|>", "<|v2v|>",
+    "<|soi|>",
+    "<|eoi|>",
+    "<|sov|>",
+    "<|eov|>",
+    "<|t2i|>",
+    "<|mmu|>",
+    "<|t2v|>",
+    "<|v2v|>",
     "<|lvg|>",
-)  # fmt: skip
+)
 
 
 class MMaDA:
@@ -31,9 +38,12 @@ class MMaDA:
         self.device = device
         self.prompting = UniversalPrompting(
             AutoTokenizer.from_pretrained(checkpoint, padding_side="left"),
-            max_text_len=LENGTH, special_tokens=SPECIAL, ignore_id=-100, cond_dropout_prob=0.0,
+            max_text_len=LENGTH,
+            special_tokens=SPECIAL,
+            ignore_id=-100,
+            cond_dropout_prob=0.0,
             use_reserved_token=True,
-        )  # fmt: skip
+        )
         self.pixels = MAGVITv2.from_pretrained(tokenizer).to(device).eval()
         self.model = MMadaModelLM.from_pretrained(checkpoint, torch_dtype=torch.bfloat16)
         self.model.to(device).eval()

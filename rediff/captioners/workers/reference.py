@@ -11,9 +11,14 @@ from PIL import Image
 from protocol import Hello, Reply, Request, serve
 
 COLOURS = {
-    "black": (0, 0, 0), "white": (255, 255, 255), "grey": (128, 128, 128), "red": (220, 40, 40),
-    "green": (50, 160, 70), "blue": (50, 90, 210), "yellow": (240, 210, 60),
-}  # fmt: skip
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "grey": (128, 128, 128),
+    "red": (220, 40, 40),
+    "green": (50, 160, 70),
+    "blue": (50, 90, 210),
+    "yellow": (240, 210, 60),
+}
 
 
 def caption(request: Request) -> Reply:

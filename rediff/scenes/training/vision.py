@@ -45,9 +45,14 @@ class VisionStage(Stage):
         scenes = [item.known for item in items if isinstance(item.known, Scene)]
         alignment = WordAlignment(checkpoint)
         fit(
-            OwnOptimizerTrainer, alignment, LabelledCells(pixels, scenes), _collate,
-            self.optimisation, run.folder, seed=self.seed,
-        )  # fmt: skip
+            OwnOptimizerTrainer,
+            alignment,
+            LabelledCells(pixels, scenes),
+            _collate,
+            self.optimisation,
+            run.folder,
+            seed=self.seed,
+        )
         alignment.scale_features(torch.stack(list(pixels[:256])))
         on_main_process(lambda: checkpoint.save(run.folder / MODEL))
 

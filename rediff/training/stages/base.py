@@ -22,9 +22,12 @@ MODEL = "model"
 """Folder of the checkpoint in the folder of a stage that makes one."""
 Makes = Literal["model", "drafts", "corrections", "records"]
 REFERENCES: Mapping[str, Makes] = {
-    "start": "model", "stage": "model", "drafts": "drafts", "corrections": "corrections",
+    "start": "model",
+    "stage": "model",
+    "drafts": "drafts",
+    "corrections": "corrections",
     "data": "records",
-}  # fmt: skip
+}
 """The fields by which a stage or an export names stages, and what these must make."""
 Data = tuple[str, ...]
 """What a stage learns from: names of registered data, or of `records` stages. The rows of several

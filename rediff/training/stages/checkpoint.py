@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
-from rediff.models import llada_v
 from rediff.models.checkpoint import Checkpoint
+from rediff.models.llada_v_config import PUBLISHED, is_official, model_config, read_config
 from rediff.training.data import RecipeSettings
 from rediff.training.stages.base import MODEL, Makes, Run, Stage, register_stage
 
@@ -44,8 +44,8 @@ class CheckpointStage(Stage):
 
     def _network_config(self) -> LlavaOnevisionConfig:
         if self.folder is None:
-            return llada_v.model_config(llada_v.PUBLISHED)
+            return model_config(PUBLISHED)
         folder = Path(self.folder)
-        if llada_v.is_official(folder):
-            return llada_v.read_config(folder)
+        if is_official(folder):
+            return read_config(folder)
         return LlavaOnevisionConfig.from_pretrained(folder)

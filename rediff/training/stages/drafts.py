@@ -49,6 +49,10 @@ class DraftsStage(Stage):
         passes = sum(planner.canvas // budget for budget in self.tokens_per_step)
         tokens = self.pictures * len(self.data) * passes * planner.row.tokens
         return PlannedStage(
-            name, self.kind, passes, planner.network.num_parameters(), tokens=tokens,
+            name,
+            self.kind,
+            passes,
+            planner.network.num_parameters(),
+            tokens=tokens,
             hours=tokens * forward_operations(planner.network, planner.row) / planner.hourly,
-        )  # fmt: skip
+        )

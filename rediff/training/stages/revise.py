@@ -34,10 +34,15 @@ class RevisingStage(LearningStage):
     ) -> FoundationalRevision:
         """The Stage I objective with these rates."""
         return FoundationalRevision(
-            checkpoint.ids, torch.tensor(checkpoint.word_ids),
-            fact_vocabulary(self.data, checkpoint), levels, self.syntax_rate,
-            self.hallucination_rate, self.suffix_share, tied,
-        )  # fmt: skip
+            checkpoint.ids,
+            torch.tensor(checkpoint.word_ids),
+            fact_vocabulary(self.data, checkpoint),
+            levels,
+            self.syntax_rate,
+            self.hallucination_rate,
+            self.suffix_share,
+            tied,
+        )
 
 
 @register_stage("revise")
@@ -61,6 +66,11 @@ class ReviseStage(RevisingStage):
         objective = self.foundational_revision(checkpoint, levels, tied=self.tied)
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
         train_checkpoint(
-            self, run, checkpoint, objective, rows_of_data(self, run, checkpoint, maker, maker),
-            weights=self.loss_weights, weighting=self.weighting,
-        )  # fmt: skip
+            self,
+            run,
+            checkpoint,
+            objective,
+            rows_of_data(self, run, checkpoint, maker, maker),
+            weights=self.loss_weights,
+            weighting=self.weighting,
+        )

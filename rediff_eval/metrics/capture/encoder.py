@@ -37,9 +37,12 @@ class SentenceEncoder:
 
     def _encode(self, phrases: Sequence[str]) -> np.ndarray:
         encoded = self.tokenizer(
-            list(phrases), padding=True, truncation=True, max_length=MAX_LENGTH,
+            list(phrases),
+            padding=True,
+            truncation=True,
+            max_length=MAX_LENGTH,
             return_tensors="pt",
-        ).to(self.model.device)  # fmt: skip
+        ).to(self.model.device)
         states = self.model(**encoded).last_hidden_state
         weights = encoded["attention_mask"].unsqueeze(-1).to(states.dtype)
         mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)

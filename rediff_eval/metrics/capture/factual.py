@@ -35,9 +35,13 @@ class FactualParser:
     """
 
     def __init__(
-        self, folder: Path, *, nouns: NltkNouns | None = None, cache: Path | None = None,
+        self,
+        folder: Path,
+        *,
+        nouns: NltkNouns | None = None,
+        cache: Path | None = None,
         device: str = "cpu",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         model: Any = T5ForConditionalGeneration.from_pretrained(folder, use_safetensors=True)
         self.model = model.to(device).eval()
@@ -78,13 +82,19 @@ class FactualParser:
     def _generate(self, sentences: Sequence[str]) -> list[str]:
         encoded = self.tokenizer(
             [f"{TASK} {sentence.strip()}" for sentence in sentences],
-            max_length=MAX_INPUT, truncation=True, padding="longest", return_tensors="pt",
-        ).to(self.model.device)  # fmt: skip
+            max_length=MAX_INPUT,
+            truncation=True,
+            padding="longest",
+            return_tensors="pt",
+        ).to(self.model.device)
         written = self.model.generate(
-            encoded["input_ids"], attention_mask=encoded["attention_mask"],
-            decoder_start_token_id=self.tokenizer.pad_token_id, num_beams=BEAMS,
-            early_stopping=True, max_length=MAX_OUTPUT,
-        )  # fmt: skip
+            encoded["input_ids"],
+            attention_mask=encoded["attention_mask"],
+            decoder_start_token_id=self.tokenizer.pad_token_id,
+            num_beams=BEAMS,
+            early_stopping=True,
+            max_length=MAX_OUTPUT,
+        )
         return self.tokenizer.batch_decode(
             written, skip_special_tokens=True, clean_up_tokenization_spaces=True
         )

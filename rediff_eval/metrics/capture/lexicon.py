@@ -18,16 +18,29 @@ PARTS: Mapping[str, str] = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 """Parts of speech by WordNet's letters, with the names of their files."""
 ENDINGS: Mapping[str, Sequence[tuple[str, str]]] = {
     "n": (
-        ("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"),
-        ("shes", "sh"), ("men", "man"), ("ies", "y"),
+        ("s", ""),
+        ("ses", "s"),
+        ("ves", "f"),
+        ("xes", "x"),
+        ("zes", "z"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("men", "man"),
+        ("ies", "y"),
     ),
     "v": (
-        ("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"),
+        ("s", ""),
+        ("ies", "y"),
+        ("es", "e"),
+        ("es", ""),
+        ("ed", "e"),
+        ("ed", ""),
+        ("ing", "e"),
         ("ing", ""),
     ),
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
     "r": (),
-}  # fmt: skip
+}
 """Morphy's rules: an ending, and its replacement in the base form."""
 EXCEPTION = "-"
 TABLE = Path(__file__).with_name("wordnet-3.0.txt.xz")

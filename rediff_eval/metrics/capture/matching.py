@@ -85,9 +85,12 @@ class Matcher:
         return len(names[0] & names[1]) / (len(names[0] | names[1]) + eps)
 
     def _match(
-        self, candidates: Sequence[Item], references: Sequence[Item],
-        synonyms: Callable[[Item, Item], bool], text: Callable[[Item], str],
-    ) -> Match:  # fmt: skip
+        self,
+        candidates: Sequence[Item],
+        references: Sequence[Item],
+        synonyms: Callable[[Item, Item], bool],
+        text: Callable[[Item], str],
+    ) -> Match:
         open_candidates, open_references = list(candidates), list(references)
         _pair_up(open_candidates, open_references, lambda one, two: one == two)
         if self.lexicon is not None:

@@ -93,9 +93,12 @@ class CaptureLiteMetric:
 
 
 def _score(
-    resources: Resources, parser: Parser, capture: Capture, samples: Sequence[Sample],
+    resources: Resources,
+    parser: Parser,
+    capture: Capture,
+    samples: Sequence[Sample],
     answers: Sequence[Answer],
-) -> Scored:  # fmt: skip
+) -> Scored:
     texts = [ref for sample in samples for ref in sample.references]
     graphs = iter(resources.read(parser, [*(answer.text for answer in answers), *texts]))
     candidates = [next(graphs) for _ in answers]

@@ -15,10 +15,12 @@ FIRST, SECOND, TIE = 1, 2, 0
 VERDICTS: Mapping[str, int] = {
     f"{verdict}{dot}": winner
     for verdict, winner in (
-        ("Caption 1 is better", FIRST), ("Caption 2 is better", SECOND), ("Tie", TIE),
+        ("Caption 1 is better", FIRST),
+        ("Caption 2 is better", SECOND),
+        ("Tie", TIE),
     )
     for dot in ("", ".")
-}  # fmt: skip
+}
 """The six texts that the official scorer knows."""
 OFFICIAL_REFERENCES = ("GPT-4o-0806", "CogVLM2-llama3-chat-19B", "MiniCPM-V2.6-8B")
 EQUAL = frozenset({"tie", "tie (bothbad)", "equal"})
@@ -43,9 +45,12 @@ class Battle:
         """From an entry of an official result file."""
         verdict = VERDICTS.get(item.get("judge"))  # type: ignore[arg-type]
         return cls(
-            (item["source1"], item["source2"]), (item["caption1"], item["caption2"]),
-            item["ref_model"], verdict, "judge" in item and verdict is None,
-        )  # fmt: skip
+            (item["source1"], item["source2"]),
+            (item["caption1"], item["caption2"]),
+            item["ref_model"],
+            verdict,
+            "judge" in item and verdict is None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

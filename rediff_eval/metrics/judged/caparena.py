@@ -58,10 +58,12 @@ PROMPT = PromptSource(
         "mllm_judge_pairs",
         sha256="c4a0042ffe3e54c3dc3c224f64cc4d2a8acf98c96e99e941f16c98274a9c99cd",
         example={
-            "caption_1": "{caption_1}", "caption_2": "{caption_2}", "caption_ref": "{reference}",
+            "caption_1": "{caption_1}",
+            "caption_2": "{caption_2}",
+            "caption_ref": "{reference}",
         },
     ),
-)  # fmt: skip
+)
 
 
 def fill_prompt(prompt: Prompt, first: str, second: str, reference: str) -> str:
@@ -126,9 +128,12 @@ def ask(
     """
     asked = user(picture(image, "high"), text(fill_prompt(prompt, first, second, reference)))
     request = Request(
-        messages=[system(prompt.system), asked], prompt=prompt.id, max_tokens=MAX_TOKENS,
-        temperature=TEMPERATURE, top_p=TOP_P,
-    )  # fmt: skip
+        messages=[system(prompt.system), asked],
+        prompt=prompt.id,
+        max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE,
+        top_p=TOP_P,
+    )
     sent = itertools.count()
     for _ in range(TRIES if preset == "official" else SOUND_TRIES):
         reply = yield replace(request, attempt=next(sent))
@@ -192,12 +197,15 @@ class CapArenaMetric(JudgedMetric):
         rivals = sorted({sample.rival.model for sample in samples if sample.rival})
         official = self.resources.preset == "official"
         found = score_verdicts(
-            "caparena", samples, duels, detail=_detail,
+            "caparena",
+            samples,
+            duels,
+            detail=_detail,
             row=lambda duel: row_of(duel[0], duel[1], rivals),
             worst=lambda sample, rows: row_of(_rival_of(sample).model, -1.0, rivals),
             aggregate=official_average if official else corrected_average,
             value=lambda row: (1 if official else 100) * sum(row[: len(rivals)]),
-        )  # fmt: skip
+        )
         words = Scores.of([len(answer.text.split(" ")) for answer in answers])
         return replace(found, scores={**found.scores, "words": words})
 

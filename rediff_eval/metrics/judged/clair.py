@@ -124,9 +124,12 @@ def ask(
     message = system(fill_prompt(prompt, candidate, reference))
     for attempt in range(TRIES):
         reply = yield Request(
-            messages=[message], prompt=prompt.id, max_tokens=MAX_TOKENS, temperature=0.0,
+            messages=[message],
+            prompt=prompt.id,
+            max_tokens=MAX_TOKENS,
+            temperature=0.0,
             attempt=attempt,
-        )  # fmt: skip
+        )
         if preset == "official":
             found = read_official(official_text(reply))
         else:
@@ -164,11 +167,13 @@ class ClairMetric(JudgedMetric):
             ],
         )
         return score_verdicts(
-            "clair", samples, verdicts,
+            "clair",
+            samples,
+            verdicts,
             row=official_row if preset == "official" else lambda verdict: (verdict.score, 1),
             worst=lambda sample, rows: (0, 1),
             detail=lambda verdict: {"score": verdict.score, "reason": verdict.reason},
-        )  # fmt: skip
+        )
 
 
 def official_row(verdict: ClairVerdict | Failed) -> Row:

@@ -106,23 +106,27 @@ class CoverageVerdict:
 
 
 def ask(
-    prompt: Prompt, caption: str, questions: Sequence[str], gold: Sequence[str],
+    prompt: Prompt,
+    caption: str,
+    questions: Sequence[str],
+    gold: Sequence[str],
     preset: Preset,
-) -> Conversation[CoverageVerdict]:  # fmt: skip
+) -> Conversation[CoverageVerdict]:
     """Asks up to three times until every question has its answer.
 
     `corrected`: what stays without an answer is wrong and counted; a reply without any is a
     failure. `official`: raises OfficialCrashError where the answers are too many or too few.
     """
-    messages = [
-        system(prompt.system), user(text(fill_prompt(prompt, caption, questions)))
-    ]  # fmt: skip
+    messages = [system(prompt.system), user(text(fill_prompt(prompt, caption, questions)))]
     best = CoverageVerdict(0, len(gold), len(gold))
     for attempt in range(TRIES):
         reply = yield Request(
-            messages=messages, prompt=prompt.id, max_tokens=MAX_TOKENS, temperature=TEMPERATURE,
+            messages=messages,
+            prompt=prompt.id,
+            max_tokens=MAX_TOKENS,
+            temperature=TEMPERATURE,
             attempt=attempt,
-        )  # fmt: skip
+        )
         if preset == "official":
             answers = read_official(official_text(reply), len(questions))
             if answers is None:
@@ -179,15 +183,20 @@ class CoverageMetric(JudgedMetric):
             "Coverage",
             [
                 ask(
-                    prompt, answer.text, [q.text for q in sample.questions],
-                    [q.answer for q in sample.questions], preset,
+                    prompt,
+                    answer.text,
+                    [q.text for q in sample.questions],
+                    [q.answer for q in sample.questions],
+                    preset,
                 )
                 for sample, answer in zip(samples, answers, strict=True)
             ],
-        )  # fmt: skip
+        )
         return score_verdicts(
-            "coverage", samples, verdicts,
+            "coverage",
+            samples,
+            verdicts,
             row=lambda verdict: (verdict.correct, verdict.questions),
             worst=lambda sample, rows: (0, len(sample.questions)),
             detail=asdict,
-        )  # fmt: skip
+        )

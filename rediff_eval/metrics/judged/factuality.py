@@ -150,9 +150,13 @@ class Judged:
 
 
 def ask(
-    decompose: Prompt, judge: Prompt, caption: str, reference: str, image: str,
+    decompose: Prompt,
+    judge: Prompt,
+    caption: str,
+    reference: str,
+    image: str,
     preset: Preset,
-) -> Conversation[FactualityVerdict]:  # fmt: skip
+) -> Conversation[FactualityVerdict]:
     """Has the caption decomposed into propositions first, then each judged by picture and
     reference.
 
@@ -206,7 +210,7 @@ def _ask_official(
 
 def judge_until_it_fits(
     judge: Prompt, reference: str, image: str, lines: Sequence[str], first: int = 0
-) -> Generator[Request, Reply, Judged]:  # fmt: skip
+) -> Generator[Request, Reply, Judged]:
     """The official judgement: asks until there are as many verdicts as propositions."""
     for attempt in range(ENDLESS):
         reply = yield _judgement(judge, reference, image, lines, first + attempt)
@@ -218,19 +222,25 @@ def judge_until_it_fits(
 
 def _decomposition(decompose: Prompt, caption: str, attempt: int) -> Request:
     return Request(
-        messages=[system(decompose.system), user(text(caption))], prompt=decompose.id,
-        max_tokens=MAX_TOKENS, temperature=TEMPERATURE, attempt=attempt,
-    )  # fmt: skip
+        messages=[system(decompose.system), user(text(caption))],
+        prompt=decompose.id,
+        max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE,
+        attempt=attempt,
+    )
 
 
 def _judgement(
     judge: Prompt, reference: str, image: str, lines: Sequence[str], attempt: int
-) -> Request:  # fmt: skip
+) -> Request:
     asked = user(text(fill_judgement(judge, reference, lines)), picture(image))
     return Request(
-        messages=[system(judge.system), asked], prompt=judge.id, max_tokens=MAX_TOKENS,
-        temperature=TEMPERATURE, attempt=attempt,
-    )  # fmt: skip
+        messages=[system(judge.system), asked],
+        prompt=judge.id,
+        max_tokens=MAX_TOKENS,
+        temperature=TEMPERATURE,
+        attempt=attempt,
+    )
 
 
 @register_metric(
@@ -259,11 +269,13 @@ class FactualityMetric(JudgedMetric):
             ],
         )
         return score_verdicts(
-            "factuality", samples, verdicts,
+            "factuality",
+            samples,
+            verdicts,
             row=lambda verdict: (sum(verdict.true), len(verdict.true)),
             worst=lambda sample, rows: (0, float(np.mean([whole for _, whole in rows]))),
             detail=asdict,
-        )  # fmt: skip
+        )
 
     def _conversation(self, sample: Sample, answer: Answer) -> Conversation[FactualityVerdict]:
         decompose, judge = (self.resources.prompt(source) for source in (DECOMPOSE, JUDGE))

@@ -25,9 +25,26 @@ PACKAGE = Path(next(iter(pycocoevalcap.__path__)))
 TOKENIZER = PACKAGE / "tokenizer" / "stanford-corenlp-3.4.1.jar"
 METEOR = PACKAGE / "meteor" / "meteor-1.5.jar"
 DROPPED = frozenset(
-    ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--",
-     "...", ";"]
-)  # fmt: skip
+    [
+        "''",
+        "'",
+        "``",
+        "`",
+        "-LRB-",
+        "-RRB-",
+        "-LCB-",
+        "-RCB-",
+        ".",
+        "?",
+        "!",
+        ",",
+        ":",
+        "-",
+        "--",
+        "...",
+        ";",
+    ]
+)
 """Tokens that pycocoevalcap drops. Brackets come in lower case, so theirs stay."""
 SEPARATOR = "|||"
 
@@ -55,9 +72,13 @@ def run_java(
     """
     process = subprocess.Popen(
         [sys.executable, "-m", __name__],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
     asked = json.dumps({"candidates": list(candidates), "references": [*map(list, references)]})
     try:
         out, complaint = process.communicate(asked, timeout=seconds)
@@ -83,10 +104,18 @@ def tokenize(texts: Sequence[str]) -> list[str]:
         file.write("\n".join(text.replace("\n", " ") for text in texts))
         file.flush()
         done = subprocess.run(
-            ["java", "-cp", TOKENIZER, "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines",
-             "-lowerCase", file.name],
-            capture_output=True, check=True,
-        )  # fmt: skip
+            [
+                "java",
+                "-cp",
+                TOKENIZER,
+                "edu.stanford.nlp.process.PTBTokenizer",
+                "-preserveLines",
+                "-lowerCase",
+                file.name,
+            ],
+            capture_output=True,
+            check=True,
+        )
     lines = done.stdout.decode("utf-8").split("\n")
     kept = (" ".join(w for w in line.rstrip().split(" ") if w not in DROPPED) for line in lines)
     return [line for line, _ in zip(kept, texts, strict=False)]
@@ -98,9 +127,12 @@ def measure_meteor(
     """METEOR's counts for each candidate and its best reference, and the score of each."""
     with subprocess.Popen(
         ["java", "-jar", "-Xmx2G", METEOR, "-", "-", "-stdio", "-l", "en", "-norm"],
-        cwd=METEOR.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, encoding="utf-8",
-    ) as process:  # fmt: skip
+        cwd=METEOR.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    ) as process:
 
         def ask(*parts: str) -> str:
             assert process.stdin is not None
@@ -130,8 +162,11 @@ def _serve() -> dict[str, Any]:
     candidates, references = tokenize(asked["candidates"]), tokenize_lists(asked["references"])
     counts, scores = measure_meteor(candidates, references)
     return {
-        "candidates": candidates, "references": references, "counts": counts, "scores": scores,
-    }  # fmt: skip
+        "candidates": candidates,
+        "references": references,
+        "counts": counts,
+        "scores": scores,
+    }
 
 
 if __name__ == "__main__":

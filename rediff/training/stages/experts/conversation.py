@@ -83,9 +83,13 @@ def ask(
     messages = [system(prompt.system), user(picture(url), text(filled))]
     for attempt in range(TRIES):
         reply = yield Request(
-            messages=messages, prompt=prompt.id, max_tokens=MAX_TOKENS, temperature=TEMPERATURE,
-            attempt=attempt, schema=SCHEMA if structured else None,
-        )  # fmt: skip
+            messages=messages,
+            prompt=prompt.id,
+            max_tokens=MAX_TOKENS,
+            temperature=TEMPERATURE,
+            attempt=attempt,
+            schema=SCHEMA if structured else None,
+        )
         if reply.final:
             break
         found = None if reply.finish == "length" else read_edits(reply.text or "")

@@ -56,9 +56,12 @@ def correct_by_named_server(
 
 
 def correct_by_server(
-    server: Server, drafts: Sequence[Draft], items: Mapping[str, Item], tokenizer_folder: Path,
+    server: Server,
+    drafts: Sequence[Draft],
+    items: Mapping[str, Item],
+    tokenizer_folder: Path,
     folder: Path,
-) -> None:  # fmt: skip
+) -> None:
     """Writes the corrections of all drafts, what was not used and why, and what it took.
 
     Replies are kept outside of `folder` as they come, so a start after a broken one pays for none
@@ -121,9 +124,13 @@ def spell_words(words: Sequence[str], tokenizer: Any) -> Spelled:
 
 
 def _ask_all(
-    model: ChatModel, server: Server, questions: Sequence[Question], items: Mapping[str, Item],
-    tokenizer: Any, advance: Advance,
-) -> list[Edits | Failed]:  # fmt: skip
+    model: ChatModel,
+    server: Server,
+    questions: Sequence[Question],
+    items: Mapping[str, Item],
+    tokenizer: Any,
+    advance: Advance,
+) -> list[Edits | Failed]:
     prompt, structured = expert_prompt(), server.structured
 
     def conversations(chosen: Sequence[Question], *, structured: bool) -> list[Conversation[Edits]]:
@@ -177,10 +184,12 @@ def _question(draft: Draft) -> Question:
 def _cost(server: Server, usage: Usage) -> Cost:
     tokens = usage.used_in, usage.used_out
     return Cost(
-        model=server.model, calls=usage.calls - usage.failed + usage.kept,
-        tokens_in=tokens[0], tokens_out=tokens[1],
+        model=server.model,
+        calls=usage.calls - usage.failed + usage.kept,
+        tokens_in=tokens[0],
+        tokens_out=tokens[1],
         dollars=dollars(load_prices().get(server.model), *tokens, batch=server.batch),
-    )  # fmt: skip
+    )
 
 
 def _check_answered(drafts: Sequence[Draft], outcomes: Sequence[Edits | Failed]) -> None:
@@ -211,6 +220,9 @@ def _check_share(server: Server, drafts: Sequence[Draft], unused: Sequence[Unuse
 
 def _unused(draft: Draft, reason: str, edit: TextEdit | None = None) -> Unused:
     return Unused(
-        id=draft.id, dialogue=draft.dialogue, tokens_per_step=draft.tokens_per_step,
-        reason=reason, edit=None if edit is None else (edit.wrong, edit.right),
-    )  # fmt: skip
+        id=draft.id,
+        dialogue=draft.dialogue,
+        tokens_per_step=draft.tokens_per_step,
+        reason=reason,
+        edit=None if edit is None else (edit.wrong, edit.right),
+    )

@@ -8,8 +8,15 @@ from rediff.llm_client.server import KEY, ServerSpec
 from rediff.training.strict import Strict
 
 RUNTIME_ONLY = {
-    "batch", "concurrency", "per_minute", "timeout", "retries", "pause", "longest_pause", "key_env",
-}  # fmt: skip
+    "batch",
+    "concurrency",
+    "per_minute",
+    "timeout",
+    "retries",
+    "pause",
+    "longest_pause",
+    "key_env",
+}
 """Settings that change how a reply is obtained, but not the reply."""
 
 
