@@ -14,7 +14,8 @@ from rediff.decoding.loop import Decoded
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.trace import Trace
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.conditioning import PromptedDenoiser, embed_prompt, image_features
+from rediff.models.conditioning import embed_prompt, image_features
+from rediff.models.denoiser import PromptedDenoiser
 
 
 class DiffusionCaptioner:

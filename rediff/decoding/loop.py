@@ -29,6 +29,14 @@ class Denoiser(Protocol):
         """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
         ...
 
+    def refreshed(self, every: int | None) -> Denoiser:
+        """The same for one decoding, with image and prompt computed anew every so many calls.
+
+        Args:
+            every: calls; 0 for once, None for as often as it takes to be exact.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -48,10 +56,10 @@ class Decoded:
 def decode_by_rules(
     rules: Rules, denoiser: Denoiser, canvas: Canvas, steps: int, recorder: Recorder
 ) -> Decoded:
-    """Runs the rules of a rules.
+    """Runs the rules of a sampler.
 
     Args:
-        rules: of the rules.
+        rules: of the sampler.
         denoiser: gives logits for the canvas.
         canvas: blank, or partly prefilled.
         steps: denoising steps at most.
@@ -63,6 +71,7 @@ def decode_by_rules(
     length = canvas.tokens.size(1)
     width = rules.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
+    denoiser = denoiser.refreshed(rules.refresh)
     nfe = torch.zeros(canvas.tokens.size(0), dtype=torch.long)
     for start in range(0, blocks * width, width):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)

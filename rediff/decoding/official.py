@@ -55,6 +55,7 @@ def decode_official(
     width = options.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
     eos = torch.full((rows,), length, device=canvas.tokens.device)
+    denoiser = denoiser.refreshed(options.refresh)
     nfe = torch.zeros(rows, dtype=torch.long)
     for start in range(0, blocks * width, width):
         block = _Block(start, start + width, steps_per_block)

@@ -231,7 +231,9 @@ class Rules:
 
     `block_length`: None decodes the whole canvas at once. Otherwise blocks of that many positions
     are decoded from left to right, the steps are split evenly between them, and only tokens of
-    the current block are revised. `majority_eos`: see `predict`.
+    the current block are revised. `majority_eos`: see `predict`. `refresh`: steps after which image
+    and prompt are computed anew, 0 for never; None computes them as often as it takes to be exact,
+    which is in every step where they see the response, and once where they do not.
     """
 
     schedule: LinearSchedule = field(default_factory=LinearSchedule)
@@ -240,9 +242,11 @@ class Rules:
     stop: Stop = field(default_factory=Filled)
     block_length: int | None = None
     majority_eos: bool = True
+    refresh: int | None = None
 
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)
+        check_refresh(self.refresh)
 
 
 def check_share(name: str, value: float) -> None:
@@ -271,6 +275,12 @@ def check_length(name: str, value: int | None) -> None:
     """
     if value is not None and value <= 0:
         raise ValueError(f"{name} must be above 0, got {value}")
+
+
+def check_refresh(value: int | None) -> None:
+    """Raises ValueError for a number of steps below 0; None means what is exact."""
+    if value is not None and value < 0:
+        raise ValueError(f"refresh must be a number of steps, or 0 for never, got {value}")
 
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:

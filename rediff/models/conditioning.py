@@ -1,4 +1,4 @@
-"""Image and prompt as embeddings, and a bidirectional model conditioned on them."""
+"""Image and prompt as embeddings."""
 
 from __future__ import annotations
 
@@ -92,54 +92,6 @@ def embed_prompt(
             is_image[..., None].expand_as(embeddings), torch.cat(list(features)).to(embeddings)
         )
     return PromptEmbeddings(embeddings, lengths)
-
-
-class PromptedDenoiser:
-    """A bidirectional model conditioned on embedded prompts, as a `Denoiser`.
-
-    Image and prompt are embedded once. Each call runs the language model over prompt and canvas,
-    and its head on the canvas alone. Padding is masked out and not counted in positions, so that a
-    row does not depend on its neighbours. With `guidance` g the logits are u + (g + 1)(c - u),
-    where c are the conditional logits and u those of a prompt of masks alone (classifier-free
-    guidance as in LLaDA, arXiv 2502.09992, appendix A.2), at two passes a call.
-    """
-
-    def __init__(
-        self,
-        model: LlavaOnevisionForConditionalGeneration,
-        prompt: PromptEmbeddings,
-        *,
-        mask: int,
-        guidance: float = 0.0,
-    ) -> None:
-        self.model = model
-        self.guidance = guidance
-        self.passes = 2 if guidance else 1
-        self.prompt = prompt
-        self.prompt_lengths = prompt.lengths
-        self.masked_prompt = prompt.filled_with(
-            self._embed(torch.tensor(mask, device=model.device))
-        )
-
-    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
-        """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
-        conditional = self._logits(self.prompt.rows(rows), tokens)
-        if not self.guidance:
-            return conditional
-        free = self._logits(self.masked_prompt.rows(rows), tokens)
-        return free + (self.guidance + 1) * (conditional - free)
-
-    def _embed(self, tokens: Tensor) -> Tensor:
-        return self.model.get_input_embeddings()(tokens)
-
-    def _logits(self, prompt: PromptEmbeddings, tokens: Tensor) -> Tensor:
-        embeddings = torch.cat([prompt.embeddings, self._embed(tokens)], dim=1)
-        output = self.model(
-            inputs_embeds=embeddings,
-            logits_to_keep=tokens.size(1),
-            **padding(prompt.lengths + tokens.size(1), embeddings.size(1)),
-        )
-        return output.logits.to(tokens.device)
 
 
 def padding(lengths: Tensor, total: int) -> dict[str, Tensor]:

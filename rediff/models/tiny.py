@@ -20,13 +20,17 @@ from transformers import (
 )
 
 from rediff.models.chat_format import IMAGE
+from rediff.models.prefix_attention import PREFIX, set_prefix_attention
 
 NO_TILES = [[0, 0]]
 """Grid pinpoints under which Llava-OneVision keeps the whole picture as its only tile."""
 
 
 class TinyConfig(BaseModel):
-    """Sizes of the embedded model."""
+    """Sizes of the embedded model.
+
+    `prefix_attention`: image and prompt do not see the response (see `prefix_attention.py`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,6 +43,7 @@ class TinyConfig(BaseModel):
     vision_feed_forward: int = 192
     image_size: int = 72
     patch_size: int = 24
+    prefix_attention: bool = False
 
     @property
     def image_tokens(self) -> int:
@@ -81,6 +86,8 @@ def build_model(
         pad_token_id=None,
     )
     text.is_causal = causal
+    if config.prefix_attention and not causal:
+        set_prefix_attention(text)
     model = LlavaOnevisionForConditionalGeneration(
         LlavaOnevisionConfig(
             vision_config=vision_config(config).to_dict(),
@@ -107,6 +114,7 @@ def make_causal(
     """A model of the same weights that reads left to right."""
     config = copy.deepcopy(model.config)
     setattr(config.text_config, "is_causal", True)  # noqa: B010
+    setattr(config.text_config, PREFIX, False)
     causal = LlavaOnevisionForConditionalGeneration(config)
     causal.load_state_dict(model.state_dict())
     return causal

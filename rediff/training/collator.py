@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.models.anyres import ImageBatch, stack_batches
-from rediff.models.conditioning import embed_prompt, image_features, padding
+from rediff.models.conditioning import embed_prompt, image_features
+from rediff.models.prefix_attention import attention
 from rediff.training.corruption import Corrupted, TokenRole
 from rediff.training.data_order import ScheduledRow
 from rediff.training.objectives import Objective, TrainingRow
@@ -99,7 +100,7 @@ class CaptionerForTraining(nn.Module):
                 inputs_embeds=inside.embeddings,
                 logits_to_keep=length + self.causal,
                 use_cache=False,
-                **padding(inside.lengths, inside.embeddings.size(1)),
+                **attention(self.model, inside.embeddings, inside.lengths, length),
             ).logits
         return logits[:, :-1].contiguous() if self.causal else logits
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import set_seed
@@ -40,6 +41,7 @@ DONE = "stage.json"
 LOCK = ".lock"
 SETTINGS = "settings.json"
 CHECKPOINTS = "checkpoints"
+LATER = ("prefix_attention",)
 
 
 def fingerprint(name: str, recipe: Recipe) -> str:
@@ -48,13 +50,18 @@ def fingerprint(name: str, recipe: Recipe) -> str:
     parts = {
         "canvas": recipe.canvas,
         **{k: v for section in recipe.sections.values() for k, v in section.identity().items()},
-        "model": recipe.model.model_dump(mode="json"),
-        "stage": stage.model_dump(
-            mode="json", exclude={"server": _left_out(stage), "folder": True}
+        "model": _given(recipe.model.model_dump(mode="json")),
+        "stage": _given(
+            stage.model_dump(mode="json", exclude={"server": _left_out(stage), "folder": True})
         ),
         "needs": [fingerprint(need, recipe) for need in needs(stage)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those that older folders do not know, where they are not used."""
+    return {k: value for k, value in settings.items() if k not in LATER or value}
 
 
 def _left_out(stage: Stage) -> set[str]:

@@ -63,7 +63,8 @@ class Recipe(Strict):
         """Reads and checks a recipe file.
 
         With `extends`, a shipped recipe's name or a file's path from this one's folder, it has all
-        stages of that one, and its settings unless it says otherwise; but not its exports.
+        stages of that one, and its settings unless it says otherwise; but not its exports. A stage
+        of its own stands in front of the next one in the file that replaces another's.
 
         Raises:
             ValueError: naming the file: as `load_yaml`, or for a stage that depends on one that is
@@ -167,8 +168,23 @@ def _extended(path: Path, below: tuple[Path, ...]) -> Any:
     base = str(raw["extends"])
     parent = path.parent / base
     under = _extended(parent if parent.is_file() else find_recipe(base), (*below, path))
-    stages = {**under.get("stages", {}), **(own.get("stages") or {})}
+    stages = _merged(under.get("stages", {}), own.get("stages") or {})
     return {**under, "export": {}, **own, "stages": stages}
+
+
+def _merged(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """All stages, own ones in the place of others of their name; a new one stands in front of the
+    next of those, as it does in its file."""
+    stages: dict[str, Any] = {}
+    waiting = dict(own)
+    for name, body in under.items():
+        if name not in waiting:
+            stages.setdefault(name, body)
+            continue
+        while name in waiting:
+            first = next(iter(waiting))
+            stages[first] = waiting.pop(first)
+    return {**stages, **waiting}
 
 
 def shipped_recipes() -> Iterator[Path]:

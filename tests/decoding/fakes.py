@@ -34,6 +34,9 @@ class FakeDenoiser:
         self.prompt_lengths = torch.arange(rows)
         self.calls = 0
 
+    def refreshed(self, every: int | None) -> Denoiser:
+        return self
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         self.calls += 1
         return (

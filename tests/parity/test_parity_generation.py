@@ -13,7 +13,8 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.sampler import OfficialSampler
 from rediff.models.anyres import prepare_images
-from rediff.models.conditioning import PromptedDenoiser, embed_prompt, image_features
+from rediff.models.conditioning import embed_prompt, image_features
+from rediff.models.denoiser import PromptedDenoiser
 from rediff.models.llada_v import image_processor
 
 IMAGE = -200

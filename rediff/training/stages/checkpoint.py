@@ -10,6 +10,7 @@ from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGener
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.llada_v_config import PUBLISHED, is_official, model_config, read_config
+from rediff.models.prefix_attention import set_prefix_attention
 from rediff.training.data import RecipeSettings
 from rediff.training.stages.base import MODEL, Makes, Run, Stage, register_stage
 
@@ -19,11 +20,14 @@ class CheckpointStage(Stage):
     """A diffusion checkpoint from elsewhere: `folder`, as `Checkpoint.load` reads it.
 
     `sha256`: of its weights, so that another checkpoint in the same folder is another stage.
+    `prefix_attention`: from here on image and prompt do not see the response, whatever the
+    checkpoint was trained with; a stage of its own should tune it to that first.
     """
 
     kind: Literal["checkpoint"] = "checkpoint"
     folder: str | None = None
     sha256: str | None = None
+    prefix_attention: bool = False
 
     makes: ClassVar[Makes] = "model"
     alone: ClassVar[bool] = True
@@ -35,12 +39,17 @@ class CheckpointStage(Stage):
         checkpoint = Checkpoint.load(Path(self.folder), dtype="stored")
         if checkpoint.config.kind != "diffusion":
             raise ValueError(f"{self.folder} is not a diffusion checkpoint")
+        if self.prefix_attention:
+            set_prefix_attention(checkpoint.model.config.get_text_config())
         checkpoint.with_config(canvas=run.recipe.canvas).save(run.folder / MODEL)
 
     def network(self, recipe: RecipeSettings) -> LlavaOnevisionForConditionalGeneration:
         """The network of the folder; LLaDA-V's published shape where none is named."""
+        config = self._network_config()
+        if self.prefix_attention:
+            set_prefix_attention(config.get_text_config())
         with torch.device("meta"):
-            return LlavaOnevisionForConditionalGeneration(self._network_config())
+            return LlavaOnevisionForConditionalGeneration(config)
 
     def _network_config(self) -> LlavaOnevisionConfig:
         if self.folder is None:

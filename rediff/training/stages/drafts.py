@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from rediff.models.prefix_attention import has_prefix_attention
 from rediff.training.draft_records import DRAFTS
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
 from rediff.training.estimate import forward_operations
@@ -47,7 +48,10 @@ class DraftsStage(Stage):
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         passes = sum(planner.canvas // budget for budget in self.tokens_per_step)
-        tokens = self.pictures * len(self.data) * passes * planner.row.tokens
+        tokens = passes * planner.row.tokens
+        if has_prefix_attention(planner.network):  # every prompt once for each budget
+            tokens = passes * planner.canvas + len(self.tokens_per_step) * planner.row.tokens
+        tokens *= self.pictures * len(self.data)
         return PlannedStage(
             name,
             self.kind,

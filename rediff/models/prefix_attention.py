@@ -1,0 +1,62 @@
+"""Full and prefix attention: whether image and prompt see the response.
+
+Under full attention, LLaDA-V's, every token sees every other, so image and prompt change with each
+word of the response. Under prefix attention (LaViDa, arXiv 2505.16839) image and
+prompt do not see the response, the response sees all: their keys and values are the same in every
+step. It is a property of a checkpoint, kept in its config beside `is_causal`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedConfig
+from transformers.masking_utils import create_bidirectional_mask
+
+from rediff.models.conditioning import padding
+
+PREFIX = "prefix_attention"
+"""Name of the property in a text model's config; missing where attention is full."""
+
+
+def has_prefix_attention(model: LlavaOnevisionForConditionalGeneration) -> bool:
+    """Whether image and prompt do not see the response."""
+    return bool(getattr(model.config.text_config, PREFIX, False))
+
+
+def set_prefix_attention(text: PreTrainedConfig) -> None:
+    """Writes into a text model's config that image and prompt do not see the response."""
+    setattr(text, PREFIX, True)
+
+
+def attention(
+    model: LlavaOnevisionForConditionalGeneration,
+    embeddings: Tensor,
+    lengths: Tensor,
+    response: int,
+) -> dict[str, Tensor]:
+    """Attention mask and positions for prompts with their responses, as the model wants them.
+
+    Args:
+        model: of full or of prefix attention.
+        embeddings: of prompts and responses, padded on the left; [B, T, D].
+        lengths: of the rows without padding, int64 [B].
+        response: how many positions at the end are the response.
+
+    Returns:
+        Arguments of the model. Under prefix attention a mask [B, 1, T, T].
+    """
+    total = embeddings.size(1)
+    found = padding(lengths, total)
+    if not has_prefix_attention(model):
+        return found
+    start = total - response
+
+    def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (query >= start) | (key < start)
+
+    text = model.config.get_text_config()
+    mask = create_bidirectional_mask(
+        text, embeddings, found.get("attention_mask"), and_mask_function=sees
+    )
+    assert isinstance(mask, Tensor)
+    return {**found, "attention_mask": mask}

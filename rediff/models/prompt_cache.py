@@ -1,0 +1,212 @@
+"""Keys and values of image and prompt, kept from one denoising step to the next.
+
+The whole response is computed in every step, so that visible tokens can be revised; only what
+stands before it is kept, in transformers' static cache. Under prefix attention that is exact. Under
+full attention image and prompt see the response, and what is kept of them grows old: `refresh` says
+after how many steps they are computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LlavaOnevisionForConditionalGeneration, StaticCache
+
+from rediff.models.conditioning import PromptEmbeddings, padding
+from rediff.models.prefix_attention import attention, has_prefix_attention
+
+NEVER = 0
+"""A `refresh` under which prompts are computed once."""
+
+
+class PromptCache:
+    """Logits of responses behind embedded prompts, whose keys and values are kept.
+
+    `refresh`: calls after which a row's prompt is computed anew, together with its response;
+    `NEVER`: once. A row counts its own calls, so what it is given does not depend on the others.
+    """
+
+    def __init__(
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        prompt: PromptEmbeddings,
+        *,
+        refresh: int = NEVER,
+    ) -> None:
+        self.model = model
+        self.prompt = prompt
+        self.refresh = refresh
+        self._calls = [0] * len(prompt.lengths)
+        self._whole: _Kept | None = None
+        self._part: _Kept | None = None
+
+    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
+        """Logits [b, R, V] for the response tokens [b, R] of the batch rows `rows` [b]."""
+        numbers = rows.tolist()
+        due = [self._is_due(number) for number in numbers]
+        if any(due) and not all(due):
+            return self._compute_apart(tokens, rows, torch.tensor(due, device=rows.device))
+        kept = self._kept(rows, numbers, tokens.size(1))
+        compute = kept.compute_all if due[0] else kept.compute
+        logits = compute(self.model, tokens)
+        for number in numbers:
+            self._calls[number] += 1
+        if due[0] and kept is not self._whole:
+            assert self._whole is not None
+            self._whole.take(kept, rows)
+        return logits
+
+    def _is_due(self, number: int) -> bool:
+        calls = self._calls[number]
+        if self.refresh == NEVER:
+            return calls == 0 and not has_prefix_attention(self.model)
+        return calls % self.refresh == 0
+
+    def _compute_apart(self, tokens: Tensor, rows: Tensor, due: Tensor) -> Tensor:
+        """Rows whose prompts are due in one pass, the others in another."""
+        fresh, old = self(tokens[due], rows[due]), self(tokens[~due], rows[~due])
+        logits = fresh.new_empty(len(rows), *fresh.shape[1:])
+        logits[due], logits[~due] = fresh, old
+        return logits
+
+    def _kept(self, rows: Tensor, numbers: list[int], response: int) -> _Kept:
+        """What is kept of some rows; of those of the last call it is at hand."""
+        if self._whole is None or self._whole.response != response:
+            every = list(range(len(self.prompt.lengths)))
+            self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
+            if self.refresh == NEVER and has_prefix_attention(self.model):
+                self._whole.prefill(self.model)
+        if len(numbers) == len(self._whole.numbers):
+            return self._whole
+        if self._part is None or self._part.numbers != numbers:
+            self._part = None  # before the next one is made: two take memory
+            self._part = self._whole.select(self.model, rows, numbers)
+        return self._part
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The cache of some rows: prompts [b, P], padded on the left, then `response` positions."""
+
+    numbers: list[int]
+    prompt: PromptEmbeddings
+    response: int
+    cache: StaticCache
+
+    @classmethod
+    def empty(
+        cls,
+        model: LlavaOnevisionForConditionalGeneration,
+        prompt: PromptEmbeddings,
+        numbers: list[int],
+        response: int,
+    ) -> _Kept:
+        total = prompt.embeddings.size(1) + response
+        return cls(numbers, prompt, response, StaticCache(model.config, max_cache_len=total))
+
+    @property
+    def layers(self) -> list[Any]:
+        """The cache's layers; transformers' type does not say that they are static ones."""
+        return self.cache.layers
+
+    @property
+    def width(self) -> int:
+        """P, the length of the longest prompt."""
+        return self.prompt.embeddings.size(1)
+
+    def prefill(self, model: LlavaOnevisionForConditionalGeneration) -> None:
+        """Computes the prompts without any response."""
+        position = torch.arange(self.width, device=self.prompt.lengths.device)
+        offset = self.width - self.prompt.lengths[:, None]
+        self._run(
+            model,
+            self.prompt.embeddings,
+            start=0,
+            attention_mask=(position >= offset).long(),  # the response's places are not filled yet
+            position_ids=(position - offset).clamp(min=0),
+        )
+
+    def compute_all(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
+        """Logits of the response; its prompts are computed anew."""
+        embeddings = torch.cat([self.prompt.embeddings, embed(model, tokens)], dim=1)
+        lengths = self.prompt.lengths + self.response
+        return self._run(
+            model, embeddings, start=0, **attention(model, embeddings, lengths, self.response)
+        )
+
+    def compute(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
+        """Logits of the response behind what is kept."""
+        position = torch.arange(self.response, device=tokens.device)
+        places = padding(self.prompt.lengths + self.response, self.width + self.response)
+        places["position_ids"] = self.prompt.lengths[:, None] + position
+        return self._run(model, embed(model, tokens), start=self.width, **places)
+
+    def _run(
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        embeddings: Tensor,
+        *,
+        start: int,
+        **places: Any,
+    ) -> Tensor:
+        """Runs the model on positions from `start` on; logits of the last `response` ones."""
+        for layer in self.layers:
+            layer.cumulative_length.fill_(start)
+        return text_logits(
+            model, embeddings, keep=self.response, past_key_values=self.cache, **places
+        )
+
+    def select(
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        rows: Tensor,
+        numbers: list[int],
+    ) -> _Kept:
+        """A copy of some rows, without the padding that none of them needs."""
+        part = _Kept.empty(model, self.prompt.rows(rows), numbers, self.response)
+        for own, layer in zip(part.layers, self.layers, strict=True):
+            if layer.is_initialized:
+                places = slice(self.width - part.width, self.width)
+                keys, values = layer.keys[rows, :, places], layer.values[rows, :, places]
+                own.lazy_initialization(keys, values)
+                own.keys[:, :, : part.width], own.values[:, :, : part.width] = keys, values
+        return part
+
+    def take(self, part: _Kept, rows: Tensor) -> None:
+        """Takes over what a part has computed of its prompts."""
+        places = slice(self.width - part.width, self.width)
+        for own, layer in zip(self.layers, part.layers, strict=True):
+            if not own.is_initialized:
+                size = (len(self.numbers), -1, -1, -1)
+                own.lazy_initialization(layer.keys[:1].expand(size), layer.values[:1].expand(size))
+            own.keys[rows, :, places] = layer.keys[:, :, : part.width]
+            own.values[rows, :, places] = layer.values[:, :, : part.width]
+
+
+def embed(model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
+    """The word embeddings [b, R, D] of tokens [b, R]."""
+    embeddings: Tensor = model.get_input_embeddings()(tokens)
+    return embeddings
+
+
+def text_logits(
+    model: LlavaOnevisionForConditionalGeneration, embeddings: Tensor, *, keep: int, **inputs: Any
+) -> Tensor:
+    """Logits of the last `keep` positions.
+
+    Args:
+        model: its text model is run, and its head on these positions alone.
+        embeddings: [b, T, D].
+        keep: positions at the end whose logits are wanted.
+        **inputs: further arguments of transformers' model, as masks, positions and a cache.
+
+    Returns:
+        [b, keep, V].
+    """
+    cached = "past_key_values" in inputs
+    output = model(inputs_embeds=embeddings, logits_to_keep=keep, use_cache=cached, **inputs)
+    logits: Tensor = output.logits
+    return logits.to(embeddings.device)
