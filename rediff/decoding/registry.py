@@ -151,7 +151,7 @@ def options_of(sampler: Sampler) -> dict[str, Option]:
 
     Examples:
         >>> sorted(options_of(find_sampler("mask-predict")))
-        ['block_length', 'eos_last', 'majority_eos', 'refine_share', 'threshold']
+        ['block_length', 'eos_last', 'majority_eos', 'refine_share', 'refresh', 'threshold']
     """
     options = list(_options(sampler))
     counts: dict[str, int] = {}

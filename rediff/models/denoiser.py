@@ -47,6 +47,13 @@ class PromptedDenoiser:
         self._exact: Sequence[Compute] = [self._compute_exactly(one) for one in self.prompts]
         self._computes: Sequence[Compute] = self._exact
 
+    def prefill(self, response: int) -> None:
+        """Computes the prompts under prefix attention, for responses of so many tokens; else waits
+        for the first call."""
+        for compute in self._exact:
+            if isinstance(compute, PromptCache):
+                compute.prefill(response)
+
     def refreshed(self, every: int | None) -> PromptedDenoiser:
         """The same for one decoding, with what is kept of the prompts as old as said.
 

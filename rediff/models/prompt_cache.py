@@ -59,6 +59,16 @@ class PromptCache:
             self._whole.take(kept, rows)
         return logits
 
+    def prefill(self, response: int) -> None:
+        """Makes room for responses of so many tokens; under prefix attention computes all prompts,
+        unless that is done."""
+        if self._whole is not None and self._whole.response == response:
+            return
+        every = list(range(len(self.prompt.lengths)))
+        self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
+        if self.refresh == NEVER and has_prefix_attention(self.model):
+            self._whole.prefill(self.model)
+
     def _is_due(self, number: int) -> bool:
         calls = self._calls[number]
         if self.refresh == NEVER:
@@ -74,11 +84,8 @@ class PromptCache:
 
     def _kept(self, rows: Tensor, numbers: list[int], response: int) -> _Kept:
         """What is kept of some rows; of those of the last call it is at hand."""
-        if self._whole is None or self._whole.response != response:
-            every = list(range(len(self.prompt.lengths)))
-            self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
-            if self.refresh == NEVER and has_prefix_attention(self.model):
-                self._whole.prefill(self.model)
+        self.prefill(response)
+        assert self._whole is not None
         if len(numbers) == len(self._whole.numbers):
             return self._whole
         if self._part is None or self._part.numbers != numbers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -17,7 +16,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import set_seed
@@ -31,58 +29,15 @@ from rediff.llm_client.probe import probe
 from rediff.models.checkpoint import Checkpoint
 from rediff.plugins import load_plugins
 from rediff.training.distributed import all_gather_flag, on_main_process, process_group
+from rediff.training.fingerprint import DONE, fingerprint, is_done
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, read_progress
 from rediff.training.saved_states import STATE
-from rediff.training.stages.base import MODEL, Run, Stage, needs
-from rediff.training.stages.experts.settings import RUNTIME_ONLY
+from rediff.training.stages.base import MODEL, Run, needs
 
-DONE = "stage.json"
 LOCK = ".lock"
 SETTINGS = "settings.json"
 CHECKPOINTS = "checkpoints"
-LATER = ("prefix_attention",)
-
-
-def fingerprint(name: str, recipe: Recipe) -> str:
-    """A hash of all that a stage's output depends on: its settings and those of all it needs."""
-    stage = recipe.stages[name]
-    parts = {
-        "canvas": recipe.canvas,
-        **{k: v for section in recipe.sections.values() for k, v in section.identity().items()},
-        "model": _given(recipe.model.model_dump(mode="json")),
-        "stage": _given(
-            stage.model_dump(mode="json", exclude={"server": _left_out(stage), "folder": True})
-        ),
-        "needs": [fingerprint(need, recipe) for need in needs(stage)],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those that older folders do not know, where they are not used."""
-    return {k: value for k, value in settings.items() if k not in LATER or value}
-
-
-def _left_out(stage: Stage) -> set[str]:
-    """Settings of a server that are not part of a fingerprint; a limit that is not set neither, as
-    it was before there was one."""
-    server = getattr(stage, "server", None)
-    return RUNTIME_ONLY | ({"max_tokens"} if server and server.max_tokens is None else set())
-
-
-def is_done(name: str, recipe: Recipe, root: Path) -> bool:
-    """Whether the stage's folder holds the finished output of exactly these settings.
-
-    Args:
-        name: of the stage.
-        recipe: that it is part of.
-        root: the folder of all stages.
-    """
-    done = root / name / DONE
-    return done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint(
-        name, recipe
-    )
 
 
 def train(

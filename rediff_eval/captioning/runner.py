@@ -12,7 +12,7 @@ from PIL import Image
 from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
 from rediff.captioners.sources import SCHEMES, ModelSource
 from rediff.decoding.registry import SAMPLERS, find_sampler
-from rediff.io.part_store import PartStore, work_through
+from rediff.io.part_store import PartStore
 from rediff.io.rank import Rank
 from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
@@ -80,58 +80,73 @@ class CaptionRunner:
                 )
                 for condition in found
             ]
-            for condition in conditions:
-                self._run_condition(condition, captioner)
+            self._run_conditions(conditions, captioner)
         return conditions
 
-    def _run_condition(self, condition: Condition, captioner: Captioner) -> None:
-        traced = {sample.id for sample in self.samples[: self.config.keep_traces]}
-        mine = [sample for sample in self.samples if self.rank.owns(sample.id)]
+    def _run_conditions(self, conditions: Sequence[Condition], captioner: Captioner) -> None:
+        """Captions batch by batch, each in all conditions, so that what a captioner has encoded of
+        a batch serves them all."""
         sampled = captioner.capabilities.takes_samplers
-        todo = [
-            sample
-            for sample in mine
-            if not self._is_done(condition, sample, traced=sampled and sample.id in traced)
-        ]
-        if todo:
+        mine = [sample for sample in self.samples if self.rank.owns(sample.id)]
+        todo = {c: {s.id for s in mine if not self._is_done(c, s, sampled)} for c in conditions}
+        left = [sample for sample in mine if any(sample.id in ids for ids in todo.values())]
+        if left:
             self.ready()
+        first, total = conditions[0], len(mine) * len(conditions)
+        title = (
+            first.title if len(conditions) == 1 else f"{first.model}, {len(conditions)} conditions"
+        )
+        done = total - sum(map(len, todo.values()))
+        with self.progress.task(title, total, done=done) as advance:
+            for start in range(0, len(left), self.config.batch_size):
+                opened = list(self._open(left[start : start + self.config.batch_size]))
+                for condition, ids in todo.items():
+                    batch = [(sample, given) for sample, given in opened if sample.id in ids]
+                    self._caption(condition, captioner, batch)
+                    advance(len(batch))
+
+    def _open(self, batch: Sequence[Sample]) -> Iterator[tuple[Sample, CaptionRequest | Failure]]:
+        for sample in batch:
+            try:
+                yield sample, request_of(sample, sample.open(), self.prompt)
+            except (ValueError, OSError) as error:
+                yield sample, Failure(str(error))
+
+    def _caption(
+        self,
+        condition: Condition,
+        captioner: Captioner,
+        batch: Sequence[tuple[Sample, CaptionRequest | Failure]],
+    ) -> None:
+        """Captions the pictures that could be opened, and stores what came of each sample."""
+        sampled = captioner.capabilities.takes_samplers
         decoding = Decoding(
             sampler=find_sampler(condition.sampler) if sampled else None,
             steps=condition.steps,
             trace=sampled,
             guidance=self.config.guidance,
         )
+        requests = [given for _, given in batch if isinstance(given, CaptionRequest)]
+        with SAMPLERS.blaming(condition.sampler.partition(",")[0]):
+            replies = iter(ask(captioner, requests, decoding) if requests else ())
+        for sample, given in batch:
+            answer = Answer.of(
+                given if isinstance(given, Failure) else next(replies),
+                sample.scene,
+                sample.asked(self.prompt),
+                keep_trace=sample.id in self._traced,
+            )
+            self.store.append(_key(condition, sample), answer.to_record())
 
-        def work(batch: Sequence[Sample]) -> None:
-            for sample, reply in self._caption(captioner, batch, decoding):
-                answer = Answer.of(
-                    reply, sample.scene, sample.asked(self.prompt), keep_trace=sample.id in traced
-                )
-                self.store.append(_key(condition, sample), answer.to_record())
+    @property
+    def _traced(self) -> set[str]:
+        """The samples whose denoising steps are kept."""
+        return {sample.id for sample in self.samples[: self.config.keep_traces]}
 
-        done = len(mine) - len(todo)
-        blaming = SAMPLERS.blaming(condition.sampler.partition(",")[0])
-        with blaming, self.progress.task(condition.title, len(mine), done=done) as advance:
-            work_through(todo, self.config.batch_size, work, advance)
-
-    def _is_done(self, condition: Condition, sample: Sample, *, traced: bool) -> bool:
+    def _is_done(self, condition: Condition, sample: Sample, sampled: bool) -> bool:
         line = self.store.get(_key(condition, sample))
-        return line is not None and "error" not in line and ("trace" in line or not traced)
-
-    def _caption(
-        self, captioner: Captioner, batch: Sequence[Sample], decoding: Decoding
-    ) -> Iterator[tuple[Sample, Caption | Failure]]:
-        readable: list[Sample] = []
-        requests: list[CaptionRequest] = []
-        for sample in batch:
-            try:
-                requests.append(request_of(sample, sample.open(), self.prompt))
-            except (ValueError, OSError) as error:
-                yield sample, Failure(str(error))
-            else:
-                readable.append(sample)
-        if requests:
-            yield from zip(readable, ask(captioner, requests, decoding), strict=True)
+        wanted = sampled and sample.id in self._traced
+        return line is not None and "error" not in line and ("trace" in line or not wanted)
 
 
 def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionRequest:

@@ -24,8 +24,9 @@ from rediff.captioners.model_folder import load_captioner
 from rediff.decoding.registry import find_sampler
 from rediff.scenes.dataset import load_scenes
 from rediff.training.draft_records import Correction, Draft, read_lines
+from rediff.training.fingerprint import is_done
 from rediff.training.logs import TELL_EVERY, Count, read_log
-from rediff.training.pipeline import is_done, train
+from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport, read_progress
 from rediff.training.saved_states import STATE

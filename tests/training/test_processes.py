@@ -19,9 +19,10 @@ from tiny_models import TOY
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.collator import CaptionerForTraining
 from rediff.training.draft_records import Draft, read_lines
+from rediff.training.fingerprint import is_done
 from rediff.training.logs import read_log
 from rediff.training.optimisation import Optimisation
-from rediff.training.pipeline import is_done, train
+from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
 from rediff.training.saved_states import STATE
 from rediff.training.sharding import Sharding, zero3

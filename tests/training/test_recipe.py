@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rediff.training.fingerprint import fingerprint
 from rediff.training.overrides import with_seed
-from rediff.training.pipeline import fingerprint
 from rediff.training.recipe import RECIPES, Recipe, find_recipe
 
 GOOD = """

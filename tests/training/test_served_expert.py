@@ -24,9 +24,10 @@ from word_drafts import TOKENIZER, draft_of
 import rediff
 from rediff.data.records import Turn
 from rediff.training.draft_records import Correction, Cost, Unused, pad_words, read_lines
+from rediff.training.fingerprint import fingerprint
 from rediff.training.items import Item
 from rediff.training.overrides import with_checkpoint
-from rediff.training.pipeline import fingerprint, train
+from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.stages.expert import ExpertStage
 from rediff.training.stages.experts.conversation import SCHEMA

@@ -30,9 +30,10 @@ from toy_recipes import toy
 from rediff.data.mixture import Source, Tally, usable
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.corruption import TokenRole, mask_tokens
+from rediff.training.fingerprint import is_done
 from rediff.training.logs import read_log
 from rediff.training.losses import loss_sums
-from rediff.training.pipeline import is_done, train
+from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
 from rediff.training.saved_states import STATE
 

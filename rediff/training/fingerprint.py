@@ -1,0 +1,59 @@
+"""What tells whether a stage's folder holds what a recipe wants of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from rediff.training.recipe import Recipe
+from rediff.training.stages.base import Stage, needs
+from rediff.training.stages.experts.settings import RUNTIME_ONLY
+
+DONE = "stage.json"
+
+
+LATER = ("prefix_attention",)
+"""Settings that came when there were folders already: where they are off, nothing has changed."""
+
+
+def fingerprint(name: str, recipe: Recipe) -> str:
+    """A hash of all that a stage's output depends on: its settings and those of all it needs."""
+    stage = recipe.stages[name]
+    parts = {
+        "canvas": recipe.canvas,
+        **{k: v for section in recipe.sections.values() for k, v in section.identity().items()},
+        "model": _given(recipe.model.model_dump(mode="json")),
+        "stage": _given(
+            stage.model_dump(mode="json", exclude={"server": _left_out(stage), "folder": True})
+        ),
+        "needs": [fingerprint(need, recipe) for need in needs(stage)],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those of `LATER` that are off."""
+    return {k: value for k, value in settings.items() if k not in LATER or value}
+
+
+def _left_out(stage: Stage) -> set[str]:
+    """Settings of a server that are not part of a fingerprint; a limit that is not set neither, as
+    it was before there was one."""
+    server = getattr(stage, "server", None)
+    return RUNTIME_ONLY | ({"max_tokens"} if server and server.max_tokens is None else set())
+
+
+def is_done(name: str, recipe: Recipe, root: Path) -> bool:
+    """Whether the stage's folder holds the finished output of exactly these settings.
+
+    Args:
+        name: of the stage.
+        recipe: that it is part of.
+        root: the folder of all stages.
+    """
+    done = root / name / DONE
+    return done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint(
+        name, recipe
+    )
