@@ -13,8 +13,10 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
 from rediff.captioners.diffusion import prompt_ids
 from rediff.decoding.canvas import check_finite
+from rediff.models.anyres import tiles_of
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import embed_prompt, image_features, padding
+from rediff.models.flops import Work, image_flops, text_flops
 
 GREEDY = "greedy"
 """Sampler name of models that decode left to right, one token a step."""
@@ -55,15 +57,25 @@ class AutoregressiveCaptioner:
         )
         assert isinstance(output, Tensor)
         seconds = (time.perf_counter() - started) / len(requests)
-        return [self._caption(row, seconds) for row in output.tolist()]
+        lengths = prompt.lengths.tolist()
+        return [
+            self._caption(row, seconds, tiles_of(request.image.size, model.config), length)
+            for row, request, length in zip(output.tolist(), requests, lengths, strict=True)
+        ]
 
-    def _caption(self, written: list[int], seconds: float) -> Caption:
+    def _caption(self, written: list[int], seconds: float, tiles: int, prompt: int) -> Caption:
         response, truncated = cut_at(written, {self.checkpoint.tokenizer.eos_token_id})
+        config, passes = self.checkpoint.model.config, len(response) + (not truncated)
+        work = Work.of_pass(prompt, prompt, 1)
+        for place in range(1, passes):
+            work += Work.of_pass(1, prompt + place, 1)
         return Caption(
             text=self.checkpoint.text(response),
             tokens=len(response),
-            nfe=len(response) + (not truncated),
+            nfe=passes,
             seconds=seconds,
+            computed=work.tokens,
+            flops=text_flops(config, work) + image_flops(config, tiles),
             truncated=truncated,
         )
 

@@ -84,15 +84,19 @@ class Caption:
     """One caption.
 
     `tokens`: tokens written, without eos. `nfe`: forward passes. Both are None where they are not
-    known. `seconds`: wall time of the batch divided by its rows. `truncated`: whether no eos was
-    written. `trace`: the denoising steps, where they were asked for. `reasoning`: what the model
-    thought aloud, which is not part of `text`.
+    known. `seconds`: wall time of the batch divided by its rows. `computed`: positions that ran
+    through the text model in all passes; `flops`: operations by the model's sizes, its picture's
+    among them; both None where they are not known. `truncated`: whether no eos was written.
+    `trace`: the denoising steps, where they were asked for. `reasoning`: what the model thought
+    aloud, which is not part of `text`.
     """
 
     text: str
     tokens: int | None = None
     nfe: int | None = None
     seconds: float = 0.0
+    computed: int | None = None
+    flops: int | None = None
     truncated: bool = False
     trace: Trace | None = None
     reasoning: str | None = None

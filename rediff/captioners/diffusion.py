@@ -13,9 +13,11 @@ from rediff.decoding.canvas import Canvas
 from rediff.decoding.loop import Decoded
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.trace import Trace
+from rediff.models.anyres import tiles_of
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import embed_prompt, image_features
 from rediff.models.denoiser import PromptedDenoiser
+from rediff.models.flops import Meter, Work, image_flops, text_flops
 
 
 class DiffusionCaptioner:
@@ -49,17 +51,20 @@ class DiffusionCaptioner:
         Raises:
             ValueError: if the prefill does not fit the canvas.
         """
-        encoded = self._encode(requests, decoding.guidance)
+        encoded, meter = self._encode(requests, decoding.guidance), Meter(len(requests))
         started = time.perf_counter()
-        result = self._decode(encoded.denoiser, len(requests), decoding)
+        result = self._decode(encoded.denoiser.metered(meter), len(requests), decoding)
         seconds = (encoded.seconds + time.perf_counter() - started) / len(requests)
-        length = self.checkpoint.config.canvas
+        length, config = self.checkpoint.config.canvas, self.checkpoint.model.config
+        work = [a + b for a, b in zip(encoded.work, meter.rows, strict=True)]
         return [
             Caption(
                 text=self.checkpoint.text(response),
                 tokens=len(response),
                 nfe=nfe,
                 seconds=seconds,
+                computed=work[row].tokens,
+                flops=text_flops(config, work[row]) + image_flops(config, encoded.tiles[row]),
                 truncated=len(response) == length,
                 trace=self._with_words(result.traces[row]) if decoding.trace else None,
             )
@@ -82,7 +87,9 @@ class DiffusionCaptioner:
         denoiser.prefill(self.checkpoint.config.canvas)
         wait_for(self.checkpoint.model.device)
         seconds = time.perf_counter() - started
-        self._last = _Encoded(tuple(requests), guidance, denoiser, seconds)
+        tiles = [tiles_of(r.image.size, self.checkpoint.model.config) for r in requests]
+        work = denoiser.meter.rows
+        self._last = _Encoded(tuple(requests), guidance, denoiser, seconds, tiles, work)
         return self._last
 
     @torch.inference_mode()
@@ -118,12 +125,15 @@ class DiffusionCaptioner:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """Requests as their denoiser, and the seconds that encoding took."""
+    """Requests as their denoiser, the seconds that encoding took, and the work: tiles of each
+    picture, and what prefilling its prompt took."""
 
     requests: tuple[CaptionRequest, ...]
     guidance: float
     denoiser: PromptedDenoiser
     seconds: float
+    tiles: list[int]
+    work: list[Work]
 
     def is_of(self, requests: Sequence[CaptionRequest], guidance: float) -> bool:
         """Whether these are the very requests, not such as are equal to them."""

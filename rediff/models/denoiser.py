@@ -11,11 +11,12 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.models.conditioning import PromptEmbeddings
+from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
 from rediff.models.prompt_cache import NEVER, PromptCache, embed, text_logits
 
-Compute = Callable[[Tensor, Tensor], Tensor]
-"""Logits [b, R, V] for the response tokens [b, R] of the batch rows [b]."""
+Compute = Callable[[Tensor, Tensor, Meter], Tensor]
+"""Logits [b, R, V] for the response tokens [b, R] of the batch rows [b], and what they took."""
 
 
 class PromptedDenoiser:
@@ -46,13 +47,20 @@ class PromptedDenoiser:
             self.prompts.append(prompt.filled_with(embed(model, prompt.lengths.new_tensor(mask))))
         self._exact: Sequence[Compute] = [self._compute_exactly(one) for one in self.prompts]
         self._computes: Sequence[Compute] = self._exact
+        self.meter = Meter(len(prompt.lengths))
 
     def prefill(self, response: int) -> None:
         """Computes the prompts under prefix attention, for responses of so many tokens; else waits
         for the first call."""
         for compute in self._exact:
             if isinstance(compute, PromptCache):
-                compute.prefill(response)
+                compute.prefill(response, self.meter)
+
+    def metered(self, meter: Meter) -> PromptedDenoiser:
+        """The same, counting what it computes on a meter of the caller's."""
+        other = copy.copy(self)
+        other.meter = meter
+        return other
 
     def refreshed(self, every: int | None) -> PromptedDenoiser:
         """The same for one decoding, with what is kept of the prompts as old as said.
@@ -62,13 +70,13 @@ class PromptedDenoiser:
                 often as it takes to be exact: under full attention in every call, and nothing is
                 kept, under prefix attention once for all decodings of this denoiser.
         """
-        if every is None:
+        if every is None or (every == NEVER and has_prefix_attention(self.model)):
             return self._with(self._exact)
         return self._with([PromptCache(self.model, one, refresh=every) for one in self.prompts])
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
-        conditional, *free = (compute(tokens, rows) for compute in self._computes)
+        conditional, *free = (compute(tokens, rows, self.meter) for compute in self._computes)
         if not free:
             return conditional
         return free[0] + (self.guidance + 1) * (conditional - free[0])
@@ -89,6 +97,7 @@ def compute_anew(
     prompt: PromptEmbeddings,
     tokens: Tensor,
     rows: Tensor,
+    meter: Meter,
 ) -> Tensor:
     """Logits of responses, their prompts computed with them and nothing kept.
 
@@ -97,6 +106,7 @@ def compute_anew(
         prompt: of the whole batch.
         tokens: of the responses, int64 [b, R].
         rows: their rows in the batch, int64 [b].
+        meter: counts the work.
 
     Returns:
         [b, R, V].
@@ -104,4 +114,6 @@ def compute_anew(
     own, response = prompt.rows(rows), tokens.size(1)
     embeddings = torch.cat([own.embeddings, embed(model, tokens)], dim=1)
     places = attention(model, embeddings, own.lengths + response, response)
+    for row, length in zip(rows.tolist(), own.lengths.tolist(), strict=True):
+        meter.add(row, Work.of_pass(length + response, length + response, response))
     return text_logits(model, embeddings, keep=response, **places)

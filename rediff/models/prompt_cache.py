@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlavaOnevisionForConditionalGeneration, StaticCache
+from transformers import DynamicCache, LlavaOnevisionForConditionalGeneration, StaticCache
 
 from rediff.models.conditioning import PromptEmbeddings, padding
+from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
 
 NEVER = 0
@@ -39,35 +40,42 @@ class PromptCache:
         self.model = model
         self.prompt = prompt
         self.refresh = refresh
-        self._calls = [0] * len(prompt.lengths)
+        self._lengths = prompt.lengths.tolist()
+        self._calls = [0] * len(self._lengths)
         self._whole: _Kept | None = None
         self._part: _Kept | None = None
 
-    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
+    def __call__(self, tokens: Tensor, rows: Tensor, meter: Meter) -> Tensor:
         """Logits [b, R, V] for the response tokens [b, R] of the batch rows `rows` [b]."""
         numbers = rows.tolist()
         due = [self._is_due(number) for number in numbers]
         if any(due) and not all(due):
-            return self._compute_apart(tokens, rows, torch.tensor(due, device=rows.device))
-        kept = self._kept(rows, numbers, tokens.size(1))
+            return self._compute_apart(tokens, rows, torch.tensor(due, device=rows.device), meter)
+        response = tokens.size(1)
+        self.prefill(response, meter)
+        kept = self._kept(rows, numbers)
         compute = kept.compute_all if due[0] else kept.compute
         logits = compute(self.model, tokens)
         for number in numbers:
             self._calls[number] += 1
+            total = self._lengths[number] + response
+            meter.add(number, Work.of_pass(total if due[0] else response, total, response))
         if due[0] and kept is not self._whole:
             assert self._whole is not None
             self._whole.take(kept, rows)
         return logits
 
-    def prefill(self, response: int) -> None:
+    def prefill(self, response: int, meter: Meter) -> None:
         """Makes room for responses of so many tokens; under prefix attention computes all prompts,
         unless that is done."""
         if self._whole is not None and self._whole.response == response:
             return
-        every = list(range(len(self.prompt.lengths)))
+        every = list(range(len(self._lengths)))
         self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
         if self.refresh == NEVER and has_prefix_attention(self.model):
             self._whole.prefill(self.model)
+            for number, length in enumerate(self._lengths):
+                meter.add(number, Work.of_pass(length, length, 0))
 
     def _is_due(self, number: int) -> bool:
         calls = self._calls[number]
@@ -75,16 +83,16 @@ class PromptCache:
             return calls == 0 and not has_prefix_attention(self.model)
         return calls % self.refresh == 0
 
-    def _compute_apart(self, tokens: Tensor, rows: Tensor, due: Tensor) -> Tensor:
+    def _compute_apart(self, tokens: Tensor, rows: Tensor, due: Tensor, meter: Meter) -> Tensor:
         """Rows whose prompts are due in one pass, the others in another."""
-        fresh, old = self(tokens[due], rows[due]), self(tokens[~due], rows[~due])
+        fresh = self(tokens[due], rows[due], meter)
+        old = self(tokens[~due], rows[~due], meter)
         logits = fresh.new_empty(len(rows), *fresh.shape[1:])
         logits[due], logits[~due] = fresh, old
         return logits
 
-    def _kept(self, rows: Tensor, numbers: list[int], response: int) -> _Kept:
+    def _kept(self, rows: Tensor, numbers: list[int]) -> _Kept:
         """What is kept of some rows; of those of the last call it is at hand."""
-        self.prefill(response)
         assert self._whole is not None
         if len(numbers) == len(self._whole.numbers):
             return self._whole
@@ -96,11 +104,15 @@ class PromptCache:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The cache of some rows: prompts [b, P], padded on the left, then `response` positions."""
+    """The cache of some rows: prompts [b, P], padded on the left, then `response` positions.
+
+    `places`: attention mask and positions of the response.
+    """
 
     numbers: list[int]
     prompt: PromptEmbeddings
     response: int
+    places: dict[str, Tensor]
     cache: StaticCache
 
     @classmethod
@@ -112,7 +124,11 @@ class _Kept:
         response: int,
     ) -> _Kept:
         total = prompt.embeddings.size(1) + response
-        return cls(numbers, prompt, response, StaticCache(model.config, max_cache_len=total))
+        places = padding(prompt.lengths + response, total)
+        position = torch.arange(response, device=prompt.lengths.device)
+        places["position_ids"] = prompt.lengths[:, None] + position
+        cache = StaticCache(model.config, max_cache_len=total)
+        return cls(numbers, prompt, response, places, cache)
 
     @property
     def layers(self) -> list[Any]:
@@ -126,45 +142,43 @@ class _Kept:
 
     def prefill(self, model: LlavaOnevisionForConditionalGeneration) -> None:
         """Computes the prompts without any response."""
-        position = torch.arange(self.width, device=self.prompt.lengths.device)
-        offset = self.width - self.prompt.lengths[:, None]
-        self._run(
-            model,
-            self.prompt.embeddings,
-            start=0,
-            attention_mask=(position >= offset).long(),  # the response's places are not filled yet
-            position_ids=(position - offset).clamp(min=0),
+        alone = DynamicCache(config=model.config)
+        places: dict[str, Any] = padding(self.prompt.lengths, self.width)
+        model.model(
+            inputs_embeds=self.prompt.embeddings, past_key_values=alone, use_cache=True, **places
         )
+        found: list[Any] = alone.layers
+        for own, layer in zip(self.layers, found, strict=True):
+            own.lazy_initialization(layer.keys, layer.values)
+            own.keys[:, :, : self.width] = layer.keys
+            own.values[:, :, : self.width] = layer.values
+            layer.keys = layer.values = None  # two of each layer are one too many
 
     def compute_all(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
         """Logits of the response; its prompts are computed anew."""
         embeddings = torch.cat([self.prompt.embeddings, embed(model, tokens)], dim=1)
         lengths = self.prompt.lengths + self.response
-        return self._run(
-            model, embeddings, start=0, **attention(model, embeddings, lengths, self.response)
+        places = attention(model, embeddings, lengths, self.response)
+        self._place(0)
+        return text_logits(
+            model, embeddings, keep=self.response, past_key_values=self.cache, **places
         )
 
     def compute(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
         """Logits of the response behind what is kept."""
-        position = torch.arange(self.response, device=tokens.device)
-        places = padding(self.prompt.lengths + self.response, self.width + self.response)
-        places["position_ids"] = self.prompt.lengths[:, None] + position
-        return self._run(model, embed(model, tokens), start=self.width, **places)
+        self._place(self.width)
+        return text_logits(
+            model,
+            embed(model, tokens),
+            keep=self.response,
+            past_key_values=self.cache,
+            **self.places,
+        )
 
-    def _run(
-        self,
-        model: LlavaOnevisionForConditionalGeneration,
-        embeddings: Tensor,
-        *,
-        start: int,
-        **places: Any,
-    ) -> Tensor:
-        """Runs the model on positions from `start` on; logits of the last `response` ones."""
+    def _place(self, start: int) -> None:
+        """Says where in the cache the next positions go."""
         for layer in self.layers:
             layer.cumulative_length.fill_(start)
-        return text_logits(
-            model, embeddings, keep=self.response, past_key_values=self.cache, **places
-        )
 
     def select(
         self,

@@ -41,7 +41,7 @@ class Revisions:
 class Answer:
     """A caption, or the error in place of it.
 
-    The first five fields are `Caption`'s. `trace`: see `history`; kept for few samples.
+    The fields from `text` to `truncated` are `Caption`'s. `trace`: see `history`; kept for few.
     `reasoning`: what the model thought aloud, which is not part of `text`.
     """
 
@@ -49,6 +49,8 @@ class Answer:
     tokens: int | None = None
     nfe: int | None = None
     seconds: float | None = 0.0
+    computed: int | None = None
+    flops: int | None = None
     truncated: bool | None = False
     revisions: Revisions | None = None
     trace: dict[str, Any] | None = None
@@ -89,6 +91,8 @@ class Answer:
             tokens=reply.tokens,
             nfe=reply.nfe,
             seconds=reply.seconds,
+            computed=reply.computed,
+            flops=reply.flops,
             truncated=reply.truncated,
             revisions=None if trace is None else count_revisions(trace, truth),
             trace=history(trace, truth) if trace is not None and keep_trace else None,

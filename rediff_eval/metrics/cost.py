@@ -21,8 +21,10 @@ from rediff_eval.metrics.base import (
     infos=[
         MetricInfo("tokens_per_pass", label="tokens per forward pass", digits=2),
         MetricInfo("nfe", label="forward passes", digits=1, lower_is_better=True),
+        MetricInfo("gflop", label="GFLOP a caption", digits=2, lower_is_better=True),
         MetricInfo("seconds", label="seconds a caption", lower_is_better=True),
         MetricInfo("tokens", part=True),
+        MetricInfo("computed", lower_is_better=True, part=True),
         MetricInfo("truncated", lower_is_better=True, part=True),
     ],
 )
@@ -31,7 +33,9 @@ class CostMetric(AlwaysAvailable):
 
     `tokens_per_pass`: sum of tokens / sum of forward passes, above the budget's tokens per step
     where a sampler ends early. `nfe`: forward passes. `seconds`: wall time of a batch divided by
-    its rows. `tokens`: tokens written, without eos. `truncated`: share of captions without eos.
+    its rows. `gflop`: 10^9 floating-point operations by the model's sizes (`models/flops.py`), the
+    picture's among them; `computed`: positions that ran through the text model. `tokens`: tokens
+    written, without eos. `truncated`: share of captions without eos.
     """
 
     scorer = "cost"
@@ -39,10 +43,13 @@ class CostMetric(AlwaysAvailable):
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         known = {
             name: [float(value) for value in values if value is not None]
-            for name in ("nfe", "seconds", "tokens", "truncated")
+            for name in ("nfe", "seconds", "tokens", "computed", "truncated")
             if None not in (values := [getattr(answer, name) for answer in answers])
         }
         scores = {name: Scores.of(values) for name, values in known.items()}
+        operations = [answer.flops for answer in answers]
+        if None not in operations:
+            scores["gflop"] = Scores.of([one / 1e9 for one in operations if one is not None])
         if {"tokens", "nfe"} <= known.keys() and any(known["nfe"]):
             scores["tokens_per_pass"] = ratio(known["tokens"], known["nfe"])
         return Scored(scores)
