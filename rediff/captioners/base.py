@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,7 +64,8 @@ class Decoding:
     `sampler` and `steps`: None for the captioner's defaults. `trace`: whether to record every
     denoising step. `prefill`: the beginning of an answer, which the model continues or revises.
     `guidance`: scale of classifier-free guidance, 0 for none (see `PromptedDenoiser`). `on_step`:
-    called after every denoising step. Raises ValueError for a scale that is not finite.
+    called after every denoising step. `timed`: whether to time the phases of a caption, for which
+    a GPU is waited for in every step. Raises ValueError for a scale that is not finite.
     """
 
     sampler: Sampler | None = None
@@ -73,6 +74,7 @@ class Decoding:
     prefill: str | None = None
     guidance: float = 0.0
     on_step: OnStep | None = None
+    timed: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.guidance):
@@ -88,7 +90,7 @@ class Caption:
     through the text model in all passes; `flops`: operations by the model's sizes, its picture's
     among them; both None where they are not known. `truncated`: whether no eos was written.
     `trace`: the denoising steps, where they were asked for. `reasoning`: what the model thought
-    aloud, which is not part of `text`.
+    aloud, which is not part of `text`. `phases`: seconds by `timing.PHASES`, where asked for.
     """
 
     text: str
@@ -100,6 +102,7 @@ class Caption:
     truncated: bool = False
     trace: Trace | None = None
     reasoning: str | None = None
+    phases: Mapping[str, float] | None = None
 
     def _repr_html_(self) -> str:
         """For notebooks: the text, and what it took."""

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
+from rediff.captioners.timing import Clock, TimedDenoiser
 from rediff.decoding.canvas import Canvas
-from rediff.decoding.loop import Decoded
+from rediff.decoding.loop import Decoded, Denoiser
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.trace import Trace
 from rediff.models.anyres import tiles_of
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import embed_prompt, image_features
-from rediff.models.denoiser import PromptedDenoiser
+from rediff.models.denoiser import FixedBatch, PromptedDenoiser, compile_text_model
 from rediff.models.flops import Meter, Work, image_flops, text_flops
 
 
 class DiffusionCaptioner:
     """Captions by a masked-diffusion checkpoint with any sampler."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, compiled: bool = False) -> None:
         self.checkpoint = checkpoint
+        self.compiled = compiled
+        if compiled:
+            compile_text_model(checkpoint.model)
         self._last: _Encoded | None = None
 
     @property
@@ -52,9 +56,18 @@ class DiffusionCaptioner:
             ValueError: if the prefill does not fit the canvas.
         """
         encoded, meter = self._encode(requests, decoding.guidance), Meter(len(requests))
+        clock = Clock(self.checkpoint.model.device)
+        metered: Denoiser = encoded.denoiser.metered(meter)
         started = time.perf_counter()
-        result = self._decode(encoded.denoiser.metered(meter), len(requests), decoding)
-        seconds = (encoded.seconds + time.perf_counter() - started) / len(requests)
+        timed = TimedDenoiser(metered, clock) if decoding.timed else metered
+        result = self._decode(timed, len(requests), decoding)
+        decoded = time.perf_counter() - started
+        seconds = (sum(encoded.seconds.values()) + decoded) / len(requests)
+        phases = {
+            **encoded.seconds,
+            "steps": clock.seconds["steps"],
+            "choosing": decoded - clock.seconds["steps"],
+        }
         length, config = self.checkpoint.config.canvas, self.checkpoint.model.config
         work = [a + b for a, b in zip(encoded.work, meter.rows, strict=True)]
         return [
@@ -67,6 +80,9 @@ class DiffusionCaptioner:
                 flops=text_flops(config, work[row]) + image_flops(config, encoded.tiles[row]),
                 truncated=len(response) == length,
                 trace=self._with_words(result.traces[row]) if decoding.trace else None,
+                phases={name: took / len(requests) for name, took in phases.items()}
+                if decoding.timed
+                else None,
             )
             for row, (response, nfe) in enumerate(zip(result.responses, result.nfe, strict=True))
         ]
@@ -82,24 +98,27 @@ class DiffusionCaptioner:
         if last is not None and last.is_of(requests, guidance):
             return last
         self._last = None  # before the next one is made: two take memory
-        started = time.perf_counter()
-        denoiser = prompted_denoiser(self.checkpoint, requests, guidance=guidance)
-        denoiser.prefill(self.checkpoint.config.canvas)
-        wait_for(self.checkpoint.model.device)
-        seconds = time.perf_counter() - started
+        clock = Clock(self.checkpoint.model.device)
+        with clock.phase("picture"):
+            denoiser = prompted_denoiser(self.checkpoint, requests, guidance=guidance)
+        with clock.phase("prefill"):
+            denoiser.prefill(self.checkpoint.config.canvas)
+        seconds = {name: clock.seconds[name] for name in ("picture", "prefill")}
         tiles = [tiles_of(r.image.size, self.checkpoint.model.config) for r in requests]
         work = denoiser.meter.rows
         self._last = _Encoded(tuple(requests), guidance, denoiser, seconds, tiles, work)
         return self._last
 
     @torch.inference_mode()
-    def _decode(self, denoiser: PromptedDenoiser, rows: int, decoding: Decoding) -> Decoded:
+    def _decode(self, denoiser: Denoiser, rows: int, decoding: Decoding) -> Decoded:
         checkpoint, length = self.checkpoint, self.checkpoint.config.canvas
         canvas = Canvas.blank(rows, length, checkpoint.ids, device=checkpoint.model.device)
         if decoding.prefill is not None:
             answer = checkpoint.tokenizer(decoding.prefill, add_special_tokens=False)["input_ids"]
             for row in range(rows):
                 canvas = canvas.prefill(row, answer)
+        if self.compiled:
+            denoiser = FixedBatch(denoiser)
         sampler = decoding.sampler or find_sampler(checkpoint.config.sampler)
         return sampler.decode(
             denoiser,
@@ -125,13 +144,13 @@ class DiffusionCaptioner:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """Requests as their denoiser, the seconds that encoding took, and the work: tiles of each
-    picture, and what prefilling its prompt took."""
+    """Requests as their denoiser, the seconds that encoding took by phase, and the work: tiles of
+    each picture, and what prefilling its prompt took."""
 
     requests: tuple[CaptionRequest, ...]
     guidance: float
     denoiser: PromptedDenoiser
-    seconds: float
+    seconds: Mapping[str, float]
     tiles: list[int]
     work: list[Work]
 
@@ -139,12 +158,6 @@ class _Encoded:
         """Whether these are the very requests, not such as are equal to them."""
         same = len(requests) == len(self.requests) and guidance == self.guidance
         return same and all(a is b for a, b in zip(requests, self.requests, strict=True))
-
-
-def wait_for(device: torch.device) -> None:
-    """Waits until a GPU has done what it was given, so that a clock can be read."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def prompted_denoiser(

@@ -59,7 +59,7 @@ def load_captioner(folder: Path, loading: Loading | None = None) -> Captioner:
         checkpoint = with_length(checkpoint, loading.max_tokens)
         if checkpoint.config.kind == "autoregressive":
             return AutoregressiveCaptioner(checkpoint)
-        return DiffusionCaptioner(checkpoint)
+        return DiffusionCaptioner(checkpoint, compiled=loading.compiled)
     config = read_config(folder)
     check_kind(folder, config, trust_remote_code=loading.trust_remote_code)
     options = _options(loading)

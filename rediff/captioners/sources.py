@@ -40,7 +40,8 @@ class Loading:
     float32 on a CPU. `device_map`: an accelerate map over several devices. `max_tokens`: tokens of
     a caption at most, the canvas of a diffusion model; None for the model's own.
     `trust_remote_code`: run code that comes with the model. `seed`: of models that draw.
-    `base_url`, `key_env`: address of a server, and environment variable of its key.
+    `compiled`: compile the text model of a checkpoint of ours. `base_url`, `key_env`: address of a
+    server, and environment variable of its key.
     """
 
     device: str | None = None
@@ -49,6 +50,7 @@ class Loading:
     max_tokens: int | None = None
     trust_remote_code: bool = False
     seed: int = 0
+    compiled: bool = False
     base_url: str | None = None
     key_env: str = "OPENAI_API_KEY"
 

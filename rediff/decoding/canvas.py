@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ class Prediction:
     """What one forward pass predicts at each position, and how confident the model is.
 
     `token`: int64 [B, R], the argmax over all ids that may be predicted. `confidence`: float32
-    [B, R], its softmax probability.
+    [B, R], its softmax probability; nan where the logits are not finite, which `ActiveRows` asks
+    once a step.
     """
 
     token: Tensor
@@ -116,14 +118,17 @@ class Prediction:
 class NotFiniteError(ValueError):
     """The logits of a model are not finite, so nothing that it predicts means anything."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "the model's logits are not finite: its weights are broken, or its numbers too large"
+            " for this precision"
+        )
+
 
 def check_finite(numbers: Tensor) -> None:
     """Raises NotFiniteError if any of the numbers is infinite or nan."""
     if not bool(numbers.isfinite().all()):
-        raise NotFiniteError(
-            "the model's logits are not finite: its weights are broken, or its numbers too large"
-            " for this precision"
-        )
+        raise NotFiniteError
 
 
 def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> Prediction:
@@ -136,22 +141,27 @@ def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> P
             position?" is one question, and the words that answer no share their probability, so
             that the plain argmax ends responses far too early wherever the next word is open.
 
-    Raises:
-        NotFiniteError: if the logits are not finite.
-
     Examples:
         >>> logits = torch.tensor([[[0.0, 0.9, 1.0, 9.0]]])
         >>> ids = SpecialIds(mask=3, eos=2)
         >>> predict(logits, ids).token.item(), predict(logits, ids, majority_eos=True).token.item()
         (2, 1)
     """
-    scores = logits.float()
-    banned = torch.tensor([ids.mask, *ids.banned], device=scores.device)
-    scores = scores.index_fill(-1, banned, -torch.inf)
+    scores = logits.float().index_fill(-1, banned_ids(ids, logits.device), -torch.inf)
     normaliser = scores.logsumexp(dim=-1)
-    check_finite(normaliser)
     if majority_eos:
         likely = scores[..., ids.eos] - normaliser > math.log(0.5)
         scores[..., ids.eos].masked_fill_(~likely, -torch.inf)
     best, token = scores.max(dim=-1)
-    return Prediction(token, torch.exp(best - normaliser))
+    return Prediction(token, torch.exp(best - normaliser) + 0 * normaliser)
+
+
+@functools.cache
+def banned_ids(ids: SpecialIds, device: torch.device) -> Tensor:
+    """The ids that are never predicted, int64.
+
+    Args:
+        ids: of a model.
+        device: of the tensor.
+    """
+    return torch.tensor([ids.mask, *ids.banned], device=device)

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Prediction, predict
+from rediff.decoding.canvas import Canvas, NotFiniteError, Prediction, predict
 from rediff.decoding.rules import Rules
 from rediff.decoding.trace import Step, Trace, row_trace
 
@@ -26,7 +26,10 @@ class Denoiser(Protocol):
     """Positions in front of the canvas, of each row; int64 [B]."""
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
-        """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
+        """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b].
+
+        The numbers of the rows are on the CPU, and the same tensor as long as they are the same.
+        """
         ...
 
     def refreshed(self, every: int | None) -> Denoiser:
@@ -72,7 +75,7 @@ def decode_by_rules(
     width = rules.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
     denoiser = denoiser.refreshed(rules.refresh)
-    nfe = torch.zeros(canvas.tokens.size(0), dtype=torch.long)
+    rows, prediction = ActiveRows(len(canvas.done), denoiser.passes), None
     for start in range(0, blocks * width, width):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
         window[start : start + width] = True
@@ -81,12 +84,12 @@ def decode_by_rules(
         masks = open_.sum(dim=1)
         quotas = rules.schedule.quotas(masks, steps_per_block)
         for step in range(steps_per_block):
-            active = (~canvas.done).nonzero()[:, 0]
-            if len(active) == 0:
+            numbers = rows.begin_step(canvas.done, prediction)
+            if len(numbers) == 0:
                 break
-            logits = denoiser(canvas.tokens[active], active)
+            active = rows.on_device
+            logits = denoiser(canvas.tokens[active], numbers)
             prediction = predict(logits, canvas.ids, majority_eos=rules.majority_eos)
-            nfe[active.cpu()] += denoiser.passes
             before = canvas
             last = step >= rules.schedule.unmask_steps(steps_per_block) - 1
             quota = torch.full_like(masks, length) if last else quotas[:, step]
@@ -94,7 +97,8 @@ def decode_by_rules(
                 rules, canvas, active, prediction, window, quota[active], step, steps_per_block
             )
             recorder(before, canvas, active, prediction)
-    return Decoded(canvas.responses(), nfe.tolist(), recorder.traces(len(nfe)), canvas)
+    rows.end(prediction)
+    return Decoded(canvas.responses(), rows.nfe, recorder.traces(len(rows.nfe)), canvas)
 
 
 def _advance(
@@ -127,6 +131,47 @@ def _advance(
         canvas.done.index_copy(0, active, done),
         canvas.ids,
     )
+
+
+class ActiveRows:
+    """The rows that are not done, and the forward passes of each.
+
+    They are asked for once a step, together with whether the last prediction was finite: the one
+    moment at which a loop waits for a GPU. While they stay the same, so does their tensor.
+    """
+
+    def __init__(self, rows: int, passes: int) -> None:
+        self.nfe = [0] * rows
+        self.passes = passes
+        self.numbers = torch.empty(0, dtype=torch.long)
+        self.on_device = self.numbers
+
+    def begin_step(self, done: Tensor, last: Prediction | None) -> Tensor:
+        """The active rows, int64 [b] on the CPU; they are counted as computed.
+
+        Args:
+            done: rows that are finished, bool [B].
+            last: the prediction of the step before, or None.
+
+        Raises:
+            NotFiniteError: if that was made of logits that are not finite.
+        """
+        flags = done if last is None else torch.cat([done, last.confidence.isnan().any()[None]])
+        known: list[bool] = flags.tolist()
+        if any(known[len(done) :]):
+            raise NotFiniteError
+        numbers = [number for number, is_done in enumerate(known[: len(done)]) if not is_done]
+        for number in numbers:
+            self.nfe[number] += self.passes
+        if numbers != self.numbers.tolist():
+            self.numbers = torch.tensor(numbers, dtype=torch.long)
+            self.on_device = self.numbers.to(done.device)
+        return self.numbers
+
+    def end(self, last: Prediction | None) -> None:
+        """Raises NotFiniteError if the last prediction was made of logits that are not finite."""
+        if last is not None and bool(last.confidence.isnan().any()):
+            raise NotFiniteError
 
 
 def split_steps(length: int, block: int, steps: int) -> tuple[int, int]:

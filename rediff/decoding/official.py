@@ -26,8 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Prediction, SpecialIds, check_finite
-from rediff.decoding.loop import Decoded, Denoiser, Recorder, split_steps
+from rediff.decoding.canvas import Canvas, Prediction, SpecialIds
+from rediff.decoding.loop import ActiveRows, Decoded, Denoiser, Recorder, split_steps
 from rediff.decoding.official_options import OfficialOptions
 from rediff.decoding.rules import LinearSchedule
 
@@ -56,20 +56,20 @@ def decode_official(
     blocks, steps_per_block = split_steps(length, width, steps)
     eos = torch.full((rows,), length, device=canvas.tokens.device)
     denoiser = denoiser.refreshed(options.refresh)
-    nfe = torch.zeros(rows, dtype=torch.long)
+    turns, prediction = ActiveRows(rows, denoiser.passes), None
     for start in range(0, blocks * width, width):
         block = _Block(start, start + width, steps_per_block)
         inside = block.positions(canvas)
         masks = (canvas.masked & inside).sum(dim=1)
         quotas = LinearSchedule().quotas(masks, steps_per_block)
         for step in range(steps_per_block):
-            active = (~_finished(canvas, eos, inside, start)).nonzero()[:, 0]
-            if len(active) == 0:
+            numbers = turns.begin_step(_finished(canvas, eos, inside, start), prediction)
+            if len(numbers) == 0:
                 break
+            active = turns.on_device
             banned_at = None if options.revise else canvas.masked[active]
-            logits = denoiser(canvas.tokens[active], active)
+            logits = denoiser(canvas.tokens[active], numbers)
             prediction = _predict(logits, canvas.ids, banned_at)
-            nfe[active.cpu()] += denoiser.passes
             before = canvas
             plan = _Plan(
                 block, step, quotas[active, step], eos[active], denoiser.prompt_lengths[active]
@@ -78,9 +78,10 @@ def decode_official(
             if options.stop:
                 eos = torch.minimum(eos, canvas.eos_position())
             recorder(before, canvas, active, prediction)
+    turns.end(prediction)
     ends = eos.tolist()
     responses = [row[:end] for row, end in zip(canvas.tokens.tolist(), ends, strict=True)]
-    return Decoded(responses, nfe.tolist(), recorder.traces(rows), canvas)
+    return Decoded(responses, turns.nfe, recorder.traces(rows), canvas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,7 @@ def _predict(logits: Tensor, ids: SpecialIds, banned_at: Tensor | None) -> Predi
     best, token = scores.max(dim=-1)
     parts = [part.double().logsumexp(dim=-1) for part in scores.split(POSITIONS, dim=1)]
     normaliser = torch.cat(parts, dim=1)
-    check_finite(normaliser)
-    return Prediction(token, torch.exp(best.double() - normaliser))
+    return Prediction(token, torch.exp(best.double() - normaliser) + 0 * normaliser)
 
 
 def _topk(score: Tensor, eligible: Tensor, quota: Tensor, prompt_lengths: Tensor) -> Tensor:

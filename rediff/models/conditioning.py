@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from rediff.models.anyres import ImageBatch, pack_tiles
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PromptEmbeddings:
     """The embedded prompts of a batch, pictures included.
 
@@ -22,11 +23,17 @@ class PromptEmbeddings:
     embeddings: Tensor
     lengths: Tensor
 
+    @functools.cached_property
+    def sizes(self) -> list[int]:
+        """The lengths as numbers."""
+        sizes: list[int] = self.lengths.tolist()
+        return sizes
+
     def rows(self, rows: Tensor) -> PromptEmbeddings:
         """Some of the rows, int64 [b], without the padding that none of them needs."""
-        lengths = self.lengths[rows]
-        longest = int(lengths.max())
-        return PromptEmbeddings(self.embeddings[rows, self.embeddings.size(1) - longest :], lengths)
+        longest = max(self.sizes[number] for number in rows.tolist())
+        start = self.embeddings.size(1) - longest
+        return PromptEmbeddings(self.embeddings[rows, start:], self.lengths[rows])
 
     def filled_with(self, embedding: Tensor) -> PromptEmbeddings:
         """Prompts of the same lengths in which every position is `embedding` [D]."""

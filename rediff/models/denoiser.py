@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
+from rediff.decoding.loop import Denoiser
 from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
@@ -89,31 +89,65 @@ class PromptedDenoiser:
     def _compute_exactly(self, prompt: PromptEmbeddings) -> Compute:
         if has_prefix_attention(self.model):
             return PromptCache(self.model, prompt, refresh=NEVER)
-        return partial(compute_anew, self.model, prompt)
+        return Anew(self.model, prompt)
 
 
-def compute_anew(
-    model: LlavaOnevisionForConditionalGeneration,
-    prompt: PromptEmbeddings,
-    tokens: Tensor,
-    rows: Tensor,
-    meter: Meter,
-) -> Tensor:
-    """Logits of responses, their prompts computed with them and nothing kept.
+class FixedBatch:
+    """A denoiser that computes the whole batch in every call, so that a compiled model sees one
+    shape. Rows that are not asked for keep their last tokens, and are given to no one."""
 
-    Args:
-        model: the network.
-        prompt: of the whole batch.
-        tokens: of the responses, int64 [b, R].
-        rows: their rows in the batch, int64 [b].
-        meter: counts the work.
+    def __init__(self, denoiser: Denoiser) -> None:
+        self.denoiser = denoiser
+        self.passes = denoiser.passes
+        self.prompt_lengths = denoiser.prompt_lengths
+        self._tokens: Tensor | None = None
 
-    Returns:
-        [b, R, V].
+    def refreshed(self, every: int | None) -> FixedBatch:
+        """See `Denoiser.refreshed`."""
+        return FixedBatch(self.denoiser.refreshed(every))
+
+    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
+        """See `Denoiser.__call__`."""
+        count = len(self.prompt_lengths)
+        if self._tokens is None:
+            self._tokens = tokens[:1].repeat(count, 1)
+        self._tokens[rows] = tokens
+        return self.denoiser(self._tokens, torch.arange(count))[rows]
+
+
+def compile_text_model(model: LlavaOnevisionForConditionalGeneration) -> None:
+    """Has torch compile the text model, on a GPU into CUDA graphs; the first pass of each shape
+    takes seconds to minutes."""
+    mode = "reduce-overhead" if model.device.type == "cuda" else None
+    model.model.language_model.compile(mode=mode)
+
+
+class Anew:
+    """Logits of responses, their prompts computed with them; only embeddings are kept.
+
+    The prompts of the last rows are at hand in front of a place for their responses.
     """
-    own, response = prompt.rows(rows), tokens.size(1)
-    embeddings = torch.cat([own.embeddings, embed(model, tokens)], dim=1)
-    places = attention(model, embeddings, own.lengths + response, response)
-    for row, length in zip(rows.tolist(), own.lengths.tolist(), strict=True):
-        meter.add(row, Work.of_pass(length + response, length + response, response))
-    return text_logits(model, embeddings, keep=response, **places)
+
+    def __init__(
+        self, model: LlavaOnevisionForConditionalGeneration, prompt: PromptEmbeddings
+    ) -> None:
+        self.model = model
+        self.prompt = prompt
+        self._numbers: list[int] = []
+        self._whole = prompt.embeddings
+        self._places: dict[str, Tensor] = {}
+
+    def __call__(self, tokens: Tensor, rows: Tensor, meter: Meter) -> Tensor:
+        """Logits [b, R, V] for the response tokens [b, R] of the batch rows `rows` [b]."""
+        response, numbers = tokens.size(1), rows.tolist()
+        if numbers != self._numbers:
+            own = self.prompt.rows(rows)
+            room = own.embeddings.new_zeros(len(numbers), response, own.embeddings.size(2))
+            self._numbers, self._whole = numbers, torch.cat([own.embeddings, room], dim=1)
+            self._places = attention(self.model, self._whole, own.lengths + response, response)
+        for number in numbers:
+            total = self.prompt.sizes[number] + response
+            meter.add(number, Work.of_pass(total, total, response))
+        whole = self._whole
+        whole[:, -response:] = embed(self.model, tokens)
+        return text_logits(self.model, whole, keep=response, **self._places)

@@ -40,8 +40,7 @@ class PromptCache:
         self.model = model
         self.prompt = prompt
         self.refresh = refresh
-        self._lengths = prompt.lengths.tolist()
-        self._calls = [0] * len(self._lengths)
+        self._calls = [0] * len(prompt.sizes)
         self._whole: _Kept | None = None
         self._part: _Kept | None = None
 
@@ -58,7 +57,7 @@ class PromptCache:
         logits = compute(self.model, tokens)
         for number in numbers:
             self._calls[number] += 1
-            total = self._lengths[number] + response
+            total = self.prompt.sizes[number] + response
             meter.add(number, Work.of_pass(total if due[0] else response, total, response))
         if due[0] and kept is not self._whole:
             assert self._whole is not None
@@ -70,11 +69,11 @@ class PromptCache:
         unless that is done."""
         if self._whole is not None and self._whole.response == response:
             return
-        every = list(range(len(self._lengths)))
+        every = list(range(len(self.prompt.sizes)))
         self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
         if self.refresh == NEVER and has_prefix_attention(self.model):
             self._whole.prefill(self.model)
-            for number, length in enumerate(self._lengths):
+            for number, length in enumerate(self.prompt.sizes):
                 meter.add(number, Work.of_pass(length, length, 0))
 
     def _is_due(self, number: int) -> bool:

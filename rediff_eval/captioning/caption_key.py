@@ -46,6 +46,7 @@ class CaptionConfig:
     dtype: str | None
     max_tokens: int | None
     trust_remote_code: bool
+    compiled: bool
     seed: int
     base_url: str | None
 
@@ -84,6 +85,7 @@ class CaptionConfig:
             dtype=loading.dtype,
             max_tokens=loading.max_tokens,
             trust_remote_code=loading.trust_remote_code,
+            compiled=loading.compiled,
             seed=loading.seed,
             base_url=loading.base_url,
         )

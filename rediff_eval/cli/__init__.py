@@ -25,6 +25,7 @@ from rediff_eval.cli.report import report
 from rediff_eval.cli.run import run
 from rediff_eval.cli.score import score
 from rediff_eval.cli.show import show
+from rediff_eval.cli.speed import speed
 from rediff_eval.cli.train import train
 from rediff_eval.sanitize import as_options, plain
 
@@ -68,6 +69,7 @@ for command in (
     paper_table,
     report,
     show,
+    speed,
     caption,
     convert,
     list_,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 SETTINGS = "settings.sha256"
 """Mark of a run folder: a hash of all that its command asked for."""
+LATER = {"compiled": False}
+"""Ways to load that older manifests do not name."""
 
 
 def settings_hash(settings: Sequence[object]) -> str:
@@ -146,7 +148,7 @@ def _same_captioning(manifest: Mapping[str, Any], config: CaptioningConfig) -> d
         "samplers": _holds(config.samplers, manifest["samplers"]),
         "steps": _holds(config.steps, manifest["steps"]),
         "guidance": manifest.get("guidance", config.guidance) == config.guidance,
-        "loading": manifest.get("loading", loading_of(models)) == loading_of(models),
+        "loading": {**LATER, **manifest.get("loading", loading_of(models))} == loading_of(models),
     }
 
 
@@ -168,7 +170,7 @@ def _same_scoring(
 
 def loading_of(models: Iterable[ModelSource]) -> dict[str, Any]:
     """How the models are loaded, as a manifest has it: only what changes captions."""
-    names = ("dtype", "max_tokens", "seed", "trust_remote_code", "base_url")
+    names = ("dtype", "max_tokens", "seed", "trust_remote_code", "base_url", "compiled")
     loadings = [{name: getattr(model.loading, name) for name in names} for model in models]
     return loadings[0] if loadings else {}
 

@@ -13,7 +13,7 @@ from rediff.captioners.model_folder import load_captioner
 from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.models.chat_format import SPECIAL_TOKENS
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.denoiser import compute_anew
+from rediff.models.denoiser import Anew
 from rediff.models.flops import Meter
 from rediff.models.prompt_cache import embed
 from rediff.scenes.dataset import load_scenes
@@ -109,7 +109,7 @@ def test_guidance_pushes_away_from_the_blank_prompt(untrained: Path, scenes: Dat
         blank = plain.prompts[0].filled_with(
             embed(checkpoint.model, torch.tensor(checkpoint.ids.mask))
         )
-        free = compute_anew(checkpoint.model, blank, tokens, rows, Meter(1))
+        free = Anew(checkpoint.model, blank)(tokens, rows, Meter(1))
         expected = free + 2.5 * (plain(tokens, rows) - free)
         torch.testing.assert_close(guided(tokens, rows), expected)
     assert (plain.passes, guided.passes) == (1, 2)

@@ -1,0 +1,58 @@
+"""How long the phases of a caption take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from rediff.decoding.loop import Denoiser
+
+PHASES = ("picture", "prefill", "steps", "choosing")
+"""Picture and prompt as embeddings; keys and values of the prompt under prefix attention; forward
+passes; and what a sampler does between them."""
+
+
+class Clock:
+    """Seconds by phase. A GPU is waited for at both ends of a phase."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Adds what runs inside to a phase."""
+        wait_for(self.device)
+        started = time.perf_counter()
+        yield
+        wait_for(self.device)
+        self.seconds[name] += time.perf_counter() - started
+
+
+class TimedDenoiser:
+    """A denoiser whose calls are the phase `steps` of a clock."""
+
+    def __init__(self, denoiser: Denoiser, clock: Clock) -> None:
+        self.denoiser = denoiser
+        self.clock = clock
+        self.passes = denoiser.passes
+        self.prompt_lengths = denoiser.prompt_lengths
+
+    def refreshed(self, every: int | None) -> TimedDenoiser:
+        """See `Denoiser.refreshed`."""
+        return TimedDenoiser(self.denoiser.refreshed(every), self.clock)
+
+    def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
+        """See `Denoiser.__call__`."""
+        with self.clock.phase("steps"):
+            return self.denoiser(tokens, rows)
+
+
+def wait_for(device: torch.device) -> None:
+    """Waits until a GPU has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

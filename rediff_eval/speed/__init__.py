@@ -1,0 +1,1 @@
+"""What captions cost, measured side by side."""
