@@ -15,6 +15,8 @@ from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
 from rediff.models.prompt_cache import NEVER, PromptCache, embed, text_logits
 
+AT_ONCE = 640
+"""Positions that a CPU computes at once: its caches hold no more, and more take longer each."""
 Compute = Callable[[Tensor, Tensor, Meter], Tensor]
 """Logits [b, R, V] for the response tokens [b, R] of the batch rows [b], and what they took."""
 
@@ -150,4 +152,12 @@ class Anew:
             meter.add(number, Work.of_pass(total, total, response))
         whole = self._whole
         whole[:, -response:] = embed(self.model, tokens)
-        return text_logits(self.model, whole, keep=response, **self._places)
+        if whole.device.type != "cpu":
+            return text_logits(self.model, whole, keep=response, **self._places)
+        few = max(1, AT_ONCE // whole.size(1))
+        parts = []
+        for start in range(0, len(numbers), few):
+            own = slice(start, start + few)
+            places = {name: place[own] for name, place in self._places.items()}
+            parts.append(text_logits(self.model, whole[own], keep=response, **places))
+        return torch.cat(parts)
