@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,10 +12,11 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
 from rediff.captioners.diffusion import prompt_ids
+from rediff.captioners.timing import Clock
 from rediff.decoding.canvas import check_finite
 from rediff.models.anyres import tiles_of
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.conditioning import embed_prompt, image_features, padding
+from rediff.models.conditioning import PromptEmbeddings, embed_prompt, image_features, padding
 from rediff.models.flops import Work, image_flops, text_flops
 
 GREEDY = "greedy"
@@ -39,43 +40,48 @@ class AutoregressiveCaptioner:
         self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
         """A caption for each request."""
-        started = time.perf_counter()
-        checkpoint = self.checkpoint
-        model, tokenizer = checkpoint.model, checkpoint.tokenizer
-        images = checkpoint.image_batch([request.image for request in requests])
-        features = image_features(model, images)
-        prompt = embed_prompt(model, prompt_ids(checkpoint, requests), features)
+        model, clock = self.checkpoint.model, Clock(self.checkpoint.model.device)
+        with clock.phase("picture"):
+            images = self.checkpoint.image_batch([request.image for request in requests])
+            features = image_features(model, images)
+            prompt = embed_prompt(model, prompt_ids(self.checkpoint, requests), features)
+        with clock.phase("steps"):
+            written = self._generate(prompt)
+        rows = zip(written, requests, prompt.sizes, strict=True)
+        captions = [self._caption(row, request, size) for row, request, size in rows]
+        phases = {name: clock.seconds[name] / len(requests) for name in ("picture", "steps")}
+        seconds, shown = sum(phases.values()), phases if decoding.timed else None
+        return [replace(caption, seconds=seconds, phases=shown) for caption in captions]
+
+    def _generate(self, prompt: PromptEmbeddings) -> list[list[int]]:
+        tokenizer = self.checkpoint.tokenizer
         places: dict[str, Any] = padding(prompt.lengths, prompt.embeddings.size(1))
-        output = model.generate(  # type: ignore[misc]
+        output = self.checkpoint.model.generate(  # type: ignore[misc]
             inputs_embeds=prompt.embeddings,
             **places,
-            max_new_tokens=checkpoint.config.canvas,
+            max_new_tokens=self.checkpoint.config.canvas,
             do_sample=False,
             logits_processor=LogitsProcessorList([FiniteLogits()]),
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
         assert isinstance(output, Tensor)
-        seconds = (time.perf_counter() - started) / len(requests)
-        lengths = prompt.lengths.tolist()
-        return [
-            self._caption(row, seconds, tiles_of(request.image.size, model.config), length)
-            for row, request, length in zip(output.tolist(), requests, lengths, strict=True)
-        ]
+        written: list[list[int]] = output.tolist()
+        return written
 
-    def _caption(self, written: list[int], seconds: float, tiles: int, prompt: int) -> Caption:
+    def _caption(self, written: list[int], request: CaptionRequest, prompt: int) -> Caption:
         response, truncated = cut_at(written, {self.checkpoint.tokenizer.eos_token_id})
         config, passes = self.checkpoint.model.config, len(response) + (not truncated)
         work = Work.of_pass(prompt, prompt, 1)
         for place in range(1, passes):
             work += Work.of_pass(1, prompt + place, 1)
+        picture = image_flops(config, tiles_of(request.image.size, config))
         return Caption(
             text=self.checkpoint.text(response),
             tokens=len(response),
             nfe=passes,
-            seconds=seconds,
             computed=work.tokens,
-            flops=text_flops(config, work) + image_flops(config, tiles),
+            flops=text_flops(config, work) + picture,
             truncated=truncated,
         )
 

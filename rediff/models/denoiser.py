@@ -157,7 +157,7 @@ class Anew:
         few = max(1, AT_ONCE // whole.size(1))
         parts = []
         for start in range(0, len(numbers), few):
-            own = slice(start, start + few)
-            places = {name: place[own] for name, place in self._places.items()}
-            parts.append(text_logits(self.model, whole[own], keep=response, **places))
+            part = slice(start, start + few)
+            places = {name: place[part] for name, place in self._places.items()}
+            parts.append(text_logits(self.model, whole[part], keep=response, **places))
         return torch.cat(parts)

@@ -25,7 +25,14 @@ from rediff_eval.cli.options import tell
     help="Samples in the gallery.",
 )
 @click.option("--id", "ids", multiple=True, help="A sample to show besides, repeatable.")
-def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str, ...]) -> None:
+@click.option(
+    "--speed",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of `rediff-eval speed`, to draw quality against latency and throughput, too.",
+)
+def report(
+    runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str, ...], speed: Path | None
+) -> None:
     """Write one self-contained HTML page about RUNS.
 
     Leaderboard, quality against cost, captions side by side, and the denoising steps of the
@@ -38,5 +45,5 @@ def report(runs: tuple[Path, ...], out: Path | None, count: int, ids: tuple[str,
 
     done = finished(runs, tell)
     path = out or done[0] / "report.html"
-    replace(path, render([load_run(run, count=count, ids=ids) for run in done]))
+    replace(path, render([load_run(run, count=count, ids=ids, speed=speed) for run in done]))
     click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

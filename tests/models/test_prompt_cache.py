@@ -1,6 +1,8 @@
 """Decoding behind kept keys and values against decoding that computes all anew in every step."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,14 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from rediff.captioners.base import CaptionRequest, Decoding
+from rediff.captioners.diffusion import DiffusionCaptioner
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.loop import Decoded
 from rediff.decoding.registry import find_sampler
 from rediff.models.chat_format import build_tokenizer
+from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import PromptEmbeddings
-from rediff.models.denoiser import PromptedDenoiser
-from rediff.models.prefix_attention import has_prefix_attention
+from rediff.models.denoiser import FixedBatch, PromptedDenoiser
+from rediff.models.prefix_attention import has_prefix_attention, set_prefix_attention
 from rediff.models.tiny import TinyConfig, build_model
+from rediff.scenes.example import scene
 
 LENGTH = 12
 SAMPLERS = (
@@ -50,7 +56,11 @@ def prompts(
 
 @torch.inference_mode()
 def decode(
-    denoiser: PromptedDenoiser, sampler: str, steps: int, *, written: tuple[int, ...] = ()
+    denoiser: PromptedDenoiser | FixedBatch,
+    sampler: str,
+    steps: int,
+    *,
+    written: tuple[int, ...] = (),
 ) -> Decoded:
     canvas = Canvas.blank(len(denoiser.prompt_lengths), LENGTH, IDS)
     if written:
@@ -121,6 +131,35 @@ def test_a_row_does_not_depend_on_the_others(
         own = decode(alone, named, steps, written=(7, 8, 9) if row == 0 else ())
         assert own.responses == together.responses[row : row + 1]
         assert own.nfe == together.nfe[row : row + 1]
+
+
+@given(**runs, refresh=st.sampled_from([None, 3]), prefix=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_a_batch_of_one_shape_gives_the_same(
+    lengths: list[int], sampler: str, steps: int, guidance: float, seed: int, refresh: int | None,
+    prefix: bool,
+) -> None:  # fmt: skip
+    """As a compiled model has it: finished rows are computed, too, and change nothing."""
+    denoiser = PromptedDenoiser(
+        MODELS[prefix], prompts(lengths, seed=seed), mask=IDS.mask, guidance=guidance
+    )
+    named = sampler if refresh is None else f"{sampler},refresh={refresh}"
+    plain = decode(denoiser, named, steps)
+    assert_same(plain, decode(FixedBatch(denoiser), named, steps))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
+@pytest.mark.parametrize("prefix", [False, True])
+def test_a_compiled_model_writes_the_same_tokens(untrained: Path, prefix: bool) -> None:
+    checkpoint = Checkpoint.load(untrained / "diffusion")
+    if prefix:
+        set_prefix_attention(checkpoint.model.config.get_text_config())
+    requests = [CaptionRequest(image=scene(number).image) for number in range(3)]
+    decoding = Decoding(sampler=find_sampler("refine"), steps=8)
+    plain = DiffusionCaptioner(checkpoint).caption(requests, decoding)
+    compiled = DiffusionCaptioner(checkpoint, compiled=True).caption(requests, decoding)
+    assert [c.text for c in plain] == [c.text for c in compiled]  # type: ignore[union-attr]
+    assert [c.nfe for c in plain] == [c.nfe for c in compiled]  # type: ignore[union-attr]
 
 
 def logits(denoiser: PromptedDenoiser, tokens: Tensor, refresh: int | None) -> Tensor:

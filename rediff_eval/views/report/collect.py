@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
+from rediff.io.text_files import parse_json, read_text
 from rediff_eval.benchmarks.load import load_kind
 from rediff_eval.benchmarks.sample import Sample, broken_sample
 from rediff_eval.benchmarks.task import Task
@@ -24,9 +25,12 @@ from rediff_eval.results.finished import (
     read_captions,
     read_results,
 )
+from rediff_eval.views.speed_folder import SPEED
 
 THUMBNAIL = 192
 CELL = ("model", "sampler", "steps", "tokens_per_step")
+LATENCY, BEST_BATCH = "latency", "best_batch"
+"""What `rediff-eval speed` adds to a cell, in milliseconds a caption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,20 @@ class Run:
     missing: str = ""
 
 
-def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
+def load_run(
+    folder: Path, *, count: int, ids: Sequence[str] = (), speed: Path | None = None
+) -> Run:
     """A run, as the report shows it.
 
     Args:
         folder: of the run.
         count: how many samples are shown, the first ones.
         ids: of samples shown besides.
+        speed: folder of `rediff-eval speed`, whose times are added to the conditions.
 
     Raises:
         FileNotFoundError: if the folder is not a finished run.
-        ValueError: for an unknown id.
+        ValueError: for an unknown id, or if the folder `speed` has none of the conditions.
     """
     check_finished(folder, RESULTS, CAPTIONS)
     results = read_results(folder)
@@ -86,12 +93,33 @@ def load_run(folder: Path, *, count: int, ids: Sequence[str] = ()) -> Run:
     return Run(
         folder,
         manifest,
-        results["cells"],
+        results["cells"] if speed is None else _with_times(results["cells"], speed),
         results["main_metric"],
         list(shown.values()),
         metric_infos(results),
         missing,
     )
+
+
+def _with_times(cells: Sequence[Mapping[str, Any]], speed: Path) -> list[Mapping[str, Any]]:
+    """The cells with what was measured of them."""
+    path = speed / SPEED
+    if not path.is_file():
+        raise FileNotFoundError(f"{speed} is no folder of `rediff-eval speed`: it has no {SPEED}")
+    key = ("model", "sampler", "steps")
+    times = {
+        tuple(row[k] for k in key): {
+            LATENCY: 1e3 * row["latency"]["value"],
+            BEST_BATCH: 1e3 / row["throughput"]["value"],
+        }
+        for row in parse_json(read_text(path), str(path))["rows"]
+    }
+    found: list[Mapping[str, Any]] = [
+        {**cell, **times.get(tuple(cell[k] for k in key), {})} for cell in cells
+    ]
+    if not any(LATENCY in cell for cell in found):
+        raise ValueError(f"{speed} has measured none of the run's models, samplers and steps")
+    return found
 
 
 def _samples(

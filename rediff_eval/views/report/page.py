@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from rediff_eval.sanitize import plain
 from rediff_eval.views.columns import digits, shown
-from rediff_eval.views.report.collect import Run
+from rediff_eval.views.report.collect import BEST_BATCH, LATENCY, Run
 from rediff_eval.views.report.svg import Line, Point, chart
 
 FOLDER = Path(__file__).parent
@@ -106,26 +106,34 @@ def _line_name(cell: Mapping[str, Any]) -> str:
     return f"{cell['model']} ({cell['sampler']})"
 
 
+COSTS = {
+    "nfe": "forward passes",
+    "gflop": "GFLOP a caption",
+    LATENCY: "milliseconds a caption, batch 1",
+    BEST_BATCH: "milliseconds a caption, best batch",
+}
+"""What quality is drawn against, with the front of what no other beats in both: what a run knows of
+itself, and what `rediff-eval speed` has measured. A run's own seconds are not among them: it shares
+its machine with whatever else runs there."""
+
+
 def _charts(run: Run) -> list[str]:
-    """The main metric against tokens per step, and against seconds a caption."""
-    return [
-        chart(_lines(run, "tokens_per_step"), x_label="tokens per step", y_label=run.main_metric),
-        chart(
-            _lines(run, "seconds"),
-            x_label="seconds a caption",
-            y_label=run.main_metric,
-            front=True,
-        ),
-    ]
+    """The main metric against tokens per step, and against what captions cost."""
+    budgets = _lines(run, "tokens_per_step")
+    charts = [chart(budgets, x_label="tokens per step", y_label=run.main_metric)]
+    for cost, label in COSTS.items():
+        lines = _lines(run, cost)
+        if any(line.points for line in lines):
+            charts.append(chart(lines, x_label=label, y_label=run.main_metric, front=True))
+    return charts
 
 
 def _lines(run: Run, x: str) -> list[Line]:
     names = list(dict.fromkeys(_line_name(cell) for cell in run.cells))
     points: dict[str, list[Point]] = {name: [] for name in names}
     for cell in run.cells:
-        estimate, place = cell["metrics"].get(run.main_metric), cell.get(x)
-        if x == "seconds":
-            place = cell["metrics"].get("seconds", {}).get("value")
+        estimate, measured = cell["metrics"].get(run.main_metric), cell["metrics"].get(x, {})
+        place = cell.get(x, measured.get("value"))
         if estimate is not None and place is not None:
             value = estimate["value"]
             low = value if estimate["low"] is None else estimate["low"]

@@ -97,7 +97,7 @@ def _axes(scale: _Scale, x_label: str, y_label: str) -> list[str]:
     ]
     parts += [
         f'<text class="tick" x="{scale.x(value):.1f}" y="{floor + 16}" text-anchor="middle">'
-        f"{value:.2g}</text>"
+        f"{value:.3g}</text>"
         for value in scale.x_ticks()
     ]
     middle = (LEFT + WIDTH - RIGHT) / 2
