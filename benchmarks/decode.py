@@ -54,7 +54,8 @@ SMALL: Mapping[str, Any] = {
     },
 }
 """LLaDA-V with its true vocabulary, small enough for a CPU; pictures are not part of the race."""
-SHAPES: Mapping[str, Mapping[str, Any]] = {"50m": SMALL, "8b": PUBLISHED}
+TOY: Mapping[str, Any] = {**SMALL, "hidden_size": 48, "num_hidden_layers": 2, "vocab_size": 300}
+SHAPES: Mapping[str, Mapping[str, Any]] = {"50m": SMALL, "8b": PUBLISHED, "toy": TOY}
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,8 @@ def drawn(
         width = config.text_config.hidden_size  # type: ignore[union-attr]
         prompt = torch.randn(rows, tokens, width).to(kind)
         lengths = torch.full((rows,), tokens)
-    vocabulary = config.text_config.vocab_size  # type: ignore[union-attr]
-    ids = SpecialIds(
-        mask=126336 if vocabulary > 126336 else 3, eos=126081, official_banned=(126080, 126346)
-    )
+    last = config.text_config.vocab_size - 1  # type: ignore[union-attr]
+    ids = SpecialIds(mask=last, eos=last - 1, official_banned=(last - 2, last - 3))
     return Case(model, PromptEmbeddings(prompt, lengths), ids, 128, steps)
 
 

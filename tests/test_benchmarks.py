@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +24,19 @@ def test_a_benchmark_has_a_main_and_says_how_it_is_started(path: Path) -> None:
     spec.loader.exec_module(module)
     assert callable(module.main)
     assert f"benchmarks/{path.name}" in (module.__doc__ or "")
+
+
+def test_what_runs_on_a_gpu_is_rehearsed() -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / "gpu.sh"
+    done = subprocess.run(
+        [script, "--toy"], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHON": sys.executable},
+    )  # fmt: skip
+    assert "toy, full attention" in done.stdout
+    assert "toy, prefix attention" in done.stdout
+    assert done.stdout.count("the tokens of 2 rows are equal") == 2
+    assert "rediff-8b-lora, toy" in done.stdout
+    assert re.search(r"tokens a second \| [1-9]", done.stdout)
 
 
 def test_a_small_benchmark_runs() -> None:

@@ -243,6 +243,7 @@ def _finish(name: str, run: Run, own: str, seconds: float) -> None:
         "transformers": version("transformers"),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "memory": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
     }
     write(run.folder / DONE, json.dumps(done, indent=2) + "\n")
     shutil.rmtree(run.folder / STATE, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,8 @@ def fit(
             processes.
         NotFiniteError: if the loss, a gradient or the result is not finite.
     """
+    if settings.workers:  # they share the rows and the model's companions instead of pickling them
+        multiprocessing.set_start_method("fork", force=True)
     several = process_group().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
     arguments = training_arguments(settings, folder, seed, **shard)

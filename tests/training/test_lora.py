@@ -16,6 +16,30 @@ STEPS: dict[str, Any] = {
 }  # fmt: skip
 
 
+def test_workers_need_no_pickled_model(tmp_path: Path) -> None:
+    """In a stage's own process, where gradient checkpointing hangs functions on the model."""
+    weights = []
+    for workers in (0, 2):
+        stages = {
+            "vision": {"kind": "vision", "optimisation": {"steps": 1, "batch_size": 4}},
+            "stage1": {
+                "kind": "revise", "start": "vision",
+                "optimisation": {**STEPS, "workers": workers},
+            },
+        }  # fmt: skip
+        raw = {
+            "scenes": {"train": 8},
+            "model": TOY.model_dump(mode="json"),
+            "stages": stages,
+            "export": {},
+        }
+        train(Recipe.model_validate(raw), tmp_path / str(workers), jobs=1)
+        made = Checkpoint.load(tmp_path / str(workers) / "stage1" / "model")
+        weights.append(made.model.state_dict())
+    alone, shared = weights
+    assert all(torch.equal(alone[name], shared[name]) for name in alone)
+
+
 def test_only_linear_layers_of_the_text_model_change(tmp_path: Path) -> None:
     stages = {
         "vision": {"kind": "vision", "optimisation": {"steps": 1, "batch_size": 4, "freeze": []}},
