@@ -5,7 +5,7 @@ image, prompt and response in every step, the head on all of it, a softmax in fl
 found by comparing embeddings. Ours runs the same decoder (`rediff-official`) on the same
 embeddings. Ways are run in turn, after one that is not counted, and all must write the same tokens.
 
-    python benchmarks/decode.py --shape shipped
+    python benchmarks/decode.py --shape shipped --compile
     python benchmarks/decode.py --shape 50m --prompt 3700 --steps 4
     python benchmarks/decode.py --shape 8b --prompt 3670 --steps 8 --device cuda --dtype bfloat16
 """
@@ -13,6 +13,7 @@ embeddings. Ways are run in turn, after one that is not counted, and all must wr
 from __future__ import annotations
 
 import argparse
+import copy
 import multiprocessing
 import resource
 import statistics
@@ -30,10 +31,11 @@ from rediff.captioners.base import CaptionRequest
 from rediff.captioners.diffusion import prompt_ids
 from rediff.captioners.timing import wait_for
 from rediff.decoding.canvas import Canvas, SpecialIds
+from rediff.decoding.loop import Denoiser
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.rules import LinearSchedule
 from rediff.models.conditioning import PromptEmbeddings, embed_prompt, image_features
-from rediff.models.denoiser import PromptedDenoiser
+from rediff.models.denoiser import FixedBatch, PromptedDenoiser, compile_text_model
 from rediff.models.llada_v_config import PUBLISHED, model_config
 from rediff.models.prefix_attention import PREFIX, attention
 from rediff.models.tiny import initialise
@@ -116,12 +118,14 @@ def _plain_row(case: Case, prompt: Tensor) -> list[int]:
 
 
 @torch.inference_mode()
-def ours(case: Case, refresh: int | None = None) -> list[list[int]]:
-    """All rows in one batch. `refresh`: see `Rules`."""
-    denoiser = PromptedDenoiser(case.model, case.prompt, mask=case.ids.mask)
+def ours(case: Case, *, compiled: bool = False) -> list[list[int]]:
+    """All rows in one batch, which a compiled model sees whole in every step."""
+    denoiser: Denoiser = PromptedDenoiser(case.model, case.prompt, mask=case.ids.mask)
     canvas = Canvas.blank(case.rows, case.length, case.ids, device=case.prompt.lengths.device)
-    sampler = replace(find_sampler("rediff-official"), refresh=refresh)  # type: ignore[type-var]
-    return sampler.decode(denoiser, canvas, case.steps).responses
+    sampler = find_sampler("rediff-official")
+    return sampler.decode(
+        FixedBatch(denoiser) if compiled else denoiser, canvas, case.steps
+    ).responses
 
 
 def shipped(name: str, rows: int, steps: int, device: str) -> Case:
@@ -203,7 +207,7 @@ def peak(case: Case, way: Way) -> float:
     return found
 
 
-def report(title: str, case: Case, repeats: int, checked: int) -> None:
+def report(title: str, case: Case, repeats: int, checked: int, *, compile_too: bool) -> None:
     """Prints a table: seconds and peak memory of each way, against the first."""
     one, batch = case.first(1), f"ours, batch {case.rows}"
     ways: dict[str, Way] = {
@@ -211,8 +215,15 @@ def report(title: str, case: Case, repeats: int, checked: int) -> None:
         "ours, batch 1": lambda: ours(one),
         batch: lambda: ours(case),
     }
+    if compile_too:
+        quick = replace(case, model=copy.deepcopy(case.model))
+        compile_text_model(quick.model)
+        first = quick.first(1)
+        ways["compiled, batch 1"] = lambda: ours(first, compiled=True)
+        ways[f"compiled, batch {case.rows}"] = lambda: ours(quick, compiled=True)
     seconds = race(ways, case, repeats, checked)
-    seconds[batch] /= case.rows
+    for name in seconds:
+        seconds[name] /= case.rows if name.endswith(batch.removeprefix("ours")) else 1
     memory = {name: peak(case, way) for name, way in ways.items()}
     base, most = seconds["plain loop"], memory["plain loop"]
     print(f"\n{title}; the tokens of {checked} rows are equal\n")
@@ -232,6 +243,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--checked", type=int, default=16, help="rows whose tokens are compared")
+    parser.add_argument("--compile", action="store_true", help="race a compiled model, too")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     given = parser.parse_args()
@@ -250,7 +262,9 @@ def main() -> None:
         width = case.prompt.embeddings.size(1)
         sizes = f"{weights:,.1f} M weights, prompt {width}, response {case.length}"
         title = f"{given.shape}, {kind}: {sizes}, {case.steps} steps, {given.device}"
-        report(title, case, given.repeats, min(given.checked, given.batch))
+        report(
+            title, case, given.repeats, min(given.checked, given.batch), compile_too=given.compile
+        )
 
 
 if __name__ == "__main__":

@@ -112,7 +112,12 @@ def tile_grid(size: tuple[int, int], config: LlavaOnevisionConfig) -> tuple[int,
 
 
 def tiles_of(size: tuple[int, int], config: LlavaOnevisionConfig) -> int:
-    """Tiles that a picture of `size` (width, height) is cut into, the thumbnail included."""
+    """Tiles that a picture is cut into, the thumbnail included.
+
+    Args:
+        size: width and height in pixels.
+        config: names the grids and the tiles' side.
+    """
     rows, columns = tile_grid(size, config)
     return rows * columns + 1
 

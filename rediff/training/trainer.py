@@ -162,12 +162,10 @@ def fit(
         kwargs: go to the trainer.
 
     Raises:
-        ValueError: if the batch cannot be split as asked for, or a state cannot be read by so many
-            processes.
+        ValueError: if so many processes cannot split the batch, or read a state.
         NotFiniteError: if the loss, a gradient or the result is not finite.
     """
-    if settings.workers:  # they share the rows and the model's companions instead of pickling them
-        multiprocessing.set_start_method("fork", force=True)
+    share_with_workers(settings)
     several = process_group().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
     arguments = training_arguments(settings, folder, seed, **shard)
@@ -194,6 +192,15 @@ def fit(
     if shard:
         forget()
     model.eval()
+
+
+def share_with_workers(settings: Optimisation) -> None:
+    """Has the workers that load rows share this process's memory.
+
+    In a process that was spawned they would be spawned, too, and given everything pickled.
+    """
+    if settings.workers:
+        multiprocessing.set_start_method("fork", force=True)
 
 
 def choose_trained(model: nn.Module, settings: Optimisation) -> None:

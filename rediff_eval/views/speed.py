@@ -17,9 +17,9 @@ from rediff_eval.views.tables import pipe_table
 
 UNKNOWN = "not known"
 HEAD = (
-    "model", "sampler", "steps", "passes", "computed", "GFLOP", "ms", "times", "picture", "prefill",
-    "passes, ms", "choosing", "captions/s", "batch", "MB", "J",
-)  # fmt: skip
+    *("model", "sampler", "steps", "passes", "computed", "GFLOP", "ms", "times"),
+    *("picture", "prefill", "passes, ms", "choosing", "captions/s", "batch", "MB", "J"),
+)
 """Columns; `ms`: of a caption at batch 1; `times`: how much quicker than the first row."""
 
 
@@ -78,7 +78,12 @@ def _row(record: Mapping[str, Any], first: float) -> list[str]:
 
 
 def to_terminal(records: Sequence[Mapping[str, Any]], title: str) -> Table:
-    """For a terminal."""
+    """For a terminal.
+
+    Args:
+        records: as `to_record` makes them.
+        title: says on what they were measured.
+    """
     table = Table(title=title)
     for index, name in enumerate(HEAD):
         table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
@@ -88,7 +93,12 @@ def to_terminal(records: Sequence[Mapping[str, Any]], title: str) -> Table:
 
 
 def to_markdown(records: Sequence[Mapping[str, Any]], title: str) -> str:
-    """The same for a file."""
+    """The same for a file.
+
+    Args:
+        records: as `to_record` makes them.
+        title: says on what they were measured.
+    """
     rows = [[markdown(row[0]), markdown(row[1]), *row[2:]] for row in rows_of(records)]
     return "\n".join([f"{title}", "", *pipe_table(HEAD, rows), ""])
 

@@ -16,7 +16,7 @@ def toy(steps: int = 4, name: str = "scenes") -> Recipe:
     """A shipped recipe with few steps, few scenes and a small model."""
     raw = Recipe.load(find_recipe(name)).model_dump(mode="json")
     raw["sections"]["scenes"] |= {"train": 40, "captions": 2}
-    raw["model"] = TOY.model_dump(mode="json")
+    raw["model"] |= TOY.model_dump(mode="json", exclude={"prefix_attention"})
     for stage in raw["stages"].values():
         if "optimisation" in stage:
             stage["optimisation"] |= {"steps": steps, "batch_size": 8, "save_every": 2}

@@ -1,0 +1,96 @@
+"""Prefix attention is trained by every stage, and what is trained is what decodes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from asking import about
+from tiny_models import make_official
+from toy_recipes import toy
+
+from rediff.captioners.diffusion import prompt_ids, prompted_denoiser
+from rediff.models.checkpoint import Checkpoint
+from rediff.models.prefix_attention import has_prefix_attention
+from rediff.models.tiny import is_causal
+from rediff.scenes.example import scene
+from rediff.training.collator import CaptionerForTraining
+from rediff.training.estimate import plan
+from rediff.training.fingerprint import fingerprint
+from rediff.training.pipeline import CHECKPOINTS, train
+from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.stages.base import Run
+from rediff.training.stages.checkpoint import CheckpointStage
+
+
+def test_every_stage_keeps_the_property(tmp_path: Path) -> None:
+    recipe = toy(name="scenes-prefix")
+    train(recipe, tmp_path)
+    for name in recipe.export:
+        assert has_prefix_attention(Checkpoint.load(tmp_path / CHECKPOINTS / name).model)
+    folders = [path.parent for path in tmp_path.glob("*/model/config.json")]
+    assert len(folders) > 6
+    for folder in folders:
+        model = Checkpoint.load(folder).model
+        assert has_prefix_attention(model) != is_causal(model)
+
+
+def test_training_sees_what_decoding_sees() -> None:
+    """The logits of a batch, with its mask, are those behind kept prompts."""
+    from rediff.scenes.training.data import tiny_checkpoint
+
+    torch.manual_seed(0)
+    checkpoint = tiny_checkpoint(toy(name="scenes-prefix"))
+    checkpoint.model.eval()
+    requests = [replace(r, dialogue=d) for r, d in zip(
+        about([scene(0).image, scene(1).image]), (None, ("where is it ?",)), strict=True
+    )]  # fmt: skip
+    images = checkpoint.image_batch([request.image for request in requests])
+    canvas = torch.randint(20, 60, (2, checkpoint.config.canvas))
+    prompts = prompt_ids(checkpoint, requests)
+    sequences = [[*p, *c] for p, c in zip(prompts, canvas.tolist(), strict=True)]
+    trained = CaptionerForTraining(checkpoint.model, causal=False)
+    with torch.inference_mode():
+        ours = trained(images.tiles, images.counts, images.sizes, sequences, canvas.size(1))
+        kept = prompted_denoiser(checkpoint, requests)(canvas, torch.arange(2))
+    torch.testing.assert_close(ours, kept, atol=1e-5, rtol=0)
+
+
+def test_a_checkpoint_from_elsewhere_is_turned(tmp_path: Path) -> None:
+    folder = make_official(tmp_path / "official")
+    stage = CheckpointStage(folder=str(folder), prefix_attention=True)
+    recipe = toy().with_stages({"llada-v": stage})
+    run = Run(recipe, tmp_path, tmp_path / "llada-v")
+    run.folder.mkdir()
+    stage.run(run)
+    assert has_prefix_attention(Checkpoint.load(run.folder / "model").model)
+    full = recipe.with_stages({"llada-v": stage.model_copy(update={"prefix_attention": False})})
+    assert fingerprint("llada-v", recipe) != fingerprint("llada-v", full)
+
+
+def test_the_plan_of_8b_has_a_stage_of_tuning_and_cheaper_drafts() -> None:
+    stages = {
+        name: {s.stage: s for s in plan(Recipe.load(find_recipe(name)), processes=8, tflops=400)}
+        for name in ("rediff-8b", "rediff-8b-prefix")
+    }
+    full, prefix = stages.values()
+    assert list(prefix) == [
+        "llada-v", "public", "tuning", "revision", "drafts", "expert", "refine",
+    ]  # fmt: skip
+    assert "tuning" not in full
+    assert prefix["tuning"].hours is not None
+    assert prefix["drafts"].tokens is not None
+    assert full["drafts"].tokens is not None
+    assert prefix["drafts"].tokens < full["drafts"].tokens / 5
+
+
+def test_folders_of_before_are_still_done() -> None:
+    """A setting that is off is no part of a fingerprint that older folders have."""
+    recipe = Recipe.load(find_recipe("scenes"))
+    same = recipe.model_copy(
+        update={"model": recipe.model.model_copy(update={"prefix_attention": False})}
+    )
+    other = recipe.model_copy(
+        update={"model": recipe.model.model_copy(update={"prefix_attention": True})}
+    )
+    assert fingerprint("base", recipe) == fingerprint("base", same) == "01a388223f175333"
+    assert fingerprint("base", other) != fingerprint("base", recipe)
