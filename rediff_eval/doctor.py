@@ -18,6 +18,7 @@ import torch
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
+from rediff.captioners import workers
 from rediff.captioners.known_models import KnownModel, known_models, shipped_folder, shipped_models
 from rediff_eval.benchmarks.load import official_folder
 from rediff_eval.benchmarks.task import list_tasks, load_task
@@ -125,7 +126,8 @@ def _shipped(name: str) -> Finding:
 
 def _known(model: KnownModel) -> Finding:
     if model.loads.startswith("worker"):
-        return Finding(f"model {model.name}", "note", f"runs as a {model.loads}, see its README")
+        template = Path(workers.__file__).parent / model.loads.removeprefix("worker ")
+        return Finding(f"model {model.name}", "note", f"runs as a worker: copy {template}")
     try:
         cached = {repo.repo_id for repo in scan_cache_dir().repos}
     except CacheNotFound:

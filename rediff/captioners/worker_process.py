@@ -10,6 +10,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +21,8 @@ from rediff.io.strict_yaml import load_yaml
 from rediff.io.suggest import explain
 
 LONGEST_LINE = 1 << 20
+MOST_NOISE = 1000
+"""Lines that a worker may print before it greets."""
 
 
 class WorkerSpec(BaseModel):
@@ -99,7 +102,7 @@ class WorkerProcess:
         _in_background(self._read_lines, self.popen.stdout)
         self.reader_of_errors = _in_background(self._read_errors, self.popen.stderr)
         try:
-            self.greeting = Greeting.model_validate(self._receive(spec.start_timeout, "greeting"))
+            self.greeting = Greeting.model_validate(self._receive_greeting())
             if self.greeting.worker != 1:
                 raise WorkerError(f"the worker speaks version {self.greeting.worker}, not 1")
         except (ValidationError, WorkerError) as error:
@@ -122,13 +125,34 @@ class WorkerProcess:
             raise WorkerError(f"the worker replied to {reply.id!r}, not to {request['id']!r}")
         return reply
 
-    def _receive(self, timeout: float, what: str) -> Any:
+    def _receive_greeting(self) -> Any:
+        """The first line that is a JSON object; libraries may have printed before it."""
+        until, noise = time.monotonic() + self.spec.start_timeout, list[str]()
+        while len(noise) < MOST_NOISE:
+            try:
+                line = self._next_line(max(0.0, until - time.monotonic()), "greeting")
+            except WorkerError as error:
+                printed = f"; it printed {noise[-1]!r} last" if noise else ""
+                raise WorkerError(f"{error}{printed}") from error
+            with contextlib.suppress(ValueError):
+                if isinstance(found := json.loads(line), dict):
+                    return found
+            noise.append(line[:60].decode(errors="replace").strip())
+        raise WorkerError(
+            f"the worker printed {len(noise)} lines that are no greeting, {noise[-1]!r} last"
+        )
+
+    def _next_line(self, timeout: float, what: str) -> bytes:
         try:
             line = self.lines.get(timeout=timeout)
         except queue.Empty as error:
-            raise WorkerError(f"no {what} of the worker within {timeout:g} s") from error
+            raise WorkerError(f"no {what} of the worker within {timeout:.3g} s") from error
         if not line:
             raise WorkerError(f"the worker died{self._last_words()}")
+        return line
+
+    def _receive(self, timeout: float, what: str) -> Any:
+        line = self._next_line(timeout, what)
         try:
             return json.loads(line)
         except ValueError as error:

@@ -84,7 +84,7 @@ def test_a_worker_that_always_dies_is_left_alone(tmp_path: Path) -> None:
     ("command", "message"),
     [
         (["/no/such/program"], "cannot start the worker"),
-        ([sys.executable, "-c", "print('hello')"], "which is not JSON"),
+        ([sys.executable, "-c", "print('hello')"], "it printed .hello. last"),
         ([sys.executable, "-c", "import sys; sys.exit('no GPU')"], "no GPU"),
         ([sys.executable, "-c", 'print(\'{"worker": 7, "name": "", "kind": ""}\')'], "7"),
         ([sys.executable, "-c", "import time; time.sleep(60)"], "within 1 s"),

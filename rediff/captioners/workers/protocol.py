@@ -45,17 +45,31 @@ class Request:
     before: Sequence[str] = ()
 
 
+Caption = Callable[[Request], Reply]
+
+
 def serve(
-    hello: Hello, caption: Callable[[Request], Reply], *, takes_dialogues: bool = False
+    hello: Hello,
+    caption: Caption | None = None,
+    *,
+    load: Callable[[], Caption] | None = None,
+    takes_dialogues: bool = False,
 ) -> None:
     """Answers requests until standard input ends; an exception in `caption` fails its sample.
 
     So does a request with something said before it, unless `takes_dialogues`.
 
-    What else is printed goes to standard error, so that a chatty library does no harm.
+    What else is printed goes to standard error, so that a chatty library does no harm. Libraries
+    print while they are imported and models while they load: let `load` do both, and give what
+    captions then.
     """
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    sys.stdout.flush()
     os.dup2(2, 1)
+    if caption is None:
+        if load is None:
+            raise TypeError("serve() needs what captions, or what loads it")
+        caption = load()
     _write(replies, {"worker": VERSION, **asdict(hello)})
     for line in sys.stdin:
         request = Request(**json.loads(line))
