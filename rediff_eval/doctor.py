@@ -18,7 +18,6 @@ import torch
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
-from rediff.captioners import workers
 from rediff.captioners.known_models import KnownModel, known_models, shipped_folder, shipped_models
 from rediff_eval.benchmarks.load import official_folder
 from rediff_eval.benchmarks.task import list_tasks, load_task
@@ -125,9 +124,8 @@ def _shipped(name: str) -> Finding:
 
 
 def _known(model: KnownModel) -> Finding:
-    if model.loads.startswith("worker"):
-        template = Path(workers.__file__).parent / model.loads.removeprefix("worker ")
-        return Finding(f"model {model.name}", "note", f"runs as a worker: copy {template}")
+    if why := model.why_not():
+        return Finding(f"model {model.name}", "note", why)
     try:
         cached = {repo.repo_id for repo in scan_cache_dir().repos}
     except CacheNotFound:

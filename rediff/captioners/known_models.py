@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rediff import captioners
 from rediff.models.config import CONFIG_FILE
 
+WORKERS = Path(__file__).parent / "workers"
 SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
 
 
@@ -26,6 +27,21 @@ class KnownModel(BaseModel):
     decodes: str
     licence: str
     sampler: str | None = None
+
+    @property
+    def template(self) -> Path | None:
+        """The template of its worker file; None where it is no worker."""
+        is_worker = self.loads.startswith("worker ")
+        return WORKERS / self.loads.removeprefix("worker ") if is_worker else None
+
+    def why_not(self) -> str | None:
+        """Why its name alone does not run it here; None if it does."""
+        if self.template is not None:
+            return f"runs as a worker: copy {self.template}, and name the copy as worker:FILE"
+        if self.loads.startswith("not yet: "):
+            reason = self.loads.removeprefix("not ")
+            return f"does not run here {reason}; a worker of yours can (docs/extending.md)"
+        return None
 
 
 def shipped_folder() -> Path:

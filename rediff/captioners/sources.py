@@ -218,6 +218,8 @@ def find_model(text: str, loading: Loading | None = None) -> ModelSource:
     bare, at, revision = name.partition("@")
     for model in known_models():
         if bare.lower() in (model.name.lower(), model.id.lower()):
+            if why := model.why_not():
+                raise ValueError(f"{model.name} {why}")
             where = f"{model.id}{at}{revision}"
             return ModelSource(model.name, HUB, where, sampler or model.sampler, loading)
     path = Path(name)

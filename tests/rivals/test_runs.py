@@ -166,6 +166,12 @@ def test_every_known_model_is_listed(capsys: pytest.CaptureFixture[str]) -> None
     for model in known_models():
         assert model.name in table
         assert model.licence in table
-        assert find_model(model.id).where == model.id
-        assert find_model(f"{model.name.lower()}@main:refine").sampler == "refine"
+        assert model.loads in table
+        if model.why_not() is None:
+            assert find_model(model.id).where == model.id
+            assert find_model(f"{model.name.lower()}@main:refine").sampler == "refine"
+        else:
+            with pytest.raises(ValueError, match=f"{model.name} (runs as a worker|does not run)"):
+                find_model(model.name)
+        assert model.template is None or model.template.is_file()
     assert find_model("llada-v-8b").sampler == "llada-official"
