@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python}
 if [ "${1:-}" = "--toy" ]; then
   $python benchmarks/decode.py --shape toy --prompt 60 --steps 4 --batch 2 --checked 2 --repeats 1
+  $python benchmarks/decode.py --shape toy --prompt 60 --steps 4 --batch 2 --checked 1 --repeats 1 --dtype bfloat16
   $python benchmarks/train_step.py --shape toy --steps 12 --batch 2
   exit
 fi
@@ -17,7 +18,7 @@ mkdir -p results/speed
   echo
   echo "Made by \`benchmarks/gpu.sh\` on $(date -I)."
   timeout 240 $python benchmarks/decode.py --shape 8b --prompt 3670 --steps 8 --batch 4 --checked 1 \
-    --repeats 2 --device cuda --dtype bfloat16 || echo "decoding did not end in time"
+    --repeats 2 --device cuda --dtype bfloat16 || echo "decoding ended with $? (124: out of time)"
   timeout 280 $python benchmarks/train_step.py --shape 8b --steps 20 --batch 8 \
-    || echo "training did not end in time"
+    || echo "training ended with $? (124: out of time)"
 } | tee "results/speed/$card.md"

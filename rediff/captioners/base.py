@@ -85,12 +85,13 @@ class Decoding:
 class Caption:
     """One caption.
 
-    `tokens`: tokens written, without eos. `nfe`: forward passes. Both are None where they are not
-    known. `seconds`: wall time of the batch divided by its rows. `computed`: positions that ran
-    through the text model in all passes; `flops`: operations by the model's sizes, its picture's
-    among them; both None where they are not known. `truncated`: whether no eos was written.
-    `trace`: the denoising steps, where they were asked for. `reasoning`: what the model thought
-    aloud, which is not part of `text`. `phases`: seconds by `timing.PHASES`, where asked for.
+    `tokens`: tokens written, without eos. `nfe`: forward passes, a prompt's own among them. Both
+    are None where they are not known. `seconds`: wall time of the batch divided by its rows.
+    `computed`: positions that ran through the text model in all passes; `flops`: operations by the
+    model's sizes, its picture's among them; both None where they are not known. `truncated`:
+    whether no eos was written. `trace`: the denoising steps, where they were asked for.
+    `reasoning`: what the model thought aloud, which is not part of `text`. `phases`: seconds by
+    `timing.PHASES`, where asked for.
     """
 
     text: str

@@ -74,7 +74,7 @@ class DiffusionCaptioner:
             Caption(
                 text=self.checkpoint.text(response),
                 tokens=len(response),
-                nfe=nfe,
+                nfe=nfe + encoded.denoiser.prefills,
                 seconds=seconds,
                 computed=work[row].tokens,
                 flops=text_flops(config, work[row]) + image_flops(config, encoded.tiles[row]),
@@ -89,8 +89,8 @@ class DiffusionCaptioner:
 
     def decode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> Decoded:
         """The responses as token ids. Raises as `caption`."""
-        encoded = self._encode(requests, decoding.guidance)
-        return self._decode(encoded.denoiser, len(requests), decoding)
+        denoiser = self._encode(requests, decoding.guidance).denoiser
+        return self._decode(denoiser.metered(Meter(len(requests))), len(requests), decoding)
 
     @torch.inference_mode()
     def _encode(self, requests: Sequence[CaptionRequest], guidance: float) -> _Encoded:
@@ -105,7 +105,7 @@ class DiffusionCaptioner:
             denoiser.prefill(self.checkpoint.config.canvas)
         seconds = {name: clock.seconds[name] for name in ("picture", "prefill")}
         tiles = [tiles_of(r.image.size, self.checkpoint.model.config) for r in requests]
-        work = denoiser.meter.rows
+        work = list(denoiser.meter.rows)
         self._last = _Encoded(tuple(requests), guidance, denoiser, seconds, tiles, work)
         return self._last
 
@@ -137,9 +137,13 @@ class DiffusionCaptioner:
         ]
         return replace(trace, words=words)
 
-    def close(self) -> None:
+    def forget(self) -> None:
         """Gives back what was encoded last."""
         self._last = None
+
+    def close(self) -> None:
+        """Holds nothing but memory."""
+        self.forget()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,9 @@ def check_finite(numbers: Tensor) -> None:
 def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> Prediction:
     """The greedy prediction, argmax_v p(v) with p = softmax over the ids that are not banned.
 
+    Logits that are not finite give a confidence of nan (0 times what is infinite), and no error: a
+    loop of your own asks `ActiveRows`, or `check_finite` of the confidence.
+
     Args:
         logits: [B, R, V] of any float dtype; the softmax is computed in float32.
         ids: its `mask` and `banned` ids are taken out before the softmax.

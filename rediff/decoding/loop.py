@@ -137,7 +137,7 @@ class ActiveRows:
     """The rows that are not done, and the forward passes of each.
 
     They are asked for once a step, together with whether the last prediction was finite: the one
-    moment at which a loop waits for a GPU. While they stay the same, so does their tensor.
+    moment at which `decode_by_rules` waits for a GPU. While they are the same, so is their tensor.
     """
 
     def __init__(self, rows: int, passes: int) -> None:

@@ -58,6 +58,11 @@ class PromptedDenoiser:
             if isinstance(compute, PromptCache):
                 compute.prefill(response, self.meter)
 
+    @property
+    def prefills(self) -> int:
+        """Forward passes over the prompts alone, which prefix attention needs once."""
+        return self.passes if has_prefix_attention(self.model) else 0
+
     def metered(self, meter: Meter) -> PromptedDenoiser:
         """The same, counting what it computes on a meter of the caller's."""
         other = copy.copy(self)
@@ -95,8 +100,8 @@ class PromptedDenoiser:
 
 
 class FixedBatch:
-    """A denoiser that computes the whole batch in every call, so that a compiled model sees one
-    shape. Rows that are not asked for keep their last tokens, and are given to no one."""
+    """A denoiser that computes the whole batch in every call, so that a compiled model sees few
+    shapes. Rows that are not asked for keep their last tokens, and are given to no one."""
 
     def __init__(self, denoiser: Denoiser) -> None:
         self.denoiser = denoiser
@@ -105,8 +110,11 @@ class FixedBatch:
         self._tokens: Tensor | None = None
 
     def refreshed(self, every: int | None) -> FixedBatch:
-        """See `Denoiser.refreshed`."""
-        return FixedBatch(self.denoiser.refreshed(every))
+        """See `Denoiser.refreshed`. Raises ValueError for prompts that grow old: rows that are done
+        would have theirs renewed for those that are not."""
+        if every is not None:
+            raise ValueError("a compiled model takes no `refresh`: leave out one of the two")
+        return FixedBatch(self.denoiser.refreshed(None))
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""
@@ -136,16 +144,18 @@ class Anew:
         self.model = model
         self.prompt = prompt
         self._numbers: list[int] = []
+        self._response = 0
         self._whole = prompt.embeddings
         self._places: dict[str, Tensor] = {}
 
     def __call__(self, tokens: Tensor, rows: Tensor, meter: Meter) -> Tensor:
         """Logits [b, R, V] for the response tokens [b, R] of the batch rows `rows` [b]."""
         response, numbers = tokens.size(1), rows.tolist()
-        if numbers != self._numbers:
+        if numbers != self._numbers or response != self._response:
             own = self.prompt.rows(rows)
             room = own.embeddings.new_zeros(len(numbers), response, own.embeddings.size(2))
-            self._numbers, self._whole = numbers, torch.cat([own.embeddings, room], dim=1)
+            self._numbers, self._response = numbers, response
+            self._whole = torch.cat([own.embeddings, room], dim=1)
             self._places = attention(self.model, self._whole, own.lengths + response, response)
         for number in numbers:
             total = self.prompt.sizes[number] + response

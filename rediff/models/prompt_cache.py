@@ -46,12 +46,11 @@ class PromptCache:
 
     def __call__(self, tokens: Tensor, rows: Tensor, meter: Meter) -> Tensor:
         """Logits [b, R, V] for the response tokens [b, R] of the batch rows `rows` [b]."""
-        numbers = rows.tolist()
+        numbers, response = rows.tolist(), tokens.size(1)
+        self.prefill(response, meter)
         due = [self._is_due(number) for number in numbers]
         if any(due) and not all(due):
             return self._compute_apart(tokens, rows, torch.tensor(due, device=rows.device), meter)
-        response = tokens.size(1)
-        self.prefill(response, meter)
         kept = self._kept(rows, numbers)
         compute = kept.compute_all if due[0] else kept.compute
         logits = compute(self.model, tokens)
@@ -59,7 +58,9 @@ class PromptCache:
             self._calls[number] += 1
             total = self.prompt.sizes[number] + response
             meter.add(number, Work.of_pass(total if due[0] else response, total, response))
-        if due[0] and kept is not self._whole:
+        if due[0] and kept is self._whole:
+            self._part = None  # what a part holds of these rows is older now
+        elif due[0]:
             assert self._whole is not None
             self._whole.take(kept, rows)
         return logits
@@ -69,6 +70,7 @@ class PromptCache:
         unless that is done."""
         if self._whole is not None and self._whole.response == response:
             return
+        self._calls = [0] * len(self.prompt.sizes)
         every = list(range(len(self.prompt.sizes)))
         self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
         if self.refresh == NEVER and has_prefix_attention(self.model):

@@ -14,8 +14,8 @@ from rediff.training.stages.experts.settings import RUNTIME_ONLY
 DONE = "stage.json"
 
 
-LATER = ("prefix_attention",)
-"""Settings that came when there were folders already: where they are off, nothing has changed."""
+ADDED_SETTINGS = ("prefix_attention",)
+"""Settings that older folders lack: off is the same as absent."""
 
 
 def fingerprint(name: str, recipe: Recipe) -> str:
@@ -34,8 +34,8 @@ def fingerprint(name: str, recipe: Recipe) -> str:
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those of `LATER` that are off."""
-    return {k: value for k, value in settings.items() if k not in LATER or value}
+    """Settings without those of `ADDED_SETTINGS` that are off."""
+    return {k: value for k, value in settings.items() if k not in ADDED_SETTINGS or value}
 
 
 def _left_out(stage: Stage) -> set[str]:

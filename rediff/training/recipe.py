@@ -178,12 +178,12 @@ def _merged(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     stages: dict[str, Any] = {}
     waiting = dict(own)
     for name, body in under.items():
-        if name not in waiting:
-            stages.setdefault(name, body)
-            continue
-        while name in waiting:
-            first = next(iter(waiting))
-            stages[first] = waiting.pop(first)
+        if name in waiting:
+            order = list(waiting)
+            for new in order[: order.index(name)]:
+                if new not in under:
+                    stages[new] = waiting.pop(new)
+        stages[name] = waiting.pop(name, body)
     return {**stages, **waiting}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def share_with_workers(settings: Optimisation) -> None:
 
     In a process that was spawned they would be spawned, too, and given everything pickled.
     """
-    if settings.workers:
+    if settings.workers and sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
 
 

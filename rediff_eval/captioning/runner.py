@@ -43,10 +43,11 @@ class CaptionRunner:
     def caption_all(self) -> list[Condition]:
         """Captions this rank's samples in all conditions; what is stored already is not redone,
         and failed samples are tried once more. Raises what opening a model raises."""
-        conditions = dict.fromkeys(
-            condition for source in self.config.models for condition in self._run_model(source)
-        )
-        return list(conditions)
+        once: dict[ModelSource, list[ModelSource]] = {}
+        for source in self.config.models:
+            once.setdefault(replace(source, sampler=None), []).append(source)
+        found = (c for sources in once.values() for c in self._run_model(sources))
+        return list(dict.fromkeys(found))
 
     def wait(self, conditions: Sequence[Condition]) -> None:
         """Waits for the other ranks. Raises RuntimeError if none of them is at work any more."""
@@ -60,7 +61,9 @@ class CaptionRunner:
         assert len(answers) == len(self.samples)
         return Outcome.of(condition, self.samples, answers)
 
-    def _run_model(self, source: ModelSource) -> list[Condition]:
+    def _run_model(self, sources: Sequence[ModelSource]) -> list[Condition]:
+        """Captions by one model, which several sources name with samplers of their own."""
+        source = sources[0]
         loading = source.loading
         if loading.device is None and self.rank.world > 1 and loading.place == "cuda":
             device = f"cuda:{self.rank.local % torch.cuda.device_count()}"
@@ -70,7 +73,11 @@ class CaptionRunner:
         assert source.identity  # computed before the model takes memory
         with SCHEMES.blaming(source.scheme), closing(placed.open()) as captioner:
             capabilities = captioner.capabilities
-            found = conditions_of(self.config, source, capabilities, self.tokens_per_step)
+            found = [
+                condition
+                for one in sources
+                for condition in conditions_of(self.config, one, capabilities, self.tokens_per_step)
+            ]
             conditions = [
                 replace(
                     condition,
@@ -78,7 +85,7 @@ class CaptionRunner:
                         self.config, source, capabilities, self.prompt, condition
                     ).key(),
                 )
-                for condition in found
+                for condition in dict.fromkeys(found)
             ]
             self._run_conditions(conditions, captioner)
         return conditions
@@ -87,8 +94,9 @@ class CaptionRunner:
         """Captions batch by batch, each in all conditions, so that what a captioner has encoded of
         a batch serves them all."""
         sampled = captioner.capabilities.takes_samplers
+        traced = {s.id for s in self.samples[: self.config.keep_traces]} if sampled else set[str]()
         mine = [sample for sample in self.samples if self.rank.owns(sample.id)]
-        todo = {c: {s.id for s in mine if not self._is_done(c, s, sampled)} for c in conditions}
+        todo = {c: {s.id for s in mine if not self._is_done(c, s, traced)} for c in conditions}
         left = [sample for sample in mine if any(sample.id in ids for ids in todo.values())]
         if left:
             self.ready()
@@ -102,7 +110,7 @@ class CaptionRunner:
                 opened = list(self._open(left[start : start + self.config.batch_size]))
                 for condition, ids in todo.items():
                     batch = [(sample, given) for sample, given in opened if sample.id in ids]
-                    self._caption(condition, captioner, batch)
+                    self._caption(condition, captioner, batch, traced)
                     advance(len(batch))
 
     def _open(self, batch: Sequence[Sample]) -> Iterator[tuple[Sample, CaptionRequest | Failure]]:
@@ -117,6 +125,7 @@ class CaptionRunner:
         condition: Condition,
         captioner: Captioner,
         batch: Sequence[tuple[Sample, CaptionRequest | Failure]],
+        traced: set[str],
     ) -> None:
         """Captions the pictures that could be opened, and stores what came of each sample."""
         sampled = captioner.capabilities.takes_samplers
@@ -134,18 +143,13 @@ class CaptionRunner:
                 given if isinstance(given, Failure) else next(replies),
                 sample.scene,
                 sample.asked(self.prompt),
-                keep_trace=sample.id in self._traced,
+                keep_trace=sample.id in traced,
             )
             self.store.append(_key(condition, sample), answer.to_record())
 
-    @property
-    def _traced(self) -> set[str]:
-        """The samples whose denoising steps are kept."""
-        return {sample.id for sample in self.samples[: self.config.keep_traces]}
-
-    def _is_done(self, condition: Condition, sample: Sample, sampled: bool) -> bool:
+    def _is_done(self, condition: Condition, sample: Sample, traced: set[str]) -> bool:
         line = self.store.get(_key(condition, sample))
-        wanted = sampled and sample.id in self._traced
+        wanted = sample.id in traced
         return line is not None and "error" not in line and ("trace" in line or not wanted)
 
 

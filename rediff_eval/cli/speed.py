@@ -104,7 +104,10 @@ def speed(
     samples = load_samples(chosen)
     pictures = [sample.open() for sample in samples.samples]
     with ExitStack() as stack:
-        captioners = {m.name: stack.enter_context(closing(m.open())) for m in config.models}
+        captioners: dict[str, Captioner] = {}
+        for source in config.models:  # several may name one model, with samplers of their own
+            if source.name not in captioners:
+                captioners[source.name] = stack.enter_context(closing(source.open()))
         cells = cells_of(config, captioners, chosen.task)
         total = (rounds + 1) * len({1, *batches}) * len(cells)
         with Progress().task("speed", total) as advance:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 SETTINGS = "settings.sha256"
 """Mark of a run folder: a hash of all that its command asked for."""
-LATER = {"compiled": False}
-"""Ways to load that older manifests do not name."""
+ADDED_LOADING = {"compiled": False}
+"""Ways to load that older manifests lack: off is the same as absent."""
 
 
 def settings_hash(settings: Sequence[object]) -> str:
@@ -140,7 +140,7 @@ def _same_data(manifest: Mapping[str, Any], task: str, samples: SampleSet) -> di
 
 
 def _same_captioning(manifest: Mapping[str, Any], config: CaptioningConfig) -> dict[str, bool]:
-    models = config.models
+    models, loading = config.models, loading_of(config.models)
     asked_before = set(manifest.get("asked", manifest["models"]))
     return {
         "models": asked_before <= set(asked(models))
@@ -148,7 +148,7 @@ def _same_captioning(manifest: Mapping[str, Any], config: CaptioningConfig) -> d
         "samplers": _holds(config.samplers, manifest["samplers"]),
         "steps": _holds(config.steps, manifest["steps"]),
         "guidance": manifest.get("guidance", config.guidance) == config.guidance,
-        "loading": {**LATER, **manifest.get("loading", loading_of(models))} == loading_of(models),
+        "loading": same_loading(manifest.get("loading", loading), loading),
     }
 
 
@@ -166,6 +166,16 @@ def _same_scoring(
         ),
         "judge": not judged_by or (judge is not None and judged_by.get("model") == judge.model),
     }
+
+
+def same_loading(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs loaded their models alike.
+
+    Args:
+        one: as `loading_of` gives it, maybe of an older version.
+        other: the same of another run.
+    """
+    return {**ADDED_LOADING, **one} == {**ADDED_LOADING, **other}
 
 
 def loading_of(models: Iterable[ModelSource]) -> dict[str, Any]:

@@ -9,16 +9,14 @@ from typing import Any
 
 import torch
 
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RAPL = Path("/sys/class/powercap")
 
 
 class PeakMemory:
-    """Bytes that were held at the peak of some work, beyond what was held before it.
+    """Bytes that were held on a GPU at the peak of some work, beyond what was held before it.
 
-    On a GPU torch's own count; on Linux the process's resident memory, whose peak the kernel
-    forgets on request; not known elsewhere. What an allocator keeps for later counts as held, so
-    the first work of its kind tells most.
+    Not known on a CPU, whose allocator keeps what it was given, so that a process tells of all
+    that it did before; `benchmarks/decode.py` measures there, each way in a process of its own.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -28,22 +26,15 @@ class PeakMemory:
     def start(self) -> None:
         """Begins the work."""
         if self.device.type == "cuda":
+            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
             self.before = torch.cuda.memory_allocated(self.device)
-        elif RESET.exists():
-            RESET.write_text("5")
-            self.before = _resident("VmRSS")
 
     def beyond(self) -> int | None:
         """The peak since the start; None where it is not known."""
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device) - self.before
-        return max(0, _resident("VmHWM") - self.before) if RESET.exists() else None
-
-
-def _resident(name: str) -> int:
-    line = next(row for row in STATUS.read_text().splitlines() if row.startswith(f"{name}:"))
-    return 1024 * int(line.split()[1])
+        if self.device.type != "cuda":
+            return None
+        return max(0, torch.cuda.max_memory_allocated(self.device) - self.before)
 
 
 def energy_meter(device: torch.device) -> Callable[[], float] | None:
@@ -58,7 +49,8 @@ def _gpu_energy(device: torch.device) -> Callable[[], float] | None:
     try:
         nvml: Any = importlib.import_module("pynvml")
         nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+        card = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        handle = nvml.nvmlDeviceGetHandleByUUID(card)
         nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except ImportError:
         return None
@@ -69,7 +61,11 @@ def _gpu_energy(device: torch.device) -> Callable[[], float] | None:
 
 def _cpu_energy(root: Path) -> Callable[[], float] | None:
     """The sum of all packages; a counter that has begun anew since the last reading is noticed."""
-    packages = sorted(root.glob("*-rapl:[0-9]"))
+    packages = [
+        domain
+        for domain in sorted(root.glob("*-rapl:[0-9]"))
+        if (domain / "name").read_text().startswith("package")  # "psys" would count them again
+    ]
     last: dict[Path, int] = {}
     total = 0.0
 

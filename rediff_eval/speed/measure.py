@@ -133,6 +133,8 @@ def measure(
         for size in sorted({1, *batches}):
             for cell, measured in zip(cells, found, strict=True):
                 requests = list(_requests(pictures, number * size, size, prompt))
+                if hasattr(cell.captioner, "forget"):  # what it kept is not this cell's
+                    cell.captioner.forget()
                 before = joules() if joules else 0.0
                 memory.start()
                 seconds, captions = _time(cell, requests, timed=False)

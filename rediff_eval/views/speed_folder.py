@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
+from rediff.captioners.sources import weights_digest
 from rediff.io.files import replace as write
 from rediff_eval.benchmarks.sample import SampleSet
 from rediff_eval.captioning.caption_key import versions
 from rediff_eval.captioning.config import CaptioningConfig
 from rediff_eval.results.manifest import describe_device
+from rediff_eval.results.resume import loading_of
 from rediff_eval.sanitize import without_secrets
 from rediff_eval.speed.measure import Measured
 from rediff_eval.views.speed import plot_speed, to_markdown, to_record
@@ -55,6 +57,9 @@ def write_speed(
         "title": title,
         "command": without_secrets(shlex.join(sys.argv[1:])),
         "rounds": rounds,
+        "guidance": config.guidance,
+        "loading": loading_of(config.models),
+        "models": {m.name: weights_digest(m.identity) for m in config.models},
         "data": {"name": samples.name, "sha256": samples.digest},
         "versions": {"python": platform.python_version(), **versions()},
         "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "device": device},

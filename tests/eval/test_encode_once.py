@@ -72,6 +72,18 @@ def test_the_very_same_requests_are_encoded_once(
         ]
 
 
+def test_work_is_of_one_decoding(untrained: Path) -> None:
+    captioner, asked = DiffusionCaptioner(Checkpoint.load(untrained / "diffusion")), requests()
+    decoding = decodings()[0]
+    first = captioner.caption(asked, decoding)
+    captioner.decode(asked, decoding)
+    again = captioner.caption(asked, decoding)
+    for one, other in zip(first, again, strict=True):
+        assert isinstance(one, Caption)
+        assert isinstance(other, Caption)
+        assert (one.flops, one.computed) == (other.flops, other.computed)
+
+
 def test_prompts_are_prefilled_once_under_prefix_attention(
     untrained: Path, passes: list[tuple[str, int]]
 ) -> None:

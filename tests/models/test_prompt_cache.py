@@ -19,7 +19,9 @@ from rediff.models.chat_format import build_tokenizer
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.denoiser import FixedBatch, PromptedDenoiser
+from rediff.models.flops import Meter
 from rediff.models.prefix_attention import has_prefix_attention, set_prefix_attention
+from rediff.models.prompt_cache import PromptCache
 from rediff.models.tiny import TinyConfig, build_model
 from rediff.scenes.example import scene
 
@@ -133,19 +135,57 @@ def test_a_row_does_not_depend_on_the_others(
         assert own.nfe == together.nfe[row : row + 1]
 
 
-@given(**runs, refresh=st.sampled_from([None, 3]), prefix=st.booleans())
+@given(**runs, prefix=st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_a_batch_of_one_shape_gives_the_same(
-    lengths: list[int], sampler: str, steps: int, guidance: float, seed: int, refresh: int | None,
-    prefix: bool,
-) -> None:  # fmt: skip
+def test_a_batch_of_few_shapes_gives_the_same(
+    lengths: list[int], sampler: str, steps: int, guidance: float, seed: int, prefix: bool
+) -> None:
     """As a compiled model has it: finished rows are computed, too, and change nothing."""
     denoiser = PromptedDenoiser(
         MODELS[prefix], prompts(lengths, seed=seed), mask=IDS.mask, guidance=guidance
     )
-    named = sampler if refresh is None else f"{sampler},refresh={refresh}"
-    plain = decode(denoiser, named, steps)
-    assert_same(plain, decode(FixedBatch(denoiser), named, steps))
+    assert_same(decode(denoiser, sampler, steps), decode(FixedBatch(denoiser), sampler, steps))
+
+
+def test_a_compiled_model_takes_no_old_prompts() -> None:
+    denoiser = FixedBatch(PromptedDenoiser(MODELS[False], prompts([3]), mask=IDS.mask))
+    with pytest.raises(ValueError, match="takes no `refresh`"):
+        decode(denoiser, "refine,refresh=3", 6)
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=9), st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_rows_that_come_and_go_count_for_themselves(calls: list[list[bool]], refresh: int) -> None:
+    """As where a row waits for its next block: the others may be renewed meanwhile."""
+    prompt = prompts([5, 4, 6])
+    together = PromptCache(MODELS[False], prompt, refresh=refresh)
+    alone = [
+        PromptCache(MODELS[False], prompt.rows(torch.tensor([row])), refresh=refresh)
+        for row in range(3)
+    ]
+    generator = torch.Generator().manual_seed(1)
+    for asked in calls:
+        rows = torch.tensor([row for row in range(3) if asked[row]], dtype=torch.long)
+        if not len(rows):
+            continue
+        tokens = torch.randint(5, 30, (len(rows), LENGTH), generator=generator)
+        with torch.inference_mode():
+            found = together(tokens, rows, Meter(3))
+            for place, row in enumerate(rows.tolist()):
+                own = alone[row](tokens[place : place + 1], torch.tensor([0]), Meter(1))
+                torch.testing.assert_close(found[place], own[0], atol=1e-5, rtol=0)
+
+
+def test_another_length_of_response_begins_anew() -> None:
+    denoiser = PromptedDenoiser(MODELS[False], prompts([4, 6]), mask=IDS.mask)
+    rows = torch.arange(2)
+    for refresh in (None, 3):
+        one = denoiser.refreshed(refresh)
+        with torch.inference_mode():
+            one(torch.randint(5, 30, (2, 12)), rows)
+            tokens = torch.randint(5, 30, (2, 8))
+            expected = PromptedDenoiser(MODELS[False], prompts([4, 6]), mask=IDS.mask)(tokens, rows)
+            torch.testing.assert_close(one(tokens, rows), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")

@@ -48,9 +48,14 @@ def test_times_of_something_else_are_refused(run: Path, tmp_path: Path) -> None:
         "model": "other", "sampler": "refine", "steps": 4, "latency": {"value": 1.0},
         "throughput": {"value": 1.0},
     }  # fmt: skip
-    (tmp_path / "speed.json").write_text(json.dumps({"rows": [row]}))
+    made = {"rows": [row], "guidance": 0.0, "models": {}}
+    made["loading"] = json.loads((run / "results.json").read_text())["manifest"]["loading"]
+    (tmp_path / "speed.json").write_text(json.dumps(made))
     said = program("report", run, "--speed", tmp_path, ok=2)
     assert "has measured none of the run's models, samplers and steps" in said
+    (tmp_path / "speed.json").write_text(json.dumps({**made, "guidance": 1.0}))
+    said = program("report", run, "--speed", tmp_path, ok=2)
+    assert "measured with other weights, another loading or guidance" in said
 
 
 def test_operations_are_in_every_table(run: Path) -> None:

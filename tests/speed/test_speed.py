@@ -11,6 +11,7 @@ from PIL import Image
 from programs import inside, program
 
 from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
+from rediff.models.checkpoint import Checkpoint
 from rediff_eval.captioning.config import Condition
 from rediff_eval.speed.machine import PeakMemory, _cpu_energy
 from rediff_eval.speed.measure import Cell, Interval, measure
@@ -127,18 +128,32 @@ def test_an_interval_holds_its_median() -> None:
     assert Interval.of([1.0, 2.0, 3.0, 50.0, 2.5]) == found
 
 
-def test_the_peak_is_that_of_the_work() -> None:
+def test_memory_is_not_known_on_a_cpu() -> None:
+    """Where what was done before would count."""
     memory = PeakMemory(torch.device("cpu"))
     memory.start()
-    held = np.ones(40_000_000)
-    del held
-    beyond = memory.beyond()
-    assert beyond is not None
-    assert 300e6 < beyond < 400e6
-    memory.start()
-    again = memory.beyond()
-    assert again is not None
-    assert again < 50e6
+    assert memory.beyond() is None
+
+
+def test_a_model_of_several_samplers_is_opened_once(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    load = Checkpoint.load
+    monkeypatch.setattr(
+        Checkpoint, "load", lambda folder, **given: opened.append(folder) or load(folder, **given)
+    )
+    model = f"{untrained / 'diffusion'}:refine,refresh=1|2"
+    inside(
+        "speed", "--model", model, "--steps", "4", "--rounds", "2", "--batch", "1",
+        "--out", tmp_path / "speed",
+    )  # fmt: skip
+    assert len(opened) == 1
+    inside(
+        "run", "--task", "capture", "--limit", "2", "--model", model, "--steps", "4",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert len(opened) == 2
 
 
 def test_energy_is_the_sum_of_packages_and_survives_a_counter_that_begins_anew(
@@ -147,8 +162,12 @@ def test_energy_is_the_sum_of_packages_and_survives_a_counter_that_begins_anew(
     for number in (0, 1):
         package = tmp_path / f"intel-rapl:{number}"
         package.mkdir()
+        (package / "name").write_text(f"package-{number}\n")
         (package / "energy_uj").write_text("900")
         (package / "max_energy_range_uj").write_text("999")
+    psys = tmp_path / "intel-rapl:2"
+    psys.mkdir()
+    (psys / "name").write_text("psys\n")
     read = _cpu_energy(tmp_path)
     assert read is not None
     assert read() == 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rediff.training.fingerprint import fingerprint
 from rediff.training.overrides import with_seed
@@ -123,3 +124,24 @@ def test_a_seed_makes_every_stage_another_on_the_same_scenes() -> None:
     for name in recipe.stages:
         assert fingerprint(name, again) != fingerprint(name, recipe)
     assert with_seed(recipe, 0) == recipe
+
+
+def test_a_stage_of_ones_own_stands_before_the_next_that_is_replaced(tmp_path: Path) -> None:
+    """And stages that are replaced stay where they were, whatever order they are written in."""
+    base = {"vision": {"kind": "vision", "optimisation": {"steps": 1, "batch_size": 2}}}
+    for name, start in (("a", "vision"), ("b", "a"), ("c", "b")):
+        base[name] = {
+            "kind": "predict", "start": start, "optimisation": {"steps": 1, "batch_size": 2},
+        }  # fmt: skip
+    (tmp_path / "base.yaml").write_text(
+        yaml.safe_dump({"stages": base, "export": {}}, sort_keys=False)
+    )
+    own = {
+        "c": {**base["c"], "start": "a"},
+        "new": {**base["a"], "start": "a"},
+        "b": {**base["b"], "start": "new"},
+    }
+    child = tmp_path / "child.yaml"
+    written = {"extends": "base.yaml", "stages": own, "export": {}}
+    child.write_text(yaml.safe_dump(written, sort_keys=False))
+    assert list(Recipe.load(child).stages) == ["vision", "a", "new", "b", "c"]

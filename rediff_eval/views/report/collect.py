@@ -25,6 +25,7 @@ from rediff_eval.results.finished import (
     read_captions,
     read_results,
 )
+from rediff_eval.results.resume import same_loading
 from rediff_eval.views.speed_folder import SPEED
 
 THUMBNAIL = 192
@@ -93,7 +94,7 @@ def load_run(
     return Run(
         folder,
         manifest,
-        results["cells"] if speed is None else _with_times(results["cells"], speed),
+        results["cells"] if speed is None else _with_times(results["cells"], manifest, speed),
         results["main_metric"],
         list(shown.values()),
         metric_infos(results),
@@ -101,18 +102,28 @@ def load_run(
     )
 
 
-def _with_times(cells: Sequence[Mapping[str, Any]], speed: Path) -> list[Mapping[str, Any]]:
+def _with_times(
+    cells: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], speed: Path
+) -> list[Mapping[str, Any]]:
     """The cells with what was measured of them."""
     path = speed / SPEED
     if not path.is_file():
         raise FileNotFoundError(f"{speed} is no folder of `rediff-eval speed`: it has no {SPEED}")
     key = ("model", "sampler", "steps")
+    made = parse_json(read_text(path), str(path))
+    weights = {name: m.get("weights_sha256") for name, m in manifest["models"].items()}
+    if (
+        made["guidance"] != manifest.get("guidance", made["guidance"])
+        or not same_loading(manifest.get("loading", made["loading"]), made["loading"])
+        or any(weights.get(name, digest) != digest for name, digest in made["models"].items())
+    ):
+        raise ValueError(f"{speed} was measured with other weights, another loading or guidance")
     times = {
         tuple(row[k] for k in key): {
             LATENCY: 1e3 * row["latency"]["value"],
             BEST_BATCH: 1e3 / row["throughput"]["value"],
         }
-        for row in parse_json(read_text(path), str(path))["rows"]
+        for row in made["rows"]
     }
     found: list[Mapping[str, Any]] = [
         {**cell, **times.get(tuple(cell[k] for k in key), {})} for cell in cells
