@@ -22,10 +22,9 @@ from rediff_eval.captioning.config import CaptioningConfig
 from rediff_eval.results.manifest import describe_device
 from rediff_eval.results.resume import loading_of
 from rediff_eval.sanitize import without_secrets
+from rediff_eval.speed import SPEED
 from rediff_eval.speed.measure import Measured
 from rediff_eval.views.speed import plot_speed, to_markdown, to_record
-
-SPEED = "speed.json"
 
 
 def write_speed(

@@ -29,7 +29,7 @@ OTHER: dict[str, Any] = {
     "device": "cuda:3", "dtype": "bfloat16", "device_map": "auto", "max_tokens": 7,
     "trust_remote_code": True, "seed": 7, "base_url": "http://a", "key_env": "OTHER",
     "models": (), "samplers": ("other",), "steps": (7,), "guidance": 7.0, "batch_size": 7,
-    "keep_traces": 7, "worker_timeout": 7.0,
+    "keep_traces": 7, "worker_timeout": 7.0, "compiled": True,
 }  # fmt: skip
 """Another value for each field."""
 
@@ -60,7 +60,7 @@ def test_every_field_of_a_caption_config_counts() -> None:
     others: dict[str, Any] = {
         "model": {"a": "b"}, "sampler": "x", "plugins": {"a": "b"}, "steps": 9, "guidance": 1.0,
         "prompt": "x", "device": "cuda", "dtype": "bfloat16", "max_tokens": 3,
-        "trust_remote_code": True, "seed": 3, "base_url": "http://b",
+        "trust_remote_code": True, "compiled": True, "seed": 3, "base_url": "http://b",
     }  # fmt: skip
     assert others.keys() == {field.name for field in fields(CaptionConfig)}
     keys = {replace(config, **{name: value}).key() for name, value in others.items()}

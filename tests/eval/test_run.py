@@ -20,7 +20,7 @@ METRICS = {
     "capture", "object_f1", "attribute_f1", "relation_f1", "hallucination", "coverage",
     "capture_lite", "lite_object_f1", "lite_attribute_f1", "lite_relation_f1", "repetition",
     "fluency", "bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider", "nfe", "seconds", "tokens",
-    "tokens_per_pass", "truncated", "revisions", "flips",
+    "tokens_per_pass", "truncated", "revisions", "flips", "gflop", "computed",
 }  # fmt: skip
 
 

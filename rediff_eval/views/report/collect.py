@@ -26,7 +26,7 @@ from rediff_eval.results.finished import (
     read_results,
 )
 from rediff_eval.results.resume import same_loading
-from rediff_eval.views.speed_folder import SPEED
+from rediff_eval.speed import SPEED
 
 THUMBNAIL = 192
 CELL = ("model", "sampler", "steps", "tokens_per_step")
