@@ -14,10 +14,9 @@ from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decodi
 from rediff.captioners.diffusion import prompt_ids
 from rediff.captioners.timing import Clock
 from rediff.decoding.canvas import check_finite
-from rediff.models.anyres import tiles_of
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import PromptEmbeddings, embed_prompt, image_features, padding
-from rediff.models.flops import Work, image_flops, text_flops
+from rediff.models.flops import Work, caption_flops
 
 GREEDY = "greedy"
 """Sampler name of models that decode left to right, one token a step."""
@@ -75,13 +74,12 @@ class AutoregressiveCaptioner:
         work = Work.of_pass(prompt, prompt, 1)
         for place in range(1, passes):
             work += Work.of_pass(1, prompt + place, 1)
-        picture = image_flops(config, tiles_of(request.image.size, config))
         return Caption(
             text=self.checkpoint.text(response),
             tokens=len(response),
             nfe=passes,
             computed=work.tokens,
-            flops=text_flops(config, work) + picture,
+            flops=caption_flops(config, work, request.image.size),
             truncated=truncated,
         )
 

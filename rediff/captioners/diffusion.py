@@ -14,11 +14,10 @@ from rediff.decoding.canvas import Canvas
 from rediff.decoding.loop import Decoded, Denoiser
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.trace import Trace
-from rediff.models.anyres import tiles_of
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import embed_prompt, image_features
 from rediff.models.denoiser import FixedBatch, PromptedDenoiser, compile_text_model
-from rediff.models.flops import Meter, Work, image_flops, text_flops
+from rediff.models.flops import Meter, Work, caption_flops
 
 
 class DiffusionCaptioner:
@@ -77,7 +76,7 @@ class DiffusionCaptioner:
                 nfe=nfe + encoded.denoiser.prefills,
                 seconds=seconds,
                 computed=work[row].tokens,
-                flops=text_flops(config, work[row]) + image_flops(config, encoded.tiles[row]),
+                flops=caption_flops(config, work[row], requests[row].image.size),
                 truncated=len(response) == length,
                 trace=self._with_words(result.traces[row]) if decoding.trace else None,
                 phases={name: took / len(requests) for name, took in phases.items()}
@@ -104,9 +103,8 @@ class DiffusionCaptioner:
         with clock.phase("prefill"):
             denoiser.prefill(self.checkpoint.config.canvas)
         seconds = {name: clock.seconds[name] for name in ("picture", "prefill")}
-        tiles = [tiles_of(r.image.size, self.checkpoint.model.config) for r in requests]
         work = list(denoiser.meter.rows)
-        self._last = _Encoded(tuple(requests), guidance, denoiser, seconds, tiles, work)
+        self._last = _Encoded(tuple(requests), guidance, denoiser, seconds, work)
         return self._last
 
     @torch.inference_mode()
@@ -148,14 +146,13 @@ class DiffusionCaptioner:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """Requests as their denoiser, the seconds that encoding took by phase, and the work: tiles of
-    each picture, and what prefilling its prompt took."""
+    """Requests as their denoiser, the seconds that encoding took by phase, and the work of
+    prefilling each prompt."""
 
     requests: tuple[CaptionRequest, ...]
     guidance: float
     denoiser: PromptedDenoiser
     seconds: Mapping[str, float]
-    tiles: list[int]
     work: list[Work]
 
     def is_of(self, requests: Sequence[CaptionRequest], guidance: float) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 
 from transformers import LlavaOnevisionConfig
 
+from rediff.models.anyres import tiles_of
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -73,6 +75,17 @@ def text_flops(config: LlavaOnevisionConfig, work: Work) -> int:
     weights = 2 * width * size * (heads + groups) + 3 * width * text.intermediate_size
     layers = 2 * weights * work.tokens + 4 * heads * size * work.pairs
     return text.num_hidden_layers * layers + 2 * width * text.vocab_size * work.logits
+
+
+def caption_flops(config: LlavaOnevisionConfig, work: Work, size: tuple[int, int]) -> int:
+    """Operations of a caption, its picture's among them.
+
+    Args:
+        config: of the whole model.
+        work: of the text model.
+        size: of the picture, width and height in pixels.
+    """
+    return text_flops(config, work) + image_flops(config, tiles_of(size, config))
 
 
 def image_flops(config: LlavaOnevisionConfig, tiles: int) -> int:

@@ -150,9 +150,7 @@ class _Kept:
         )
         found: list[Any] = alone.layers
         for own, layer in zip(self.layers, found, strict=True):
-            own.lazy_initialization(layer.keys, layer.values)
-            own.keys[:, :, : self.width] = layer.keys
-            own.values[:, :, : self.width] = layer.values
+            _fill(own, layer.keys, layer.values)
             layer.keys = layer.values = None  # two of each layer are one too many
 
     def compute_all(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
@@ -192,9 +190,7 @@ class _Kept:
         for own, layer in zip(part.layers, self.layers, strict=True):
             if layer.is_initialized:
                 places = slice(self.width - part.width, self.width)
-                keys, values = layer.keys[rows, :, places], layer.values[rows, :, places]
-                own.lazy_initialization(keys, values)
-                own.keys[:, :, : part.width], own.values[:, :, : part.width] = keys, values
+                _fill(own, layer.keys[rows, :, places], layer.values[rows, :, places])
         return part
 
     def take(self, part: _Kept, rows: Tensor) -> None:
@@ -206,6 +202,12 @@ class _Kept:
                 own.lazy_initialization(layer.keys[:1].expand(size), layer.values[:1].expand(size))
             own.keys[rows, :, places] = layer.keys[:, :, : part.width]
             own.values[rows, :, places] = layer.values[:, :, : part.width]
+
+
+def _fill(layer: Any, keys: Tensor, values: Tensor) -> None:
+    """Makes an empty static layer, and puts the prompts' keys and values in front."""
+    layer.lazy_initialization(keys, values)
+    layer.keys[:, :, : keys.size(2)], layer.values[:, :, : keys.size(2)] = keys, values
 
 
 def embed(model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:

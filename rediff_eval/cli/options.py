@@ -43,6 +43,27 @@ LOADING = (
         help="Environment variable of that server's key.",
     ),
 )
+CAPTIONED = (
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME[:SAMPLER]",
+        help="Model, repeatable (see `list models`); default: every shipped model.",
+    ),
+    click.option(
+        "--sampler",
+        "samplers",
+        multiple=True,
+        metavar="NAME[,OPTION=VALUE...]",
+        help="Sampler, repeatable (see `list samplers`); several values, as in OPTION=1|2, are a"
+        " grid. Default: each model's own.",
+    ),
+    click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets."),
+    click.option(
+        "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
+    ),
+)
 MEASURED = (
     click.option(
         "--task",
@@ -143,6 +164,11 @@ FLAGS = {
 def measured_options(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what is measured, on what."""
     return _with(verb, MEASURED)
+
+
+def captioned_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say which models caption, with which samplers and budgets."""
+    return _with(verb, CAPTIONED)
 
 
 def to_data(task: str, limit: int | None, data: Path | None, data_dir: Path | None) -> DataConfig:

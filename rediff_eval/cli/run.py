@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rediff_eval.cli.options import (
+    captioned_options,
     loading_options,
     measured_options,
     plugin_option,
@@ -28,22 +29,7 @@ CAPTIONING = ("batch_size", "guidance", "keep_traces", "worker_timeout")
 
 @click.command()
 @measured_options
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="NAME[:SAMPLER]",
-    help="Model, repeatable (see `list models`); default: every shipped model.",
-)
-@click.option(
-    "--sampler",
-    "samplers",
-    multiple=True,
-    metavar="NAME[,OPTION=VALUE...]",
-    help="Sampler, repeatable (see `list samplers`); several values, as in OPTION=1|2, are a grid."
-    " Default: each model's own.",
-)
-@click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets.")
+@captioned_options
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--out",
@@ -62,9 +48,6 @@ CAPTIONING = ("batch_size", "guidance", "keep_traces", "worker_timeout")
     "--prices",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Servers' prices for --plan; default: a shipped file.",
-)
-@click.option(
-    "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
 )
 @click.option(
     "--keep-traces",
@@ -131,7 +114,7 @@ def run(
 
 
 def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
-    """What the options of `run` say about captioning.
+    """What options say about captioning; what they leave out is as `CaptioningConfig` has it.
 
     Raises:
         ValueError: for a model, a sampler or steps that do not exist.
@@ -141,7 +124,8 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
     from rediff.decoding.registry import expand_grid, find_sampler
     from rediff_eval.captioning.config import CaptioningConfig
 
-    own = {name: options.pop(name) for name in ("models", "samplers", "steps", *CAPTIONING)}
+    own = {name: options.pop(name) for name in ("models", "samplers", "steps")}
+    given = {name: options.pop(name) for name in CAPTIONING if name in options}
     loading = to_loading(options)
     sources = [
         replace(source, sampler=sampler)
@@ -156,7 +140,7 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
         models=distinct(sources),
         samplers=tuple(dict.fromkeys(samplers)),
         steps=parse_steps(own["steps"]),
-        **{name: own[name] for name in CAPTIONING},
+        **given,
     )
 
 

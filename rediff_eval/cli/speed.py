@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rediff_eval.cli.options import loading_options, plugin_option, to_data
+from rediff_eval.cli.options import captioned_options, loading_options, plugin_option, to_data
 from rediff_eval.cli.run import to_captioning
 
 if TYPE_CHECKING:
@@ -16,26 +16,9 @@ if TYPE_CHECKING:
     from rediff_eval.captioning.config import CaptioningConfig
     from rediff_eval.speed.measure import Cell
 
-UNUSED = {"batch_size": 1, "keep_traces": 0, "worker_timeout": 0.0}
-"""What `run` asks for besides."""
-
 
 @click.command()
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="NAME[:SAMPLER]",
-    help="Model, repeatable; the first is what others are compared with. Default: all shipped.",
-)
-@click.option(
-    "--sampler",
-    "samplers",
-    multiple=True,
-    metavar="NAME[,OPTION=VALUE...]",
-    help="Sampler, repeatable, or a grid as of `run`; default: each model's own.",
-)
-@click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets.")
+@captioned_options
 @click.option(
     "--batch",
     "batches",
@@ -62,7 +45,6 @@ UNUSED = {"batch_size": 1, "keep_traces": 0, "worker_timeout": 0.0}
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of the benchmark's own pictures.",
 )
-@click.option("--guidance", default=0.0, show_default=True, help="Classifier-free guidance.")
 @click.option(
     "--out",
     default=Path("speed"),
@@ -84,7 +66,8 @@ def speed(
 ) -> None:
     """Measure what a caption takes: passes, operations, latency, throughput, memory, energy.
 
-    All models are loaded at once, and their captions are timed in turn.
+    All models are loaded at once, and their captions are timed in turn. The first is what the
+    others are compared with.
     """
     from contextlib import ExitStack, closing
 
@@ -100,7 +83,7 @@ def speed(
 
     quiet_libraries()
     chosen = to_data(task_name, limit, data, data_dir)
-    config = to_captioning({**UNUSED, **options})
+    config = to_captioning(options)
     samples = load_samples(chosen)
     pictures = [sample.open() for sample in samples.samples]
     with ExitStack() as stack:
