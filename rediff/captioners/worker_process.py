@@ -130,7 +130,7 @@ class WorkerProcess:
         until, noise = time.monotonic() + self.spec.start_timeout, list[str]()
         while len(noise) < MOST_NOISE:
             try:
-                line = self._next_line(max(0.0, until - time.monotonic()), "greeting")
+                line = self._next_line(self.spec.start_timeout, "greeting", until)
             except WorkerError as error:
                 printed = f"; it printed {noise[-1]!r} last" if noise else ""
                 raise WorkerError(f"{error}{printed}") from error
@@ -142,9 +142,13 @@ class WorkerProcess:
             f"the worker printed {len(noise)} lines that are no greeting, {noise[-1]!r} last"
         )
 
-    def _next_line(self, timeout: float, what: str) -> bytes:
+    def _next_line(self, timeout: float, what: str, until: float | None = None) -> bytes:
+        """The next line of ``what``, which was given ``timeout`` seconds, till ``until`` if part
+        of them is over.
+        """
+        left = timeout if until is None else max(0.0, until - time.monotonic())
         try:
-            line = self.lines.get(timeout=timeout)
+            line = self.lines.get(timeout=left)
         except queue.Empty as error:
             raise WorkerError(f"no {what} of the worker within {timeout:.3g} s") from error
         if not line:
