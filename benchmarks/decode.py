@@ -33,7 +33,7 @@ from rediff.captioners.timing import wait_for
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.loop import Denoiser
 from rediff.decoding.registry import find_sampler
-from rediff.decoding.rules import LinearSchedule
+from rediff.decoding.schedules import LinearSchedule
 from rediff.models.conditioning import PromptEmbeddings, embed_prompt, image_features
 from rediff.models.denoiser import FixedBatch, PromptedDenoiser, compile_text_model
 from rediff.models.llada_v_config import PUBLISHED, model_config

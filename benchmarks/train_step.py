@@ -26,8 +26,8 @@ from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.models.chat_format import IMAGE, build_tokenizer
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import CaptionerConfig
-from rediff.models.llada_v import image_processor
 from rediff.models.llada_v_config import PUBLISHED, model_config
+from rediff.models.official_format import image_processor
 from rediff.scenes.parser import tokenize
 from rediff.training.estimate import plan
 from rediff.training.fingerprint import DONE

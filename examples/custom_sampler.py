@@ -12,8 +12,9 @@ from torch import Tensor
 
 from rediff import register_sampler
 from rediff.decoding.canvas import Prediction
-from rediff.decoding.rules import Converged, LinearSchedule, RepredictVisible, top_ranked
+from rediff.decoding.rules import Converged, RepredictVisible, top_ranked
 from rediff.decoding.sampler import RuleSampler
+from rediff.decoding.schedules import LinearSchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from rediff.captioners.timing import Clock, TimedDenoiser
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.loop import Decoded, Denoiser
 from rediff.decoding.registry import find_sampler
+from rediff.decoding.sampler import LavidaDreamSampler, LavidaSampler, Sampler
 from rediff.decoding.trace import Trace
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import embed_prompt, image_features
@@ -54,7 +55,7 @@ class DiffusionCaptioner:
         Raises:
             ValueError: if the prefill does not fit the canvas.
         """
-        encoded, meter = self._encode(requests, decoding.guidance), Meter(len(requests))
+        encoded, meter = self._encode(requests, decoding), Meter(len(requests))
         clock = Clock(self.checkpoint.model.device)
         metered: Denoiser = encoded.denoiser.metered(meter)
         started = time.perf_counter()
@@ -88,23 +89,24 @@ class DiffusionCaptioner:
 
     def decode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> Decoded:
         """The responses as token ids. Raises as `caption`."""
-        denoiser = self._encode(requests, decoding.guidance).denoiser
+        denoiser = self._encode(requests, decoding).denoiser
         return self._decode(denoiser.metered(Meter(len(requests))), len(requests), decoding)
 
     @torch.inference_mode()
-    def _encode(self, requests: Sequence[CaptionRequest], guidance: float) -> _Encoded:
-        last = self._last
-        if last is not None and last.is_of(requests, guidance):
+    def _encode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> _Encoded:
+        last, guidance = self._last, decoding.guidance
+        full = _asks_for_full_attention(self._sampler(decoding))
+        if last is not None and last.is_of(requests, guidance, full=full):
             return last
         self._last = None  # before the next one is made: two take memory
         clock = Clock(self.checkpoint.model.device)
         with clock.phase("picture"):
-            denoiser = prompted_denoiser(self.checkpoint, requests, guidance=guidance)
+            denoiser = prompted_denoiser(self.checkpoint, requests, guidance=guidance, full=full)
         with clock.phase("prefill"):
             denoiser.prefill(self.checkpoint.config.canvas)
         seconds = {name: clock.seconds[name] for name in ("picture", "prefill")}
         work = list(denoiser.meter.rows)
-        self._last = _Encoded(tuple(requests), guidance, denoiser, seconds, work)
+        self._last = _Encoded(tuple(requests), guidance, full, denoiser, seconds, work)
         return self._last
 
     @torch.inference_mode()
@@ -117,14 +119,16 @@ class DiffusionCaptioner:
                 canvas = canvas.prefill(row, answer)
         if self.compiled:
             denoiser = FixedBatch(denoiser)
-        sampler = decoding.sampler or find_sampler(checkpoint.config.sampler)
-        return sampler.decode(
+        return self._sampler(decoding).decode(
             denoiser,
             canvas,
             decoding.steps or length,
             trace=decoding.trace,
             on_step=decoding.on_step,
         )
+
+    def _sampler(self, decoding: Decoding) -> Sampler:
+        return decoding.sampler or find_sampler(self.checkpoint.config.sampler)
 
     def _with_words(self, trace: Trace) -> Trace:
         """The trace with its words; an id that names no token reads like [123]."""
@@ -151,18 +155,29 @@ class _Encoded:
 
     requests: tuple[CaptionRequest, ...]
     guidance: float
+    full: bool
     denoiser: PromptedDenoiser
     seconds: Mapping[str, float]
     work: list[Work]
 
-    def is_of(self, requests: Sequence[CaptionRequest], guidance: float) -> bool:
+    def is_of(self, requests: Sequence[CaptionRequest], guidance: float, *, full: bool) -> bool:
         """Whether these are the very requests, not such as are equal to them."""
-        same = len(requests) == len(self.requests) and guidance == self.guidance
+        same = (len(requests), guidance, full) == (len(self.requests), self.guidance, self.full)
         return same and all(a is b for a, b in zip(requests, self.requests, strict=True))
 
 
+def _asks_for_full_attention(sampler: Sampler) -> bool:
+    """Whether a sampler lets image and prompt see the response, whatever the model's property is;
+    then it is of no use to compute the prompts in advance."""
+    return isinstance(sampler, LavidaSampler | LavidaDreamSampler) and not sampler.prefix
+
+
 def prompted_denoiser(
-    checkpoint: Checkpoint, requests: Sequence[CaptionRequest], *, guidance: float = 0.0
+    checkpoint: Checkpoint,
+    requests: Sequence[CaptionRequest],
+    *,
+    guidance: float = 0.0,
+    full: bool = False,
 ) -> PromptedDenoiser:
     """The denoiser of a checkpoint for the images and dialogues of some requests.
 
@@ -170,12 +185,15 @@ def prompted_denoiser(
         checkpoint: a diffusion checkpoint.
         requests: one for each row of the canvas.
         guidance: scale of classifier-free guidance, 0 for none.
+        full: under full attention, whatever the model's property says.
     """
     features = image_features(
         checkpoint.model, checkpoint.image_batch([request.image for request in requests])
     )
     prompt = embed_prompt(checkpoint.model, prompt_ids(checkpoint, requests), features)
-    return PromptedDenoiser(checkpoint.model, prompt, mask=checkpoint.ids.mask, guidance=guidance)
+    return PromptedDenoiser(
+        checkpoint.model, prompt, mask=checkpoint.ids.mask, guidance=guidance, full=full
+    )
 
 
 def prompt_ids(checkpoint: Checkpoint, requests: Sequence[CaptionRequest]) -> list[list[int]]:

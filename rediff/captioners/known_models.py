@@ -12,11 +12,15 @@ from rediff import captioners
 from rediff.models.config import CONFIG_FILE
 
 WORKERS = Path(__file__).parent / "workers"
+AS_WORKER = "worker"
 SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
 
 
 class KnownModel(BaseModel):
-    """A row of `known_models.yaml`."""
+    """A row of `known_models.yaml`.
+
+    `worker`: the template of a worker file, for a model that does not run natively, or beside it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,16 +31,23 @@ class KnownModel(BaseModel):
     decodes: str
     licence: str
     sampler: str | None = None
+    worker: str | None = None
 
     @property
     def template(self) -> Path | None:
-        """The template of its worker file; None where it is no worker."""
-        is_worker = self.loads.startswith("worker ")
-        return WORKERS / self.loads.removeprefix("worker ") if is_worker else None
+        """The template of its worker file; None where there is none."""
+        return None if self.worker is None else WORKERS / self.worker
+
+    @property
+    def runs(self) -> str:
+        """How it runs here."""
+        if self.worker is None:
+            return self.loads
+        return f"{'' if self.loads == AS_WORKER else f'{self.loads}, or '}worker {self.worker}"
 
     def why_not(self) -> str | None:
         """Why its name alone does not run it here; None if it does."""
-        if self.template is not None:
+        if self.loads == AS_WORKER:
             return f"runs as a worker: copy {self.template}, and name the copy as worker:FILE"
         if self.loads.startswith("not yet: "):
             reason = self.loads.removeprefix("not ")

@@ -18,7 +18,7 @@ from rediff.captioners.transformers_vlm import TransformersCaptioner
 from rediff.io.hub import fetch
 from rediff.models.checkpoint import DTYPES, Checkpoint
 from rediff.models.config import CONFIG_FILE, check_adapter
-from rediff.models.llada_v_config import is_official
+from rediff.models.official import find_official
 
 
 @register_captioner(FOLDER, identify=lambda where, loading: file_hashes(FOLDER, [Path(where)]))
@@ -52,7 +52,7 @@ def load_captioner(folder: Path, loading: Loading | None = None) -> Captioner:
     """
     loading = loading or Loading()
     check_adapter(folder)
-    if (folder / CONFIG_FILE).is_file() or is_official(folder):
+    if (folder / CONFIG_FILE).is_file() or find_official(folder):
         checkpoint = Checkpoint.load(
             folder, device=loading.place, dtype=loading.dtype, device_map=loading.device_map
         )
@@ -120,7 +120,7 @@ def check_kind(folder: Path, config: dict[str, Any], *, trust_remote_code: bool)
     if kind not in known and "auto_map" not in config:
         names = ", ".join(config.get("architectures") or [])
         raise ValueError(
-            f"{folder} is of kind {kind!r} ({names}), which is neither LLaDA-V nor an"
+            f"{folder} is of kind {kind!r} ({names}), which is neither LLaDA-V, LaViDa nor an"
             " image-text-to-text model of transformers; run it as a worker"
         )
 

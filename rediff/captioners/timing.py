@@ -46,6 +46,14 @@ class TimedDenoiser:
         """See `Denoiser.refreshed`."""
         return TimedDenoiser(self.denoiser.refreshed(every), self.clock)
 
+    def opening(self, response: int) -> Tensor | None:
+        """See `Denoiser.opening`."""
+        return self.denoiser.opening(response)
+
+    def under_full_attention(self) -> TimedDenoiser:
+        """See `Denoiser.under_full_attention`."""
+        return TimedDenoiser(self.denoiser.under_full_attention(), self.clock)
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""
         with self.clock.phase("steps"):

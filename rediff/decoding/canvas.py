@@ -17,13 +17,16 @@ class SpecialIds:
 
     `mask` marks positions that are not written yet and `eos` ends the response. `banned` ids are
     never predicted; `mask` always belongs to them. `official_banned`: the only ids that the
-    authors' code never predicts (start and end of text, start and end of a header).
+    code of ReDiff's authors never predicts (start and end of text, start and end of a header).
+    `unnamed`: the ids that name no token of text, the image token among them, which LaViDa's
+    authors cut off the model.
     """
 
     mask: int
     eos: int
     banned: tuple[int, ...] = ()
     official_banned: tuple[int, ...] = ()
+    unnamed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

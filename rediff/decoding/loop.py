@@ -40,6 +40,15 @@ class Denoiser(Protocol):
         """
         ...
 
+    def opening(self, response: int) -> Tensor | None:
+        """Logits [B, V] of the first position of responses of so many tokens, where prompts alone
+        give them (prefix attention with shifted logits); else None."""
+        ...
+
+    def under_full_attention(self) -> Denoiser:
+        """The same with image and prompt seeing the response, whatever the model's property is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:

@@ -20,16 +20,17 @@ code then overwrites. Here the prompt is never edited.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Prediction, SpecialIds
+from rediff.decoding.canvas import Canvas, Prediction
 from rediff.decoding.loop import ActiveRows, Decoded, Denoiser, Recorder, split_steps
 from rediff.decoding.official_options import OfficialOptions
-from rediff.decoding.rules import LinearSchedule
+from rediff.decoding.schedules import LinearSchedule
 
 POSITIONS = 16
 """Positions whose float64 probabilities are computed together."""
@@ -69,7 +70,7 @@ def decode_official(
             active = turns.on_device
             banned_at = None if options.revise else canvas.masked[active]
             logits = denoiser(canvas.tokens[active], numbers)
-            prediction = _predict(logits, canvas.ids, banned_at)
+            prediction = predict_officially(logits, canvas.ids.official_banned, banned_at)
             before = canvas
             plan = _Plan(
                 block, step, quotas[active, step], eos[active], denoiser.prompt_lengths[active]
@@ -119,12 +120,12 @@ def _advance(
     limit = torch.where(plan.eos < length, plan.eos, block.end)[:, None]
     allowed = torch.arange(length, device=tokens.device) < limit
     confidence, prompts = prediction.confidence, plan.prompt_lengths
-    chosen = _topk(confidence, masked & allowed, plan.quota, prompts)
+    chosen = official_topk(confidence, masked & allowed, plan.quota, prompts)
     if options.revise and plan.step >= block.steps - math.ceil(block.steps * options.revise_start):
         visible = ~masked & block.positions(canvas)
         if options.revise_topk:
             quota = (visible.sum(dim=1) * options.revise_topk).long()
-            visible = _topk(confidence, visible & allowed, quota, prompts)
+            visible = official_topk(confidence, visible & allowed, quota, prompts)
         chosen |= visible
     tokens = torch.where(chosen, prediction.token, tokens)
     return replace(
@@ -145,14 +146,20 @@ def _finished(canvas: Canvas, eos: Tensor, inside: Tensor, start: int) -> Tensor
     )
 
 
-def _predict(logits: Tensor, ids: SpecialIds, banned_at: Tensor | None) -> Prediction:
+def predict_officially(
+    logits: Tensor, ids: Sequence[int], banned_at: Tensor | None = None
+) -> Prediction:
     """The prediction, with the mask id among the candidates; overwrites logits of banned ids.
 
-    `banned_at` bool [b, R]: where they are banned, None for everywhere. The confidence is computed
-    in float64, as in the authors' code, a few positions at a time: all at once it would take
-    hundreds of megabytes a row in every step.
+    The confidence is computed in float64, as in the authors' code, a few positions at a time: all
+    at once it would take hundreds of megabytes a row in every step.
+
+    Args:
+        logits: [b, R, V] of any float dtype.
+        ids: that are banned.
+        banned_at: where they are, bool [b, R]; None for everywhere.
     """
-    banned = list(ids.official_banned)
+    banned = list(ids)
     scores = logits.float()
     if banned_at is None:
         scores[..., banned] = -torch.inf
@@ -164,10 +171,14 @@ def _predict(logits: Tensor, ids: SpecialIds, banned_at: Tensor | None) -> Predi
     return Prediction(token, torch.exp(best.double() - normaliser) + 0 * normaliser)
 
 
-def _topk(score: Tensor, eligible: Tensor, quota: Tensor, prompt_lengths: Tensor) -> Tensor:
+def official_topk(score: Tensor, eligible: Tensor, quota: Tensor, prompt_lengths: Tensor) -> Tensor:
     """What `torch.topk` chooses of each row [b, R], which are not only eligible positions.
 
-    `prompt_lengths` [b] positions come before each row, and none of them is eligible.
+    Args:
+        score: float [b, R].
+        eligible: bool [b, R].
+        quota: how many are chosen in each row, int64 [b].
+        prompt_lengths: positions that come before each row, int64 [b]; none of them is eligible.
     """
     chosen = torch.zeros_like(eligible)
     for row, (k, pad) in enumerate(zip(quota.tolist(), prompt_lengths.tolist(), strict=True)):

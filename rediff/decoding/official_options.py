@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rediff.decoding.rules import check_length, check_refresh, check_share
+from rediff.decoding.checks import check_length, check_refresh, check_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

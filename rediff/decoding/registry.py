@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from rediff.decoding.rules import Converged, LinearSchedule, RepredictVisible
-from rediff.decoding.sampler import OfficialSampler, RuleSampler, Sampler
+from rediff.decoding.rules import Converged, RepredictVisible
+from rediff.decoding.sampler import (
+    LavidaDreamSampler,
+    LavidaSampler,
+    OfficialSampler,
+    RuleSampler,
+    Sampler,
+)
+from rediff.decoding.schedules import LinearSchedule
 from rediff.io.suggest import unknown
 from rediff.plugins import Registry
 
@@ -60,6 +67,18 @@ def llada_official() -> Sampler:
 def rediff_official() -> Sampler:
     """The loop of the ReDiff authors' code with revision."""
     return OfficialSampler(name="rediff-official", revise=True)
+
+
+@register_sampler("lavida-official")
+def lavida_official() -> Sampler:
+    """LaViDa's decoder as its authors evaluate captions (arXiv 2505.16839)."""
+    return LavidaSampler(name="lavida-official")
+
+
+@register_sampler("lavida-dream-official")
+def lavida_dream_official() -> Sampler:
+    """The same for LaViDa's variant with Dream's text model."""
+    return LavidaDreamSampler(name="lavida-dream-official")
 
 
 def find_sampler(text: str) -> Sampler:
@@ -195,5 +214,6 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "int | None": int,
     "int": int,
     "float": float,
+    "str": str,
 }
 """How an option's text is read, by the type that it is declared with."""

@@ -11,49 +11,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from rediff.decoding.checks import check_length, check_refresh, check_share
+from rediff.decoding.schedules import LinearSchedule, Schedule
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from rediff.decoding.canvas import Prediction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinearSchedule:
-    """Unmasks n masks evenly over the first T' of T steps, the remainder in the earliest.
-
-    Step t of T' unmasks floor(n / T') + [t < n mod T'], as in LLaDA (arXiv 2502.09992, appendix
-    A). T' = max(1, T - floor(T * refine_share)): in the last steps nothing is left to unmask, and
-    only revision acts. At 0, the published schedule, tokens of the last step are never revised.
-    Raises ValueError for a share outside [0, 1].
-    """
-
-    refine_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_share("refine_share", self.refine_share)
-
-    def unmask_steps(self, steps: int) -> int:
-        """T', the steps that unmask tokens."""
-        return max(1, steps - math.floor(steps * self.refine_share))
-
-    def quotas(self, masks: Tensor, steps: int) -> Tensor:
-        """Tokens to unmask in each step, int64 [B, steps].
-
-        Args:
-            masks: masks of each row at the start of the block, int64 [B].
-            steps: of the block.
-
-        Examples:
-            >>> import torch
-            >>> LinearSchedule().quotas(torch.tensor([7]), 3).tolist()
-            [[3, 2, 2]]
-        """
-        import torch
-
-        unmasking = self.unmask_steps(steps)
-        step = torch.arange(steps, device=masks.device)
-        quotas = masks[:, None] // unmasking + (step < (masks % unmasking)[:, None]).long()
-        return torch.where(step < unmasking, quotas, 0)
 
 
 class Unmask(Protocol):
@@ -236,7 +200,7 @@ class Rules:
     which is in every step where they see the response, and once where they do not.
     """
 
-    schedule: LinearSchedule = field(default_factory=LinearSchedule)
+    schedule: Schedule = field(default_factory=LinearSchedule)
     unmask: Unmask = field(default_factory=MostConfident)
     revise: Revise = field(default_factory=KeepVisible)
     stop: Stop = field(default_factory=Filled)
@@ -247,40 +211,6 @@ class Rules:
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)
         check_refresh(self.refresh)
-
-
-def check_share(name: str, value: float) -> None:
-    """Checks a share of positions or of steps.
-
-    Args:
-        name: of the option, for the message.
-        value: from 0 to 1.
-
-    Raises:
-        ValueError: for a number outside [0, 1], or nan.
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be from 0 to 1, got {value}")
-
-
-def check_length(name: str, value: int | None) -> None:
-    """Checks a length in tokens.
-
-    Args:
-        name: of the option, for the message.
-        value: above 0; None means no length.
-
-    Raises:
-        ValueError: for a length that is not above 0.
-    """
-    if value is not None and value <= 0:
-        raise ValueError(f"{name} must be above 0, got {value}")
-
-
-def check_refresh(value: int | None) -> None:
-    """Raises ValueError for a number of steps below 0; None means what is exact."""
-    if value is not None and value < 0:
-        raise ValueError(f"refresh must be a number of steps, or 0 for never, got {value}")
 
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:

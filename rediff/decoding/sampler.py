@@ -1,4 +1,4 @@
-"""What a sampler is: one made of rules, or the authors', known without a model and without
+"""What a sampler is: one made of rules, or one of the authors', known without a model and without
 torch."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from rediff.decoding.lavida_options import DreamOptions, LavidaOptions
 from rediff.decoding.official_options import OfficialOptions
 from rediff.decoding.rules import Rules
 
@@ -97,3 +98,47 @@ class OfficialSampler(OfficialOptions):
         from rediff.decoding.official import decode_official
 
         return decode_official(self, denoiser, canvas, steps, Recorder(trace, on_step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LavidaSampler(LavidaOptions):
+    """The decoder of LaViDa with LLaDA's text model."""
+
+    name: str
+
+    def decode(
+        self,
+        denoiser: Denoiser,
+        canvas: Canvas,
+        steps: int,
+        *,
+        trace: bool = False,
+        on_step: OnStep | None = None,
+    ) -> Decoded:
+        """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
+        from rediff.decoding.lavida import decode_lavida
+        from rediff.decoding.loop import Recorder
+
+        return decode_lavida(self, denoiser, canvas, steps, Recorder(trace, on_step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LavidaDreamSampler(DreamOptions):
+    """The decoder of LaViDa with Dream's text model."""
+
+    name: str
+
+    def decode(
+        self,
+        denoiser: Denoiser,
+        canvas: Canvas,
+        steps: int,
+        *,
+        trace: bool = False,
+        on_step: OnStep | None = None,
+    ) -> Decoded:
+        """See `Sampler.decode`. Raises ValueError for more steps than tokens."""
+        from rediff.decoding.lavida import decode_dream
+        from rediff.decoding.loop import Recorder
+
+        return decode_dream(self, denoiser, canvas, steps, Recorder(trace, on_step))

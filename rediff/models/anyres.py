@@ -74,6 +74,23 @@ SHRINK_ABOVE = 1.1
 """A grid whose sides exceed the allowed ones by more than this ratio is shrunk."""
 
 
+POOL = "tile_pooling"
+"""Name of the config's key that says how the features of tiles are pooled; missing if they are
+not."""
+POOLS = ("bilinear", "average", "max")
+"""Bilinear takes half the patches along a side, rounded up, the others rounded down."""
+
+
+def set_pool(config: LlavaOnevisionConfig, mode: str) -> None:
+    """Writes into a config how the features of each tile are pooled.
+
+    Args:
+        config: of a model.
+        mode: one of `POOLS`.
+    """
+    setattr(config, POOL, mode)
+
+
 def grid_pinpoints(pinpoints: object, side: int) -> list[list[int]]:
     """The (height, width) in pixels of every grid that `image_grid_pinpoints` names.
 
@@ -142,11 +159,12 @@ def pack_tiles(
     """The image tokens [L, D] of one picture.
 
     Args:
-        features: [tiles, P * P, D], the thumbnail first.
+        features: [tiles, P * P, D], the thumbnail first; pooled here where the config says so.
         newline: the learned vector at the end of each row, [D].
         size: (width, height) of the picture in pixels.
         config: of the model.
     """
+    features = _pooled(features, config)
     thumbnail, tiles = features[0], features[1:]
     newline = newline.to(features)
     if len(tiles) == 0:
@@ -166,9 +184,26 @@ def pack_tiles(
 
 
 def _patches(config: LlavaOnevisionConfig) -> int:
-    """Patches along a side of a tile."""
+    """Patches along a side of a tile, pooled ones where tiles are pooled."""
     vision: Any = config.vision_config
-    return int(vision.image_size // vision.patch_size)
+    side = int(vision.image_size // vision.patch_size)
+    pool = getattr(config, POOL, None)
+    return side if pool is None else (side + (pool == "bilinear")) // 2
+
+
+def _pooled(features: Tensor, config: LlavaOnevisionConfig) -> Tensor:
+    """The features [tiles, P * P, D] of tiles, pooled as LaViDa does behind the projector."""
+    pool = getattr(config, POOL, None)
+    if pool is None:
+        return features
+    vision: Any = config.vision_config
+    side, to = int(vision.image_size // vision.patch_size), _patches(config)
+    grid = features.transpose(1, 2).unflatten(2, (side, side))
+    if pool == "bilinear":
+        grid = F.interpolate(grid, (to, to), mode="bilinear")
+    else:
+        grid = (F.avg_pool2d if pool == "average" else F.max_pool2d)(grid, 2)
+    return grid.flatten(2).transpose(1, 2)
 
 
 def _kept(size: tuple[int, int], config: LlavaOnevisionConfig) -> tuple[int, int]:

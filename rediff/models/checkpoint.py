@@ -17,11 +17,11 @@ from transformers import (
 
 from rediff.data.dialogue import Dialogue
 from rediff.decoding.canvas import SpecialIds
-from rediff.models import llada_v
 from rediff.models.anyres import ImageBatch, ImageProcessor, prepare_images
 from rediff.models.chat_format import (
     END_HEADER,
     END_OF_TEXT,
+    IMAGE,
     START_HEADER,
     START_OF_TEXT,
     chat_text,
@@ -35,7 +35,8 @@ from rediff.models.config import (
     check_adapter,
     read_captioner_config,
 )
-from rediff.models.llada_v_config import is_official
+from rediff.models.official import find_official
+from rediff.models.official_format import image_processor
 from rediff.models.weights import load_whole
 
 DTYPES: Mapping[str, torch.dtype | str] = {
@@ -65,7 +66,7 @@ class Checkpoint:
         dtype: Dtype | None = None,
         device_map: str | None = None,
     ) -> Checkpoint:
-        """Loads a folder made by `save` or published by LLaDA-V's or ReDiff's authors.
+        """Loads a folder made by `save` or published by the authors of LLaDA-V, ReDiff or LaViDa.
 
         Only safetensors are read; the model is in evaluation mode.
 
@@ -80,15 +81,15 @@ class Checkpoint:
             ValueError: if its weights do not fit.
         """
         check_adapter(folder)
-        official = is_official(folder)
-        card = official_config() if official else read_captioner_config(folder)
+        official = find_official(folder)
+        card = read_captioner_config(folder) if official is None else official.card
         on_cpu = device_map is None and torch.device(device).type == "cpu"
         chosen = DTYPES[dtype or ("float32" if on_cpu else card.dtype)]
         placement = device_map or {"": str(device)}
-        if official:
-            model = llada_v.load_model(folder, dtype=chosen, device_map=placement)
-            tokenizer = llada_v.load_tokenizer(folder, model)
-            return cls(model, tokenizer, llada_v.image_processor(model.config), card)
+        if official is not None:
+            model = official.load_model(folder, dtype=chosen, device_map=placement)
+            tokenizer = official.load_tokenizer(folder, model)
+            return cls(model, tokenizer, image_processor(model.config), card)
         model = load_whole(
             LlavaOnevisionForConditionalGeneration, folder, dtype=chosen, device_map=placement
         )
@@ -140,7 +141,10 @@ class Checkpoint:
             mask=tokenizer.mask_token_id,
             eos=eos,
             banned=(*sorted(special - {eos}), *nameless),
-            official_banned=tuple(tokenizer.vocab[token] for token in frame),
+            official_banned=tuple(
+                tokenizer.vocab[token] for token in frame if token in tokenizer.vocab
+            ),
+            unnamed=(tokenizer.vocab[IMAGE], *nameless),
         )
 
     @property
@@ -166,15 +170,3 @@ class Checkpoint:
     def image_batch(self, images: list[Image.Image]) -> ImageBatch:
         """The pictures as the vision tower takes them."""
         return prepare_images(images, self.images)
-
-
-def official_config() -> CaptionerConfig:
-    """How the authors' checkpoints are prompted and decoded."""
-    return CaptionerConfig(
-        kind="diffusion",
-        canvas=llada_v.CANVAS,
-        sampler="rediff-official",
-        system=llada_v.SYSTEM,
-        around_image=True,
-        dtype="float16",
-    )

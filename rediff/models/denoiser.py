@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
 from rediff.models.prompt_cache import NEVER, PromptCache, embed, text_logits
+from rediff.models.shifted_logits import has_shifted_logits
 
 AT_ONCE = 640
 """Positions that a CPU computes at once: its caches hold no more, and more take longer each."""
@@ -30,6 +31,7 @@ class PromptedDenoiser:
     positions, so that a row does not depend on its neighbours. With `guidance` g the logits are
     u + (g + 1)(c - u), where c are the conditional logits and u those of a prompt of masks alone
     (classifier-free guidance as in LLaDA, arXiv 2502.09992, appendix A.2), at two passes a call.
+    `full`: under full attention, whatever the model's property says.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class PromptedDenoiser:
         *,
         mask: int,
         guidance: float = 0.0,
+        full: bool = False,
     ) -> None:
         self.model = model
         self.guidance = guidance
+        self.prefix = has_prefix_attention(model) and not full
         self.passes = 2 if guidance else 1
         self.prompt_lengths = prompt.lengths
         self.prompts = [prompt]
@@ -61,7 +65,24 @@ class PromptedDenoiser:
     @property
     def prefills(self) -> int:
         """Forward passes over the prompts alone, which prefix attention needs once."""
-        return self.passes if has_prefix_attention(self.model) else 0
+        return self.passes if self.prefix else 0
+
+    def opening(self, response: int) -> Tensor | None:
+        """See `Denoiser.opening`."""
+        if not (self.prefix and has_shifted_logits(self.model)):
+            return None
+        self.prefill(response)
+        openings = [one.opening for one in self._exact if isinstance(one, PromptCache)]
+        return self._guided(logits for logits in openings if logits is not None)
+
+    def under_full_attention(self) -> PromptedDenoiser:
+        """See `Denoiser.under_full_attention`."""
+        if not self.prefix:
+            return self
+        other = copy.copy(self)
+        other.prefix = False
+        other._exact = other._computes = [other._compute_exactly(one) for one in self.prompts]
+        return other
 
     def metered(self, meter: Meter) -> PromptedDenoiser:
         """The same, counting what it computes on a meter of the caller's."""
@@ -77,13 +98,20 @@ class PromptedDenoiser:
                 often as it takes to be exact: under full attention in every call, and nothing is
                 kept, under prefix attention once for all decodings of this denoiser.
         """
-        if every is None or (every == NEVER and has_prefix_attention(self.model)):
+        if every is None or (every == NEVER and self.prefix):
             return self._with(self._exact)
-        return self._with([PromptCache(self.model, one, refresh=every) for one in self.prompts])
+        full = not self.prefix
+        return self._with(
+            [PromptCache(self.model, one, refresh=every, full=full) for one in self.prompts]
+        )
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
-        conditional, *free = (compute(tokens, rows, self.meter) for compute in self._computes)
+        return self._guided(compute(tokens, rows, self.meter) for compute in self._computes)
+
+    def _guided(self, logits: Iterable[Tensor]) -> Tensor:
+        """The logits of the prompts; led away from those of masks alone where there are any."""
+        conditional, *free = logits
         if not free:
             return conditional
         return free[0] + (self.guidance + 1) * (conditional - free[0])
@@ -94,7 +122,7 @@ class PromptedDenoiser:
         return other
 
     def _compute_exactly(self, prompt: PromptEmbeddings) -> Compute:
-        if has_prefix_attention(self.model):
+        if self.prefix:
             return PromptCache(self.model, prompt, refresh=NEVER)
         return Anew(self.model, prompt)
 
@@ -116,6 +144,14 @@ class FixedBatch:
             raise ValueError("a compiled model takes no `refresh`: leave out one of the two")
         return FixedBatch(self.denoiser.refreshed(None))
 
+    def opening(self, response: int) -> Tensor | None:
+        """See `Denoiser.opening`."""
+        return self.denoiser.opening(response)
+
+    def under_full_attention(self) -> FixedBatch:
+        """See `Denoiser.under_full_attention`."""
+        return FixedBatch(self.denoiser.under_full_attention())
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""
         count = len(self.prompt_lengths)
@@ -133,7 +169,8 @@ def compile_text_model(model: LlavaOnevisionForConditionalGeneration) -> None:
 
 
 class Anew:
-    """Logits of responses, their prompts computed with them; only embeddings are kept.
+    """Logits of responses under full attention, their prompts computed with them; only embeddings
+    are kept.
 
     The prompts of the last rows are at hand in front of a place for their responses.
     """
@@ -143,6 +180,7 @@ class Anew:
     ) -> None:
         self.model = model
         self.prompt = prompt
+        self.shifted = has_shifted_logits(model)
         self._numbers: list[int] = []
         self._response = 0
         self._whole = prompt.embeddings
@@ -156,18 +194,20 @@ class Anew:
             room = own.embeddings.new_zeros(len(numbers), response, own.embeddings.size(2))
             self._numbers, self._response = numbers, response
             self._whole = torch.cat([own.embeddings, room], dim=1)
-            self._places = attention(self.model, self._whole, own.lengths + response, response)
+            lengths = own.lengths + response
+            self._places = attention(self.model, self._whole, lengths, response, full=True)
+        keep = response + self.shifted
         for number in numbers:
             total = self.prompt.sizes[number] + response
-            meter.add(number, Work.of_pass(total, total, response))
+            meter.add(number, Work.of_pass(total, total, keep))
         whole = self._whole
         whole[:, -response:] = embed(self.model, tokens)
         if whole.device.type != "cpu":
-            return text_logits(self.model, whole, keep=response, **self._places)
+            return text_logits(self.model, whole, keep=keep, **self._places)[:, :response]
         few = max(1, AT_ONCE // whole.size(1))
         parts = []
         for start in range(0, len(numbers), few):
             part = slice(start, start + few)
             places = {name: place[part] for name, place in self._places.items()}
-            parts.append(text_logits(self.model, whole[part], keep=response, **places))
-        return torch.cat(parts)
+            parts.append(text_logits(self.model, whole[part], keep=keep, **places))
+        return torch.cat(parts)[:, :response]

@@ -5,36 +5,17 @@ What would change the network and is not known of LLaDA-V is refused.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from transformers import (
-    LlamaConfig,
-    LlavaOnevisionConfig,
-    SiglipVisionConfig,
-)
+from transformers import LlamaConfig, LlavaOnevisionConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from rediff.io.text_files import parse_json, read_text
 from rediff.models.anyres import ANYRES, grid_pinpoints
+from rediff.models.vision_tower import tower_config
 
 MODEL_TYPE = "llava_llada"
-
-
-TOWERS: Mapping[str, Mapping[str, int]] = {
-    "siglip2-so400m-patch14-384": {
-        "hidden_size": 1152,
-        "intermediate_size": 4304,
-        "num_hidden_layers": 27,
-        "num_attention_heads": 16,
-        "image_size": 384,
-        "patch_size": 14,
-    },
-}
-"""Vision towers that a checkpoint may name instead of describing."""
 
 
 ONLY: Mapping[str, Any] = {
@@ -67,16 +48,6 @@ PUBLISHED: Mapping[str, Any] = {
 """What the published 8B checkpoint's `config.json` says of its shape."""
 
 
-def is_official(folder: Path) -> bool:
-    """Whether a folder holds a checkpoint in the official naming."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, dict) and config.get("model_type") == MODEL_TYPE
-
-
 def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
     """transformers' configuration for an official `config.json`.
 
@@ -93,7 +64,7 @@ def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
         )
     if raw.get("image_grid_pinpoints") is None:
         raise ValueError("the config has no image_grid_pinpoints, so tiles cannot be cut")
-    vision: Any = vision_config(raw)
+    vision: Any = tower_config(raw, last=raw.get("mm_vision_select_layer", -1))
     return LlavaOnevisionConfig(
         vision_config=vision.to_dict(),
         text_config=_text_config(raw).to_dict(),
@@ -104,32 +75,6 @@ def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
         vision_feature_select_strategy="full",
         tie_word_embeddings=False,
     )
-
-
-def read_config(folder: Path) -> LlavaOnevisionConfig:
-    """The same of an official folder; a vision tower that is a folder describes itself.
-
-    Raises ValueError naming the file.
-    """
-    path = folder / "config.json"
-    raw = parse_json(read_text(path), str(path))
-    tower = tower_folder(raw, folder)
-    if tower is not None and not raw.get("vision_config"):
-        own = parse_json(read_text(tower / "config.json"), str(tower / "config.json"))
-        raw = {**raw, "vision_config": own.get("vision_config", own)}
-    try:
-        return model_config(raw)
-    except KeyError as error:
-        raise ValueError(f"{path} has no {error.args[0]!r}") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def tower_folder(raw: Mapping[str, Any], folder: Path) -> Path | None:
-    """The folder that `mm_vision_tower` names: as it is, or beside the checkpoint at `folder`."""
-    name = raw.get("mm_vision_tower") or ""
-    places = (Path(name), folder / name, folder.parent / Path(name).name) if name else ()
-    return next((p for p in places if p != folder and (p / "config.json").is_file()), None)
 
 
 def _text_config(raw: Mapping[str, Any]) -> LlamaConfig:
@@ -168,20 +113,3 @@ def _rope(raw: Mapping[str, Any]) -> dict[str, Any]:
         )
     scaling.pop("type", None)
     return {**scaling, "rope_type": kind, "rope_theta": raw["rope_theta"]}
-
-
-def vision_config(raw: Mapping[str, Any]) -> SiglipVisionConfig:
-    """The tower without the layers after `mm_vision_select_layer`, which are not used.
-
-    It is described by `vision_config` or named by `mm_vision_tower`. Raises ValueError for a
-    name that is not among `TOWERS`.
-    """
-    name = Path(raw.get("mm_vision_tower", "")).name
-    described = raw.get("vision_config") or TOWERS.get(name)
-    if described is None:
-        raise ValueError(
-            f"unknown vision tower {raw.get('mm_vision_tower')!r}; known are {', '.join(TOWERS)}."
-            " Describe another one in config.json as 'vision_config'"
-        )
-    kept = described["num_hidden_layers"] + 1 + raw.get("mm_vision_select_layer", -1)
-    return SiglipVisionConfig(**{**described, "num_hidden_layers": kept}, vision_use_head=False)

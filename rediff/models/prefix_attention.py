@@ -33,6 +33,8 @@ def attention(
     embeddings: Tensor,
     lengths: Tensor,
     response: int,
+    *,
+    full: bool = False,
 ) -> dict[str, Tensor]:
     """Attention mask and positions for prompts with their responses, as the model wants them.
 
@@ -41,13 +43,14 @@ def attention(
         embeddings: of prompts and responses, padded on the left; [B, T, D].
         lengths: of the rows without padding, int64 [B].
         response: how many positions at the end are the response.
+        full: image and prompt see the response, whatever the model's property says.
 
     Returns:
         Arguments of the model. Under prefix attention a mask [B, 1, T, T].
     """
     total = embeddings.size(1)
     found = padding(lengths, total)
-    if not has_prefix_attention(model):
+    if full or not has_prefix_attention(model):
         return found
     start = total - response
 

@@ -18,6 +18,7 @@ from transformers import DynamicCache, LlavaOnevisionForConditionalGeneration, S
 from rediff.models.conditioning import PromptEmbeddings, padding
 from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
+from rediff.models.shifted_logits import has_shifted_logits
 
 NEVER = 0
 """A `refresh` under which prompts are computed once."""
@@ -28,6 +29,7 @@ class PromptCache:
 
     `refresh`: calls after which a row's prompt is computed anew, together with its response;
     `NEVER`: once. A row counts its own calls, so what it is given does not depend on the others.
+    `full`: under full attention, whatever the model's property says.
     """
 
     def __init__(
@@ -36,10 +38,15 @@ class PromptCache:
         prompt: PromptEmbeddings,
         *,
         refresh: int = NEVER,
+        full: bool = False,
     ) -> None:
         self.model = model
         self.prompt = prompt
         self.refresh = refresh
+        self.full = full
+        self.opening: Tensor | None = None
+        self._renews = full or not has_prefix_attention(model)
+        self._shifted = has_shifted_logits(model)
         self._calls = [0] * len(prompt.sizes)
         self._whole: _Kept | None = None
         self._part: _Kept | None = None
@@ -52,18 +59,21 @@ class PromptCache:
         if any(due) and not all(due):
             return self._compute_apart(tokens, rows, torch.tensor(due, device=rows.device), meter)
         kept = self._kept(rows, numbers)
-        compute = kept.compute_all if due[0] else kept.compute
-        logits = compute(self.model, tokens)
+        keep = response + (self._shifted and due[0])
+        if due[0]:
+            logits = kept.compute_all(self.model, tokens, keep=keep, full=self.full)
+        else:
+            logits = kept.compute(self.model, tokens)
         for number in numbers:
             self._calls[number] += 1
             total = self.prompt.sizes[number] + response
-            meter.add(number, Work.of_pass(total if due[0] else response, total, response))
+            meter.add(number, Work.of_pass(total if due[0] else response, total, keep))
         if due[0] and kept is self._whole:
             self._part = None  # what a part holds of these rows is older now
         elif due[0]:
             assert self._whole is not None
             self._whole.take(kept, rows)
-        return logits
+        return self._of_next(logits, rows) if self._shifted else logits
 
     def prefill(self, response: int, meter: Meter) -> None:
         """Makes room for responses of so many tokens; under prefix attention computes all prompts,
@@ -73,16 +83,33 @@ class PromptCache:
         self._calls = [0] * len(self.prompt.sizes)
         every = list(range(len(self.prompt.sizes)))
         self._whole, self._part = _Kept.empty(self.model, self.prompt, every, response), None
-        if self.refresh == NEVER and has_prefix_attention(self.model):
-            self._whole.prefill(self.model)
+        if self.refresh == NEVER and not self._renews:
+            last = self._whole.prefill(self.model)
+            if self._shifted:
+                self.opening = self.model.lm_head(last)
             for number, length in enumerate(self.prompt.sizes):
-                meter.add(number, Work.of_pass(length, length, 0))
+                meter.add(number, Work.of_pass(length, length, int(self._shifted)))
 
     def _is_due(self, number: int) -> bool:
         calls = self._calls[number]
         if self.refresh == NEVER:
-            return calls == 0 and not has_prefix_attention(self.model)
+            return calls == 0 and self._renews
         return calls % self.refresh == 0
+
+    def _of_next(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Logits of the positions themselves, of a model whose logits are those of the next one.
+
+        The first position's are those at the end of the prompt, which come with a pass that
+        computes the prompt and are kept like it.
+        """
+        assert self._whole is not None
+        if logits.size(1) > self._whole.response:
+            if self.opening is None:
+                self.opening = logits.new_empty(len(self.prompt.sizes), logits.size(2))
+            self.opening[rows] = logits[:, 0]
+            return logits[:, :-1]
+        assert self.opening is not None
+        return torch.cat([self.opening[rows, None], logits[:, :-1]], dim=1)
 
     def _compute_apart(self, tokens: Tensor, rows: Tensor, due: Tensor, meter: Meter) -> Tensor:
         """Rows whose prompts are due in one pass, the others in another."""
@@ -141,27 +168,33 @@ class _Kept:
         """P, the length of the longest prompt."""
         return self.prompt.embeddings.size(1)
 
-    def prefill(self, model: LlavaOnevisionForConditionalGeneration) -> None:
-        """Computes the prompts without any response."""
+    def prefill(self, model: LlavaOnevisionForConditionalGeneration) -> Tensor:
+        """Computes the prompts without any response; gives the states [b, D] at their ends."""
         alone = DynamicCache(config=model.config)
         places: dict[str, Any] = padding(self.prompt.lengths, self.width)
-        model.model(
+        states: Tensor = model.model(
             inputs_embeds=self.prompt.embeddings, past_key_values=alone, use_cache=True, **places
-        )
+        ).last_hidden_state
         found: list[Any] = alone.layers
         for own, layer in zip(self.layers, found, strict=True):
             _fill(own, layer.keys, layer.values)
             layer.keys = layer.values = None  # two of each layer are one too many
+        return states[:, -1]
 
-    def compute_all(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
-        """Logits of the response; its prompts are computed anew."""
+    def compute_all(
+        self,
+        model: LlavaOnevisionForConditionalGeneration,
+        tokens: Tensor,
+        *,
+        keep: int,
+        full: bool,
+    ) -> Tensor:
+        """Logits of the last `keep` positions; the prompts are computed anew."""
         embeddings = torch.cat([self.prompt.embeddings, embed(model, tokens)], dim=1)
         lengths = self.prompt.lengths + self.response
-        places = attention(model, embeddings, lengths, self.response)
+        places = attention(model, embeddings, lengths, self.response, full=full)
         self._place(0)
-        return text_logits(
-            model, embeddings, keep=self.response, past_key_values=self.cache, **places
-        )
+        return text_logits(model, embeddings, keep=keep, past_key_values=self.cache, **places)
 
     def compute(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
         """Logits of the response behind what is kept."""

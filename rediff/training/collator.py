@@ -13,6 +13,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from rediff.models.anyres import ImageBatch, stack_batches
 from rediff.models.conditioning import embed_prompt, image_features
 from rediff.models.prefix_attention import attention
+from rediff.models.shifted_logits import has_shifted_logits
 from rediff.training.corruption import Corrupted, TokenRole
 from rediff.training.data_order import ScheduledRow
 from rediff.training.objectives import Objective, TrainingRow
@@ -77,7 +78,7 @@ class CaptionerForTraining(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.causal = causal
+        self.shifted = causal or has_shifted_logits(model)
         self.rounds = bfloat16
 
     def forward(
@@ -91,18 +92,19 @@ class CaptionerForTraining(nn.Module):
         """Logits [B, length, V] at the last `length` positions of each sequence.
 
         `sequences`: token ids of prompts and canvases, one image token each. The rest as in
-        `ImageBatch`. A causal model predicts each token at the position before it.
+        `ImageBatch`. A causal model, and one of shifted logits, predicts each token at the position
+        before it.
         """
         pictures = ImageBatch(tiles, tuple(counts), tuple(sizes))
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.rounds):
             inside = embed_prompt(self.model, sequences, image_features(self.model, pictures))
             logits = self.model(
                 inputs_embeds=inside.embeddings,
-                logits_to_keep=length + self.causal,
+                logits_to_keep=length + self.shifted,
                 use_cache=False,
                 **attention(self.model, inside.embeddings, inside.lengths, length),
             ).logits
-        return logits[:, :-1].contiguous() if self.causal else logits
+        return logits[:, :-1].contiguous() if self.shifted else logits
 
 
 def canvas_logits(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:

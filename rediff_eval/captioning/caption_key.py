@@ -100,9 +100,9 @@ def as_plain(value: object) -> object:
     """A value as JSON, the same in every process: types by their names, objects by what they hold.
 
     Examples:
-        >>> from rediff.decoding.rules import LinearSchedule
+        >>> from rediff.decoding.schedules import LinearSchedule
         >>> as_plain(LinearSchedule(refine_share=0.2))
-        {'type': 'rediff.decoding.rules.LinearSchedule', 'refine_share': 0.2}
+        {'type': 'rediff.decoding.schedules.LinearSchedule', 'refine_share': 0.2}
     """
     if value is None or isinstance(value, str | int | float):
         return value

@@ -55,7 +55,7 @@ def _models() -> Iterator[tuple[str, str]]:
         decodes = f"sampler {config.sampler}" if config.kind == "diffusion" else "greedy"
         yield name, f"{config.kind} | shipped | {config.canvas} tokens, {decodes}"
     for m in known_models():
-        yield m.name, f"{m.kind} | {m.id} | {m.loads} | {m.decodes} | licence: {m.licence}"
+        yield m.name, f"{m.kind} | {m.id} | {m.runs} | {m.decodes} | licence: {m.licence}"
     yield from FORMS
     for name, entry in SCHEMES.entries.items():
         if entry.origin != "built in":

@@ -37,6 +37,12 @@ class FakeDenoiser:
     def refreshed(self, every: int | None) -> Denoiser:
         return self
 
+    def opening(self, response: int) -> Tensor | None:
+        return None
+
+    def under_full_attention(self) -> Denoiser:
+        return self
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         self.calls += 1
         return (

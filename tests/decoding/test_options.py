@@ -10,8 +10,9 @@ from programs import program
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import SAMPLERS, expand_grid, find_sampler, options_of
-from rediff.decoding.rules import Converged, LinearSchedule, MostConfident, RepredictVisible
+from rediff.decoding.rules import Converged, MostConfident, RepredictVisible
 from rediff.decoding.sampler import RuleSampler
+from rediff.decoding.schedules import LinearSchedule
 
 
 def rule_sampler(text: str) -> RuleSampler:

@@ -240,7 +240,7 @@ def test_pickled_weights_are_refused(copied: Path) -> None:
     ("values", "message"),
     [
         ({"model_type": "llava_qwen", "architectures": ["LlavaQwenForCausalLM"]},
-         "is of kind 'llava_qwen' (LlavaQwenForCausalLM), which is neither LLaDA-V nor"),
+         "is of kind 'llava_qwen' (LlavaQwenForCausalLM), which is neither LLaDA-V, LaViDa nor"),
         ({"model_type": "llada", "auto_map": {"AutoModel": "modeling_llada.LLaDA"}},
          "needs Python code that comes with it; read that code, and if you trust it"),
         ({"mm_patch_merge_type": "flat"}, "mm_patch_merge_type 'flat': only 'spatial_unpad'"),

@@ -9,7 +9,7 @@ import torch
 from official import write_checkpoint
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.models.llada_v import load_model
+from rediff.models.llada_v import LLADA_V
 
 
 def folder_of(config: pytest.Config) -> Path:
@@ -44,4 +44,4 @@ def folder(description: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def model(folder: Path) -> LlavaOnevisionForConditionalGeneration:
-    return load_model(folder, dtype=torch.float32, device_map=None)
+    return LLADA_V.load_model(folder, dtype=torch.float32, device_map=None)

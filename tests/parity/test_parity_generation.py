@@ -15,7 +15,7 @@ from rediff.decoding.sampler import OfficialSampler
 from rediff.models.anyres import prepare_images
 from rediff.models.conditioning import embed_prompt, image_features
 from rediff.models.denoiser import PromptedDenoiser
-from rediff.models.llada_v import image_processor
+from rediff.models.official_format import image_processor
 
 IMAGE = -200
 MASK, STOP = 126336, 126348

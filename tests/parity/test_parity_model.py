@@ -12,7 +12,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from rediff.models.anyres import image_tokens, prepare_images, tiles_of
 from rediff.models.conditioning import PromptEmbeddings, image_features
 from rediff.models.denoiser import PromptedDenoiser
-from rediff.models.llada_v import image_processor
+from rediff.models.official_format import image_processor
 
 TOLERANCE = 1e-4
 

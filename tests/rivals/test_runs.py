@@ -166,7 +166,7 @@ def test_every_known_model_is_listed(capsys: pytest.CaptureFixture[str]) -> None
     for model in known_models():
         assert model.name in table
         assert model.licence in table
-        assert model.loads in table
+        assert model.runs in table
         if model.why_not() is None:
             assert find_model(model.id).where == model.id
             assert find_model(f"{model.name.lower()}@main:refine").sampler == "refine"

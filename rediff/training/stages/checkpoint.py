@@ -9,7 +9,8 @@ import torch
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.llada_v_config import PUBLISHED, is_official, model_config, read_config
+from rediff.models.llada_v_config import PUBLISHED, model_config
+from rediff.models.official import find_official
 from rediff.models.prefix_attention import set_prefix_attention
 from rediff.training.data import RecipeSettings
 from rediff.training.stages.base import MODEL, Makes, Run, Stage, register_stage
@@ -55,6 +56,7 @@ class CheckpointStage(Stage):
         if self.folder is None:
             return model_config(PUBLISHED)
         folder = Path(self.folder)
-        if is_official(folder):
-            return read_config(folder)
+        official = find_official(folder)
+        if official is not None:
+            return official.read_config(folder)
         return LlavaOnevisionConfig.from_pretrained(folder)

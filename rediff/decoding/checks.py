@@ -1,0 +1,37 @@
+"""Checks of the numbers that rules and samplers are made with."""
+
+from __future__ import annotations
+
+
+def check_share(name: str, value: float) -> None:
+    """Checks a share of positions or of steps.
+
+    Args:
+        name: of the option, for the message.
+        value: from 0 to 1.
+
+    Raises:
+        ValueError: for a number outside [0, 1], or nan.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value}")
+
+
+def check_length(name: str, value: int | None) -> None:
+    """Checks a length in tokens.
+
+    Args:
+        name: of the option, for the message.
+        value: above 0; None means no length.
+
+    Raises:
+        ValueError: for a length that is not above 0.
+    """
+    if value is not None and value <= 0:
+        raise ValueError(f"{name} must be above 0, got {value}")
+
+
+def check_refresh(value: int | None) -> None:
+    """Raises ValueError for a number of steps below 0; None means what is exact."""
+    if value is not None and value < 0:
+        raise ValueError(f"refresh must be a number of steps, or 0 for never, got {value}")

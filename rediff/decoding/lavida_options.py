@@ -1,0 +1,76 @@
+"""The options of the decoders of LaViDa's authors (arXiv 2505.16839), known without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rediff.decoding.checks import check_length, check_share
+
+RANKS = ("probability", "margin", "entropy")
+"""What Dream's decoder ranks positions by: the highest probability, how far it is above the second,
+and the negative entropy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothOptions:
+    """What both decoders have in common, at temperature 0.
+
+    `shift`: of the schedule (see `ShiftSchedule`), 0 for none; the authors evaluate captions with
+    0.33, and their code takes 3 where it is not told. `step_ratio`: only this share of the steps is
+    taken, rounded down. `prefix`: False lets image and prompt see the response, as the authors'
+    code does without its prefix cache; True changes nothing. `stop`: end the response at its first
+    eos token; the authors keep what stands behind it. Raises ValueError for numbers out of range.
+    """
+
+    shift: float = 0.33
+    step_ratio: float = 1.0
+    prefix: bool = True
+    stop: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.shift >= 0:
+            raise ValueError(f"shift must not be below 0, got {self.shift}")
+        check_share("step_ratio", self.step_ratio)
+
+    def taken(self, steps: int) -> int:
+        """The steps that are taken of so many. Raises ValueError if none is."""
+        taken = int(steps * self.step_ratio)
+        if taken == 0:
+            raise ValueError(f"step_ratio {self.step_ratio} leaves none of {steps} steps")
+        return taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LavidaOptions(BothOptions):
+    """Options of the decoder of LaViDa with LLaDA's text model.
+
+    It is LLaDA's loop with another schedule. `block_length`: see `Rules`; a block that is full when
+    its turn comes takes no pass, and masks that it left are filled later.
+    """
+
+    block_length: int | None = None
+
+    def __post_init__(self) -> None:
+        BothOptions.__post_init__(self)
+        check_length("block_length", self.block_length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DreamOptions(BothOptions):
+    """Options of the decoder of LaViDa with Dream's text model.
+
+    `rank`: one of `RANKS`; the authors evaluate with the margin. `top_k`: of the logits, only so
+    many take part, 0 for all; their code takes transformers' default of 50 without being asked.
+    With a `shift` of 0 the steps follow Dream's own times. Raises ValueError also for an unknown
+    rank.
+    """
+
+    rank: str = "margin"
+    top_k: int = 50
+
+    def __post_init__(self) -> None:
+        BothOptions.__post_init__(self)
+        if self.rank not in RANKS:
+            raise ValueError(f"rank must be one of {', '.join(RANKS)}, got {self.rank!r}")
+        if self.top_k < 0:
+            raise ValueError(f"top_k must not be below 0, got {self.top_k}")

@@ -1,0 +1,122 @@
+"""Schedules: how many masks each denoising step writes.
+
+torch is imported where a schedule is applied, so that listing samplers takes no second.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rediff.decoding.checks import check_share
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Schedule(Protocol):
+    """Shares the masks of a block out among its steps."""
+
+    def unmask_steps(self, steps: int) -> int:
+        """The steps, of so many in all, that write masks; in the last of them all that is left."""
+        ...
+
+    def quotas(self, masks: Tensor, steps: int) -> Tensor:
+        """Tokens to write in each step, int64 [B, steps].
+
+        Args:
+            masks: masks of each row at the start of the block, int64 [B].
+            steps: of the block.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearSchedule:
+    """Unmasks n masks evenly over the first T' of T steps, the remainder in the earliest.
+
+    Step t of T' unmasks floor(n / T') + [t < n mod T'], as in LLaDA (arXiv 2502.09992, appendix
+    A). T' = max(1, T - floor(T * refine_share)): in the last steps nothing is left to unmask, and
+    only revision acts. At 0, the published schedule, tokens of the last step are never revised.
+    Raises ValueError for a share outside [0, 1].
+    """
+
+    refine_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_share("refine_share", self.refine_share)
+
+    def unmask_steps(self, steps: int) -> int:
+        """T', the steps that unmask tokens."""
+        return max(1, steps - math.floor(steps * self.refine_share))
+
+    def quotas(self, masks: Tensor, steps: int) -> Tensor:
+        """See `Schedule.quotas`.
+
+        Examples:
+            >>> import torch
+            >>> LinearSchedule().quotas(torch.tensor([7]), 3).tolist()
+            [[3, 2, 2]]
+        """
+        import torch
+
+        unmasking = self.unmask_steps(steps)
+        step = torch.arange(steps, device=masks.device)
+        quotas = masks[:, None] // unmasking + (step < (masks % unmasking)[:, None]).long()
+        return torch.where(step < unmasking, quotas, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftSchedule:
+    """LaViDa's shifted schedule (arXiv 2505.16839, section 3.4): below 1 many tokens come first.
+
+    With T' = min(T, n) and a(t) = s t / (1 + (s - 1) t), step i takes the differences of
+    floor(n a(i / T')), at least 1 each; where that makes too many, 1 is taken off entries above 1,
+    one after another. The list is then read backwards, as in the authors' code, so that `shift` s
+    below 1 takes many tokens in the first steps, above 1 in the last. With some shifts rounding in
+    float32 leaves one mask to the loop, as it does there. Raises ValueError for a
+    `shift` that is not above 0.
+    """
+
+    shift: float = 0.33
+
+    def __post_init__(self) -> None:
+        if not self.shift > 0:
+            raise ValueError(f"shift must be above 0, got {self.shift}")
+
+    def unmask_steps(self, steps: int) -> int:
+        """All of them."""
+        return steps
+
+    def quotas(self, masks: Tensor, steps: int) -> Tensor:
+        """See `Schedule.quotas`.
+
+        Examples:
+            >>> import torch
+            >>> ShiftSchedule().quotas(torch.tensor([16]), 6).tolist()
+            [[6, 4, 2, 2, 1, 1]]
+        """
+        import torch
+
+        numbers = masks.tolist()
+        known = {number: self._shares(number, steps) for number in {*numbers}}
+        return torch.tensor([known[number] for number in numbers], device=masks.device)
+
+    def _shares(self, masks: int, steps: int) -> list[int]:
+        """The tokens of each step for so many masks; computed in float32 as the authors do."""
+        import torch
+
+        used = min(steps, masks)
+        if used == 0:
+            return [0] * steps
+        t = torch.linspace(0, 1, used + 1)
+        reached = (self.shift * t / (1 + (self.shift - 1) * t) * masks).to(torch.int64)
+        shares = reached.diff().clamp(min=1).tolist()
+        for step in itertools.cycle(range(used)):
+            if sum(shares) <= masks:
+                break
+            if shares[step] > 1:
+                shares[step] -= 1
+        return [*reversed(shares), *[0] * (steps - used)]

@@ -1,0 +1,46 @@
+"""LaViDa's schedule."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rediff.decoding.schedules import LinearSchedule, Schedule, ShiftSchedule
+
+SCHEDULES = st.one_of(
+    st.builds(ShiftSchedule, shift=st.floats(0.05, 20)),
+    st.builds(LinearSchedule, refine_share=st.floats(0, 1)),
+)
+
+
+@given(SCHEDULES, st.lists(st.integers(0, 150), min_size=1, max_size=4), st.integers(1, 64))
+def test_every_mask_is_shared_out(schedule: Schedule, masks: list[int], steps: int) -> None:
+    quotas = schedule.quotas(torch.tensor(masks), steps)
+    assert quotas.shape == (len(masks), steps)
+    short = torch.tensor(masks) - quotas.sum(dim=1)
+    assert (short >= 0).all()
+    assert (short <= isinstance(schedule, ShiftSchedule)).all(), "one is lost by rounding at most"
+    assert (quotas >= 0).all()
+    assert (quotas[:, schedule.unmask_steps(steps) :] == 0).all()
+
+
+@given(st.floats(0.05, 20), st.integers(1, 150), st.integers(1, 64))
+def test_every_step_of_a_shifted_schedule_writes(shift: float, masks: int, steps: int) -> None:
+    (quotas,) = ShiftSchedule(shift=shift).quotas(torch.tensor([masks]), steps).tolist()
+    assert all(quotas[: min(steps, masks)])
+
+
+def test_lavidas_own_examples() -> None:
+    """64 tokens in 32 steps: at 0.33 many come first, at the authors' default of 3 many last."""
+    masks = torch.tensor([64])
+    (third,) = ShiftSchedule(shift=0.33).quotas(masks, 32).tolist()
+    assert third[:16] == [6, 5, 5, 4, 4, 3, 3, 3, 2, 3, 2, 2, 2, 1, 2, 1]
+    (three,) = ShiftSchedule(shift=3).quotas(masks, 32).tolist()
+    assert three[:14] == [1] * 13 + [2]
+    assert three[-6:] == [4, 3, 4, 5, 5, 4]
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0, float("nan")])
+def test_a_shift_must_be_above_0(shift: float) -> None:
+    with pytest.raises(ValueError, match="shift must be above 0"):
+        ShiftSchedule(shift=shift)
