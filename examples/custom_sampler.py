@@ -12,9 +12,11 @@ from torch import Tensor
 
 from rediff import register_sampler
 from rediff.decoding.canvas import Prediction
-from rediff.decoding.rules import Converged, RepredictVisible, top_ranked
+from rediff.decoding.revise import RepredictVisible
 from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.schedules import LinearSchedule
+from rediff.decoding.stop import Converged
+from rediff.decoding.unmask import top_ranked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from rediff.decoding.rules import Converged, RepredictVisible
+from rediff.decoding.revise import RepredictVisible
 from rediff.decoding.sampler import (
     LavidaDreamSampler,
     LavidaSampler,
@@ -20,6 +20,7 @@ from rediff.decoding.sampler import (
     Sampler,
 )
 from rediff.decoding.schedules import LinearSchedule
+from rediff.decoding.stop import Converged
 from rediff.io.suggest import unknown
 from rediff.plugins import Registry
 

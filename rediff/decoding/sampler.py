@@ -55,7 +55,7 @@ class RuleSampler(Rules):
     which visible tokens do. The stop rule says when a row is finished.
 
     Examples:
-        >>> from rediff.decoding.rules import MostConfident
+        >>> from rediff.decoding.unmask import MostConfident
         >>> sampler = RuleSampler(name="mine", unmask=MostConfident(threshold=0.9))
         >>> sampler.revise
         KeepVisible()

@@ -6,15 +6,11 @@ from diffusers import BlockRefinementScheduler
 from fakes import MASK, PAD, VOCABULARY, FakeDenoiser, decode
 
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.rules import (
-    Filled,
-    KeepVisible,
-    LinearSchedule,
-    MostConfident,
-    RepredictVisible,
-    Revise,
-)
+from rediff.decoding.revise import KeepVisible, RepredictVisible, Revise
 from rediff.decoding.sampler import RuleSampler
+from rediff.decoding.schedules import LinearSchedule
+from rediff.decoding.stop import Filled
+from rediff.decoding.unmask import MostConfident
 
 LENGTH = 16
 NO_STOP = SpecialIds(mask=MASK, eos=VOCABULARY, banned=(PAD,))

@@ -10,9 +10,11 @@ from programs import program
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import SAMPLERS, expand_grid, find_sampler, options_of
-from rediff.decoding.rules import Converged, MostConfident, RepredictVisible
+from rediff.decoding.revise import RepredictVisible
 from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.schedules import LinearSchedule
+from rediff.decoding.stop import Converged
+from rediff.decoding.unmask import MostConfident
 
 
 def rule_sampler(text: str) -> RuleSampler:

@@ -10,14 +10,11 @@ from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas, predict
 from rediff.decoding.registry import find_sampler
-from rediff.decoding.rules import (
-    Filled,
-    KeepVisible,
-    LinearSchedule,
-    MostConfident,
-    RepredictVisible,
-)
+from rediff.decoding.revise import KeepVisible, RepredictVisible
 from rediff.decoding.sampler import RuleSampler, Sampler
+from rediff.decoding.schedules import LinearSchedule
+from rediff.decoding.stop import Filled
+from rediff.decoding.unmask import MostConfident
 
 LENGTH = 12
 samplers = st.sampled_from(

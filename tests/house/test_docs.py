@@ -87,7 +87,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     page = (tmp_path / "site" / "api" / "index.html").read_text(encoding="utf-8")
     for name in (
         "rediff.loaded.LoadedModel.caption",
-        "rediff.decoding.rules.RepredictVisible",
+        "rediff.decoding.revise.RepredictVisible",
         "rediff.training.losses.loss_sums",
         "rediff_eval.metrics.base.register_metric",
     ):

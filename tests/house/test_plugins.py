@@ -10,7 +10,7 @@ from programs import program
 
 SAMPLER = """
 from rediff import register_sampler
-from rediff.decoding.rules import MostConfident
+from rediff.decoding.unmask import MostConfident
 from rediff.decoding.sampler import RuleSampler
 
 @register_sampler("mine")
