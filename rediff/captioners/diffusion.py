@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -192,8 +193,23 @@ def prompted_denoiser(
     )
     prompt = embed_prompt(checkpoint.model, prompt_ids(checkpoint, requests), features)
     return PromptedDenoiser(
-        checkpoint.model, prompt, mask=checkpoint.ids.mask, guidance=guidance, full=full
+        checkpoint.model,
+        prompt,
+        mask=checkpoint.ids.mask,
+        guidance=guidance,
+        full=full,
+        keys=[_key(request) for request in requests],
     )
+
+
+def _key(request: CaptionRequest) -> int:
+    """A number that tells a request's picture and dialogue from others."""
+    image = request.image
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (image.mode, image.size, request.dialogue):
+        digest.update(repr(part).encode())
+    digest.update(image.tobytes())
+    return int.from_bytes(digest.digest(), "big")
 
 
 def prompt_ids(checkpoint: Checkpoint, requests: Sequence[CaptionRequest]) -> list[list[int]]:

@@ -41,6 +41,7 @@ class TimedDenoiser:
         self.clock = clock
         self.passes = denoiser.passes
         self.prompt_lengths = denoiser.prompt_lengths
+        self.keys = denoiser.keys
 
     def refreshed(self, every: int | None) -> TimedDenoiser:
         """See `Denoiser.refreshed`."""

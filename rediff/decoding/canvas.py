@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from rediff.decoding.noise import Noise, gumbel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +113,42 @@ class Prediction:
 
     `token`: int64 [B, R], the argmax over all ids that may be predicted. `confidence`: float32
     [B, R], its softmax probability; nan where the logits are not finite, which `ActiveRows` asks
-    once a step.
+    once a step. There while rules are applied, and None otherwise: `scores`, float32 [B, R, V],
+    -inf for banned ids; `normaliser` [B, R], their logsumexp; `standing`, int64 [B, R], the tokens
+    that the model saw; `noise`, random draws of the step.
     """
 
     token: Tensor
     confidence: Tensor
+    scores: Tensor | None = None
+    normaliser: Tensor | None = None
+    standing: Tensor | None = None
+    noise: Noise | None = None
+
+    def log_probabilities(self) -> Tensor:
+        """float32 [B, R, V], -inf for banned ids."""
+        assert self.scores is not None
+        assert self.normaliser is not None
+        return self.scores - self.normaliser[..., None]
+
+    def margin(self) -> Tensor:
+        """How far the highest probability is above the second, float32 [B, R]."""
+        assert self.scores is not None
+        assert self.normaliser is not None
+        best = (self.scores.topk(2, dim=-1).values - self.normaliser[..., None]).exp()
+        return best[..., 0] - best[..., 1]
+
+    def entropy(self) -> Tensor:
+        """-sum p log p over the vocabulary in nats, float32 [B, R]."""
+        return torch.special.entr(self.log_probabilities().exp()).sum(dim=-1)
+
+    def standing_probability(self) -> Tensor:
+        """The probability of the tokens that stand, float32 [B, R]; 0 for a mask."""
+        assert self.scores is not None
+        assert self.normaliser is not None
+        assert self.standing is not None
+        standing = self.scores.gather(-1, self.standing[..., None])[..., 0]
+        return (standing - self.normaliser).exp()
 
 
 class NotFiniteError(ValueError):
@@ -134,8 +167,16 @@ def check_finite(numbers: Tensor) -> None:
         raise NotFiniteError
 
 
-def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> Prediction:
-    """The greedy prediction, argmax_v p(v) with p = softmax over the ids that are not banned.
+def predict(
+    logits: Tensor,
+    ids: SpecialIds,
+    *,
+    majority_eos: bool = False,
+    temperature: float = 0.0,
+    standing: Tensor | None = None,
+    noise: Noise | None = None,
+) -> Prediction:
+    """The prediction, argmax_v p(v) with p = softmax over the ids that are not banned.
 
     Logits that are not finite give a confidence of nan (0 times what is infinite), and no error: a
     loop of your own asks `ActiveRows`, or `check_finite` of the confidence.
@@ -146,6 +187,10 @@ def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> P
         majority_eos: predict eos only where p(eos) > 1/2. "Does the response end before this
             position?" is one question, and the words that answer no share their probability, so
             that the plain argmax ends responses far too early wherever the next word is open.
+        temperature: T > 0 draws from p^(1 / T) instead, by argmax_v log p(v) + T g with Gumbel
+            noise g in float64 (LLaDA's code); the confidence is p of what was drawn.
+        standing: the tokens that the model saw, int64 [B, R], for rules that ask.
+        noise: the step's random draws.
 
     Examples:
         >>> logits = torch.tensor([[[0.0, 0.9, 1.0, 9.0]]])
@@ -156,10 +201,32 @@ def predict(logits: Tensor, ids: SpecialIds, *, majority_eos: bool = False) -> P
     scores = logits.float().index_fill(-1, banned_ids(ids, logits.device), -torch.inf)
     normaliser = scores.logsumexp(dim=-1)
     if majority_eos:
-        likely = scores[..., ids.eos] - normaliser > math.log(0.5)
+        ends = scores[..., ids.eos].clone()
+        likely = ends - normaliser > math.log(0.5)
         scores[..., ids.eos].masked_fill_(~likely, -torch.inf)
-    best, token = scores.max(dim=-1)
-    return Prediction(token, torch.exp(best - normaliser) + 0 * normaliser)
+    if temperature > 0:
+        assert noise is not None
+        token = _draw(scores, temperature, noise)
+        best = scores.gather(-1, token[..., None])[..., 0]
+    else:
+        best, token = scores.max(dim=-1)
+    if majority_eos:
+        scores[..., ids.eos] = ends
+    confidence = torch.exp(best - normaliser) + 0 * normaliser
+    return Prediction(token, confidence, scores, normaliser, standing, noise)
+
+
+def _draw(scores: Tensor, temperature: float, noise: Noise) -> Tensor:
+    """argmax_v scores_v + T g_v, a row at a time: float64 noise for all would be large."""
+    one = (replace(noise, keys=[key]) for key in noise.keys)
+    drawn = [
+        (
+            row.double()
+            + temperature * gumbel(draws.uniform("token", *row.shape))[0].to(row.device)
+        ).argmax(dim=-1)
+        for row, draws in zip(scores, one, strict=True)
+    ]
+    return torch.stack(drawn)
 
 
 @functools.cache

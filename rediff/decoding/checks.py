@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def check_share(name: str, value: float) -> None:
     """Checks a share of positions or of steps.
@@ -15,6 +17,21 @@ def check_share(name: str, value: float) -> None:
     """
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be from 0 to 1, got {value}")
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Checks a word.
+
+    Args:
+        name: of the option, for the message.
+        value: the word.
+        choices: that it may be.
+
+    Raises:
+        ValueError: for any other.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def check_length(name: str, value: int | None) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rediff.decoding.checks import check_length, check_share
+from rediff.decoding.checks import check_choice, check_length, check_share
 
 RANKS = ("probability", "margin", "entropy")
-"""What Dream's decoder ranks positions by: the highest probability, how far it is above the second,
-and the negative entropy."""
+"""What Dream's decoder ranks positions by; see `unmask.RANKS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,6 @@ class DreamOptions(BothOptions):
 
     def __post_init__(self) -> None:
         BothOptions.__post_init__(self)
-        if self.rank not in RANKS:
-            raise ValueError(f"rank must be one of {', '.join(RANKS)}, got {self.rank!r}")
+        check_choice("rank", self.rank, RANKS)
         if self.top_k < 0:
             raise ValueError(f"top_k must not be below 0, got {self.top_k}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, NotFiniteError, Prediction, predict
+from rediff.decoding.noise import Noise
 from rediff.decoding.rules import Rules
 from rediff.decoding.trace import Step, Trace, row_trace
 
@@ -24,6 +25,8 @@ class Denoiser(Protocol):
     """Forward passes of one call: 1, or 2 with guidance."""
     prompt_lengths: Tensor
     """Positions in front of the canvas, of each row; int64 [B]."""
+    keys: Sequence[int]
+    """A number of each row that tells its picture and prompt from others, for random draws."""
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b].
@@ -83,7 +86,7 @@ def decode_by_rules(
     length = canvas.tokens.size(1)
     width = rules.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
-    denoiser = denoiser.refreshed(rules.refresh)
+    denoiser, keys, taken = denoiser.refreshed(rules.refresh), denoiser.keys, 0
     rows, prediction = ActiveRows(len(canvas.done), denoiser.passes), None
     for start in range(0, blocks * width, width):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
@@ -97,8 +100,16 @@ def decode_by_rules(
             if len(numbers) == 0:
                 break
             active = rows.on_device
-            logits = denoiser(canvas.tokens[active], numbers)
-            prediction = predict(logits, canvas.ids, majority_eos=rules.majority_eos)
+            standing = canvas.tokens[active]
+            prediction = predict(
+                denoiser(standing, numbers),
+                canvas.ids,
+                majority_eos=rules.majority_eos,
+                temperature=rules.temperature,
+                standing=standing,
+                noise=Noise(rules.seed, [keys[number] for number in numbers], taken),
+            )
+            taken += 1
             before = canvas
             last = step >= rules.schedule.unmask_steps(steps_per_block) - 1
             quota = torch.full_like(masks, length) if last else quotas[:, step]
@@ -106,6 +117,7 @@ def decode_by_rules(
                 rules, canvas, active, prediction, window, quota[active], step, steps_per_block
             )
             recorder(before, canvas, active, prediction)
+            prediction = Prediction(prediction.token, prediction.confidence)
     rows.end(prediction)
     return Decoded(canvas.responses(), rows.nfe, recorder.traces(len(rows.nfe)), canvas)
 

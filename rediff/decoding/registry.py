@@ -11,75 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from rediff.decoding.revise import RepredictVisible
-from rediff.decoding.sampler import (
-    LavidaDreamSampler,
-    LavidaSampler,
-    OfficialSampler,
-    RuleSampler,
-    Sampler,
-)
-from rediff.decoding.schedules import LinearSchedule
-from rediff.decoding.stop import Converged
+from rediff.decoding import named_samplers as _named_samplers  # noqa: F401
+from rediff.decoding.register import SAMPLERS, register_sampler
+from rediff.decoding.sampler import Sampler
 from rediff.io.suggest import unknown
-from rediff.plugins import Registry
 
-SAMPLERS = Registry[Callable[[], Sampler]]("sampler")
-"""What makes each sampler, with its defaults."""
-
-
-def register_sampler(name: str) -> Callable[[Any], Any]:
-    """Registers a sampler under a name: decorates a class or function that makes it.
-
-    Examples:
-        >>> @register_sampler("patient")
-        ... def patient() -> Sampler:
-        ...     return RuleSampler(name="patient", schedule=LinearSchedule(refine_share=0.5))
-        >>> find_sampler("patient,refine_share=0.25").schedule
-        LinearSchedule(refine_share=0.25)
-    """
-    return SAMPLERS.register(name)
-
-
-@register_sampler("mask-predict")
-def mask_predict() -> Sampler:
-    """Masks become tokens, most confident first, and tokens stay (LLaDA, arXiv 2502.09992)."""
-    return RuleSampler(name="mask-predict")
-
-
-@register_sampler("refine")
-def refine() -> Sampler:
-    """ReDiff's refinement (arXiv 2510.19871), with a last fifth of the steps for revision alone."""
-    return RuleSampler(
-        name="refine",
-        schedule=LinearSchedule(refine_share=0.2),
-        revise=RepredictVisible(),
-        stop=Converged(),
-    )
-
-
-@register_sampler("llada-official")
-def llada_official() -> Sampler:
-    """The loop of the ReDiff authors' code without revision."""
-    return OfficialSampler(name="llada-official", revise=False)
-
-
-@register_sampler("rediff-official")
-def rediff_official() -> Sampler:
-    """The loop of the ReDiff authors' code with revision."""
-    return OfficialSampler(name="rediff-official", revise=True)
-
-
-@register_sampler("lavida-official")
-def lavida_official() -> Sampler:
-    """LaViDa's decoder as its authors evaluate captions (arXiv 2505.16839)."""
-    return LavidaSampler(name="lavida-official")
-
-
-@register_sampler("lavida-dream-official")
-def lavida_dream_official() -> Sampler:
-    """The same for LaViDa's variant with Dream's text model."""
-    return LavidaDreamSampler(name="lavida-dream-official")
+__all__ = ["SAMPLERS", "Option", "expand_grid", "find_sampler", "options_of", "register_sampler"]
 
 
 def find_sampler(text: str) -> Sampler:
@@ -170,8 +107,8 @@ def options_of(sampler: Sampler) -> dict[str, Option]:
     """The options of a sampler by the shortest name that tells each from all others.
 
     Examples:
-        >>> sorted(options_of(find_sampler("mask-predict")))
-        ['block_length', 'eos_last', 'majority_eos', 'refine_share', 'refresh', 'threshold']
+        >>> sorted(options_of(find_sampler("llada-official")))
+        ['block_length', 'refresh', 'revise', 'revise_start', 'revise_topk', 'stop']
     """
     options = list(_options(sampler))
     counts: dict[str, int] = {}

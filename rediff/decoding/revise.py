@@ -57,8 +57,9 @@ class RepredictVisible:
     This is the refinement of ReDiff (arXiv 2510.19871, section 3.3). `top_fraction`: only this
     share of the visible positions, the most confident ones (the authors' `revise_topk`). `last`:
     only in this share of the steps, at their end (the authors' `revise_start`). `threshold`: only
-    where the confidence in the new token is above it. Raises ValueError for a number outside
-    [0, 1].
+    where the confidence in the new token is above it (the edits of LLaDA2.1, arXiv 2602.08676).
+    `gain`: only where it is more than that above the probability of the token that stands. Raises
+    ValueError for a number outside [0, 1].
 
     Examples:
         >>> import torch
@@ -74,15 +75,18 @@ class RepredictVisible:
     top_fraction: float = 1.0
     last: float = 1.0
     threshold: float = 0.0
+    gain: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("top_fraction", "last", "threshold"):
+        for name in ("top_fraction", "last", "threshold", "gain"):
             check_share(name, getattr(self, name))
 
     def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
         if step < self.first_step(steps):
             return eligible & False
         chosen = eligible & (prediction.confidence > self.threshold)
+        if self.gain > 0.0:
+            chosen &= prediction.confidence > prediction.standing_probability() + self.gain
         if self.top_fraction < 1.0:
             quota = (eligible.sum(dim=1) * self.top_fraction).long()
             chosen &= top_ranked(prediction.confidence, eligible, quota)

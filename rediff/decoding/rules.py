@@ -7,6 +7,7 @@ takes no second.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from rediff.decoding.checks import check_length, check_refresh
@@ -24,7 +25,8 @@ class Rules:
     are decoded from left to right, the steps are split evenly between them, and only tokens of
     the current block are revised. `majority_eos`: see `predict`. `refresh`: steps after which image
     and prompt are computed anew, 0 for never; None computes them as often as it takes to be exact,
-    which is in every step where they see the response, and once where they do not.
+    which is in every step where they see the response, and once where they do not. `temperature`:
+    see `predict`. `seed`: of whatever is drawn.
     """
 
     schedule: Schedule = field(default_factory=LinearSchedule)
@@ -34,7 +36,11 @@ class Rules:
     block_length: int | None = None
     majority_eos: bool = True
     refresh: int | None = None
+    temperature: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)
         check_refresh(self.refresh)
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature must be a number from 0 on, got {self.temperature}")

@@ -69,6 +69,55 @@ class LinearSchedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MinimalSchedule:
+    """One mask in each step, so that the unmask rule says what is written beyond it.
+
+    The last unmasking step writes all that is left: the steps are a limit. `refine_share`: see
+    `LinearSchedule`. Raises ValueError for a share outside [0, 1].
+    """
+
+    refine_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_share("refine_share", self.refine_share)
+
+    def unmask_steps(self, steps: int) -> int:
+        """As for `LinearSchedule`."""
+        return LinearSchedule(refine_share=self.refine_share).unmask_steps(steps)
+
+    def quotas(self, masks: Tensor, steps: int) -> Tensor:
+        """See `Schedule.quotas`."""
+        return masks.new_ones(len(masks), steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CosineSchedule:
+    """Few masks first and many last: n cos(pi s / 2 T) are left after s of T steps, rounded down.
+
+    MaskGIT's schedule (arXiv 2202.04200, section 3.3).
+    """
+
+    def unmask_steps(self, steps: int) -> int:
+        """All of them."""
+        return steps
+
+    def quotas(self, masks: Tensor, steps: int) -> Tensor:
+        """See `Schedule.quotas`.
+
+        Examples:
+            >>> import torch
+            >>> CosineSchedule().quotas(torch.tensor([10]), 4).tolist()
+            [[1, 2, 4, 3]]
+        """
+        import torch
+
+        step = torch.arange(steps + 1, device=masks.device, dtype=torch.float64)
+        left = (masks[:, None] * torch.cos(math.pi / 2 * step / steps)).floor().long()
+        left[:, -1] = 0
+        return -left.diff(dim=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftSchedule:
     """LaViDa's shifted schedule (arXiv 2505.16839, section 3.4): below 1 many tokens come first.
 
@@ -96,7 +145,7 @@ class ShiftSchedule:
         Examples:
             >>> import torch
             >>> ShiftSchedule().quotas(torch.tensor([16]), 6).tolist()
-            [[6, 4, 2, 2, 1, 1]]
+            [[7, 3, 3, 1, 1, 1]]
         """
         import torch
 

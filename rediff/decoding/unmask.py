@@ -1,6 +1,9 @@
 """Unmask rules: which masks a step writes.
 
-Positions are bool masks [B, R]. torch is imported where a rule is applied.
+Positions are bool masks [B, R]. torch is imported where a rule is applied. Each rule has
+`eos_last`: positions where eos is predicted come after all others, leftmost first, and no threshold
+lets them in. A model trained on padded responses is surest of the padding, and would write the end
+before the beginning.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rediff.decoding.checks import check_share
+from rediff.decoding.checks import check_choice, check_share
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,16 +35,21 @@ class Unmask(Protocol):
         ...
 
 
+RANKS = ("probability", "margin", "entropy", "random")
+"""What positions are ranked by: the probability of the prediction; how far the highest probability
+is above the second (Dream's `topk_margin`); the negative entropy; and chance."""
+BEHIND = -1e4
+"""The rank of the leftmost position where eos is predicted; entropies are far above it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MostConfident:
-    """The `quota` most confident masks, ties to the left, and all above `threshold`.
+    """The `quota` masks of highest rank, ties to the left, and all above `threshold`.
 
-    At threshold 1 this is LLaDA's low-confidence remasking at temperature 0 (arXiv 2502.09992,
-    algorithm 5); below, a step also unmasks every position with confidence > `threshold`, as
-    Fast-dLLM does (arXiv 2505.22618, section 3.3). `eos_last`: positions where eos is predicted
-    come after all others, leftmost first. A model trained on padded responses is surest of the
-    padding, and would write the end before the beginning. Raises ValueError for a threshold
-    outside [0, 1].
+    At threshold 1 and ranked by probability this is LLaDA's low-confidence remasking at temperature
+    0 (arXiv 2502.09992, algorithm 5); below, a step also unmasks every position with confidence >
+    `threshold`, as Fast-dLLM does (arXiv 2505.22618, section 3.3). `rank`: one of `RANKS`. Raises
+    ValueError for a threshold outside [0, 1] and an unknown rank.
 
     Examples:
         >>> import torch
@@ -56,21 +64,133 @@ class MostConfident:
 
     eos_last: bool = True
     threshold: float = 1.0
+    rank: str = "probability"
+
+    def __post_init__(self) -> None:
+        check_share("threshold", self.threshold)
+        check_choice("rank", self.rank, RANKS)
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        sure = eligible & (prediction.confidence > self.threshold) & ~ends
+        return top_ranked(behind(rank_of(prediction, self.rank), ends), eligible, quota) | sure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidentElseQuota:
+    """All masks with confidence > `threshold` where there are any, else the `quota` most confident.
+
+    Dimple's confident decoding (arXiv 2505.16990). Unlike with `MostConfident` a step may write
+    fewer than the quota; the last one writes all that is left. Raises ValueError for a threshold
+    outside [0, 1].
+    """
+
+    eos_last: bool = True
+    threshold: float = 0.95
 
     def __post_init__(self) -> None:
         check_share("threshold", self.threshold)
 
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        sure = eligible & (prediction.confidence > self.threshold) & ~ends
+        by_quota = top_ranked(behind(prediction.confidence, ends), eligible, quota)
+        enough = sure.any(dim=1) & (quota < eligible.size(1))
+        return sure | (by_quota & ~enough[:, None])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorBound:
+    """The n most confident masks, n the largest with c_(n) >= 1 - `factor` / (n + 1).
+
+    Fast-dLLM's factor rule (arXiv 2505.22618, section 3.3): the more are written at once, the surer
+    each must be. At least the quota. Raises ValueError for a factor that is not above 0.
+    """
+
+    eos_last: bool = True
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.factor > 0:
+            raise ValueError(f"factor must be above 0, got {self.factor}")
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         import torch
 
-        score = prediction.confidence
-        sure = eligible & (score > self.threshold)
-        if self.eos_last:
-            ends = prediction.token == eos
-            position = torch.arange(score.size(1), device=score.device)
-            score = torch.where(ends, -1.0 - position, score)
-            sure &= ~ends
-        return top_ranked(score, eligible, quota) | sure
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        confidence = prediction.confidence.masked_fill(~eligible | ends, -math.inf)
+        best = confidence.sort(dim=1, descending=True).values
+        number = torch.arange(1, best.size(1) + 1, device=best.device)
+        holds = best >= 1 - self.factor / (number + 1)
+        most = (holds & best.isfinite()).long().mul(number).amax(dim=1)
+        return top_ranked(behind(prediction.confidence, ends), eligible, torch.maximum(most, quota))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntropyBound:
+    """The k masks of lowest entropy, k the largest with sum H - max H <= `bound`, in nats.
+
+    The bound is one on what the written tokens say of each other (EB-Sampler, arXiv 2505.24857,
+    section 4). At least the quota. Raises ValueError for a bound below 0.
+    """
+
+    eos_last: bool = True
+    bound: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.bound >= 0:
+            raise ValueError(f"bound must not be below 0, got {self.bound}")
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        import torch
+
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        entropy = prediction.entropy()
+        lowest = entropy.masked_fill(~eligible | ends, math.inf).sort(dim=1).values
+        most = (lowest.cumsum(dim=1) - lowest <= self.bound).sum(dim=1)
+        return top_ranked(behind(-entropy, ends), eligible, torch.maximum(most, quota))
+
+
+def ends_of(prediction: Prediction, eos: int, *, eos_last: bool) -> Tensor:
+    """Where eos is predicted and has to wait, bool [B, R].
+
+    Args:
+        prediction: of this step.
+        eos: id of the eos token.
+        eos_last: False where it has not to wait.
+    """
+    return (prediction.token == eos) & eos_last
+
+
+def behind(score: Tensor, ends: Tensor) -> Tensor:
+    """The score with some positions behind all others, leftmost first; float [B, R].
+
+    Args:
+        score: by which positions are ranked, float [B, R].
+        ends: those that come last, bool [B, R].
+    """
+    import torch
+
+    position = torch.arange(score.size(1), device=score.device)
+    return torch.where(ends, BEHIND - position, score)
+
+
+def rank_of(prediction: Prediction, rank: str) -> Tensor:
+    """The score [B, R] that positions are ranked by, higher first.
+
+    Args:
+        prediction: of this step.
+        rank: one of `RANKS`.
+    """
+    if rank == "margin":
+        return prediction.margin()
+    if rank == "entropy":
+        return -prediction.entropy()
+    if rank == "random":
+        assert prediction.noise is not None
+        drawn = prediction.noise.uniform("rank", prediction.token.size(1))
+        return drawn.to(prediction.confidence)
+    return prediction.confidence
 
 
 def top_ranked(score: Tensor, eligible: Tensor, quota: Tensor) -> Tensor:

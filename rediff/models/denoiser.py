@@ -31,7 +31,8 @@ class PromptedDenoiser:
     positions, so that a row does not depend on its neighbours. With `guidance` g the logits are
     u + (g + 1)(c - u), where c are the conditional logits and u those of a prompt of masks alone
     (classifier-free guidance as in LLaDA, arXiv 2502.09992, appendix A.2), at two passes a call.
-    `full`: under full attention, whatever the model's property says.
+    `full`: under full attention, whatever the model's property says. `keys`: see `Denoiser`; the
+    rows' own numbers where there are none.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class PromptedDenoiser:
         mask: int,
         guidance: float = 0.0,
         full: bool = False,
+        keys: Sequence[int] | None = None,
     ) -> None:
         self.model = model
         self.guidance = guidance
+        self.keys = range(len(prompt.lengths)) if keys is None else keys
         self.prefix = has_prefix_attention(model) and not full
         self.passes = 2 if guidance else 1
         self.prompt_lengths = prompt.lengths
@@ -135,6 +138,7 @@ class FixedBatch:
         self.denoiser = denoiser
         self.passes = denoiser.passes
         self.prompt_lengths = denoiser.prompt_lengths
+        self.keys = denoiser.keys
         self._tokens: Tensor | None = None
 
     def refreshed(self, every: int | None) -> FixedBatch:

@@ -32,6 +32,7 @@ class FakeDenoiser:
         self.place = torch.randn(rows, length, VOCABULARY, generator=generator)
         self.place[..., STOP] += stop_bias
         self.prompt_lengths = torch.arange(rows)
+        self.keys = list(range(rows))
         self.calls = 0
 
     def refreshed(self, every: int | None) -> Denoiser:

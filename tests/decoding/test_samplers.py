@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas, predict
-from rediff.decoding.registry import find_sampler
+from rediff.decoding.registry import SAMPLERS, find_sampler
 from rediff.decoding.revise import KeepVisible, RepredictVisible
 from rediff.decoding.sampler import RuleSampler, Sampler
 from rediff.decoding.schedules import LinearSchedule
@@ -19,8 +19,9 @@ from rediff.decoding.unmask import MostConfident
 LENGTH = 12
 samplers = st.sampled_from(
     [
-        find_sampler("mask-predict"),
-        find_sampler("refine"),
+        *(find for name in SAMPLERS if isinstance(find := find_sampler(name), RuleSampler)),
+        find_sampler("refine,rank=random,temperature=0.7"),
+        find_sampler("mask-predict,temperature=2,seed=3,block_length=4"),
         replace(find_sampler("refine"), block_length=4, name="blocks"),
         replace(
             find_sampler("refine"),
@@ -69,6 +70,7 @@ def test_a_batch_equals_its_rows_alone(seed: int, sampler: Sampler, steps: int) 
     for row in range(4):
         alone_denoiser = FakeDenoiser(seed, 4, LENGTH)
         alone_denoiser.place = denoiser.place[row : row + 1]
+        alone_denoiser.keys = denoiser.keys[row : row + 1]
         alone = decode(alone_denoiser, blank(1), sampler, steps)
         assert alone.responses[0] == together.responses[row]
         assert alone.nfe[0] == together.nfe[row]

@@ -19,8 +19,10 @@ from rediff_eval.metrics.base import METRICS
 PUBLIC = (
     "rediff", "rediff.loaded", "rediff.plugins", "rediff.scenes.example", "rediff.captioners.base",
     "rediff.captioners.sources", "rediff.decoding.canvas", "rediff.decoding.loop", "rediff.io.lazy",
-    "rediff.decoding.registry", "rediff.decoding.rules", "rediff.decoding.sampler",
-    "rediff.decoding.trace", "rediff.training.losses", "rediff.training.corruption",
+    "rediff.decoding.register", "rediff.decoding.registry", "rediff.decoding.revise",
+    "rediff.decoding.sampler", "rediff.decoding.schedules", "rediff.decoding.stop",
+    "rediff.decoding.trace", "rediff.decoding.unmask", "rediff.training.losses",
+    "rediff.training.corruption",
     "rediff.training.objectives", "rediff.training.self_correction", "rediff_eval",
     "rediff_eval.captioning.caption_key", "rediff_eval.metrics.base",
 )  # fmt: skip

@@ -1,0 +1,235 @@
+"""Each rule against a re-telling of its formula in plain loops, on random logits."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
+    EntropyBoundSampler,
+    EntropyBoundSamplerConfig,
+)
+
+from rediff.decoding.canvas import Prediction, SpecialIds, predict
+from rediff.decoding.noise import Noise, gumbel
+from rediff.decoding.registry import find_sampler
+from rediff.decoding.revise import RepredictVisible
+from rediff.decoding.schedules import CosineSchedule, MinimalSchedule
+from rediff.decoding.unmask import (
+    ConfidentElseQuota,
+    EntropyBound,
+    FactorBound,
+    MostConfident,
+    Unmask,
+)
+
+ROWS, LENGTH, VOCABULARY, EOS = 2, 9, 7, 1
+IDS = SpecialIds(mask=0, eos=EOS)
+NOISE = Noise(0, [11, 12], 0)
+seeds, scales = st.integers(0, 10_000), st.sampled_from([0.5, 2.0, 6.0])
+shares = st.sampled_from([0.2, 0.5, 0.9])
+
+
+def drawn(seed: int, scale: float) -> tuple[Prediction, Tensor, Tensor]:
+    """A prediction, eligible positions, and a quota of each row."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
+    standing = torch.randint(2, VOCABULARY, (ROWS, LENGTH), generator=generator)
+    eligible = torch.rand(ROWS, LENGTH, generator=generator) < 0.7
+    quota = torch.randint(0, 4, (ROWS,), generator=generator)
+    return predict(logits, IDS, standing=standing, noise=NOISE), eligible, quota
+
+
+def distribution(prediction: Prediction, row: int, position: int) -> list[float]:
+    return sorted(prediction.log_probabilities()[row, position].exp().tolist(), reverse=True)
+
+
+def retold(
+    rule: Unmask,
+    seed: int,
+    scale: float,
+    choose: Callable[[list[int], Prediction, int, int], list[int]],
+) -> None:
+    """Compares a rule with `choose`, which is given the eligible positions of a row that need not
+    wait for eos, the prediction, the row and its quota; positions of eos follow, leftmost first."""
+    prediction, eligible, quota = drawn(seed, scale)
+    chosen = rule(prediction, eligible, quota, EOS)
+    for row in range(ROWS):
+        places = [i for i in range(LENGTH) if eligible[row, i]]
+        free = [i for i in places if prediction.token[row, i] != EOS]
+        ends = [i for i in places if prediction.token[row, i] == EOS]
+        expected = choose(free, prediction, row, int(quota[row]))
+        expected += ends[: max(0, int(quota[row]) - len(free))]
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
+
+
+def scores_of(rank: str, prediction: Prediction, row: int) -> list[float]:
+    found = []
+    for i in range(LENGTH):
+        p = distribution(prediction, row, i)
+        found.append(
+            {
+                "probability": prediction.confidence[row, i].item(),
+                "margin": p[0] - p[1],
+                "entropy": sum(x * math.log(x) for x in p if x > 0),
+                "random": NOISE.uniform("rank", LENGTH)[row, i].float().item(),
+            }[rank]
+        )
+    return found
+
+
+@pytest.mark.parametrize("rank", ["probability", "margin", "entropy", "random"])
+@given(seed=seeds, scale=scales, threshold=shares)
+@settings(max_examples=40, deadline=None)
+def test_most_confident(rank: str, seed: int, scale: float, threshold: float) -> None:
+    def choose(free: list[int], prediction: Prediction, row: int, quota: int) -> list[int]:
+        scores = scores_of(rank, prediction, row)
+        best = sorted(free, key=lambda i: (-scores[i], i))[:quota]
+        return [i for i in free if i in best or prediction.confidence[row, i] > threshold]
+
+    retold(MostConfident(rank=rank, threshold=threshold), seed, scale, choose)
+
+
+@given(seeds, scales, shares)
+@settings(max_examples=60, deadline=None)
+def test_confident_else_quota(seed: int, scale: float, threshold: float) -> None:
+    def choose(free: list[int], prediction: Prediction, row: int, quota: int) -> list[int]:
+        confidence = prediction.confidence[row].tolist()
+        sure = [i for i in free if confidence[i] > threshold]
+        return sure or sorted(free, key=lambda i: (-confidence[i], i))[:quota]
+
+    prediction, eligible, quota = drawn(seed, scale)
+    rule = ConfidentElseQuota(threshold=threshold)
+    if not (prediction.confidence > threshold).any():
+        retold(rule, seed, scale, choose)
+    chosen = rule(prediction, eligible, quota, EOS)
+    for row in range(ROWS):
+        free = [i for i in range(LENGTH) if eligible[row, i] and prediction.token[row, i] != EOS]
+        sure = [i for i in free if prediction.confidence[row, i] > threshold]
+        assert not sure or chosen[row].nonzero()[:, 0].tolist() == sure
+    everything = rule(prediction, eligible, torch.full((ROWS,), LENGTH), EOS)
+    assert torch.equal(everything, eligible), "the last step writes all that is left"
+
+
+@given(seeds, scales, st.sampled_from([0.3, 1.0, 2.5]))
+@settings(max_examples=60, deadline=None)
+def test_factor_bound(seed: int, scale: float, factor: float) -> None:
+    def choose(free: list[int], prediction: Prediction, row: int, quota: int) -> list[int]:
+        confidence = prediction.confidence[row].tolist()
+        order = sorted(free, key=lambda i: (-confidence[i], i))
+        best = enumerate((confidence[i] for i in order), start=1)
+        fits = [n for n, c in best if c >= 1 - factor / (n + 1)]
+        return order[: max([quota, *fits])]
+
+    retold(FactorBound(factor=factor), seed, scale, choose)
+
+
+@given(seeds, scales, st.sampled_from([0.0, 0.1, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_entropy_bound(seed: int, scale: float, bound: float) -> None:
+    def choose(free: list[int], prediction: Prediction, row: int, quota: int) -> list[int]:
+        entropies = prediction.entropy()[row].tolist()
+        order = sorted(free, key=lambda i: (entropies[i], i))
+        fits = [
+            k
+            for k in range(1, len(order) + 1)
+            if sum(entropies[i] for i in order[:k]) - entropies[order[k - 1]] <= bound
+        ]
+        return order[: max([quota, *fits])]
+
+    retold(EntropyBound(bound=bound), seed, scale, choose)
+
+
+@given(seeds, scales, st.sampled_from([0.05, 0.5, 2.0]))
+@settings(max_examples=60, deadline=None)
+def test_entropy_bound_is_that_of_transformers(seed: int, scale: float, bound: float) -> None:
+    """Where every position may be written, none of them is the end, and there is no quota."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
+    logits[..., IDS.mask] = -torch.inf
+    theirs = EntropyBoundSampler(EntropyBoundSamplerConfig(bound), LENGTH, VOCABULARY, 8)
+    tokens = torch.zeros(ROWS, LENGTH, dtype=torch.long)
+    # Their entropy of a token that cannot be is nan; so small a number is as good as none.
+    theirs.accept_canvas(tokens, tokens, logits.clamp(min=-1e4), 0)
+    ours = EntropyBound(bound=bound, eos_last=False)(
+        predict(logits, IDS), torch.ones(ROWS, LENGTH, dtype=torch.bool), torch.zeros(ROWS), EOS
+    )
+    assert torch.equal(ours, theirs.accepted_token_mask)
+
+
+@given(seeds, scales, shares, st.sampled_from([0.0, 0.1, 0.4]))
+@settings(max_examples=60, deadline=None)
+def test_edits(seed: int, scale: float, threshold: float, gain: float) -> None:
+    prediction, eligible, _ = drawn(seed, scale)
+    chosen = RepredictVisible(threshold=threshold, gain=gain)(prediction, eligible, 0, 4)
+    assert prediction.standing is not None
+    for row in range(ROWS):
+        for i in range(LENGTH):
+            p = prediction.log_probabilities()[row, i].exp()
+            new, old = p[prediction.token[row, i]], p[prediction.standing[row, i]]
+            expected = bool(eligible[row, i]) and bool(new > threshold)
+            if gain:
+                expected = expected and bool(prediction.confidence[row, i] > old + gain)
+            assert bool(chosen[row, i]) == expected
+
+
+@given(st.integers(0, 100), st.integers(1, 30))
+def test_the_cosine_schedule(masks: int, steps: int) -> None:
+    (quotas,) = CosineSchedule().quotas(torch.tensor([masks]), steps).tolist()
+    left = masks
+    for step, quota in enumerate(quotas[:-1], start=1):
+        left -= quota
+        assert left == math.floor(masks * math.cos(math.pi * step / (2 * steps)))
+    assert left == quotas[-1]
+
+
+@given(st.integers(1, 100), st.integers(1, 30), st.floats(0, 1))
+def test_the_minimal_schedule(masks: int, steps: int, share: float) -> None:
+    schedule = MinimalSchedule(refine_share=share)
+    assert schedule.quotas(torch.tensor([masks]), steps).tolist() == [[1] * steps]
+    assert schedule.unmask_steps(steps) == max(1, steps - math.floor(steps * share))
+
+
+def test_temperature_draws_from_the_flattened_distribution() -> None:
+    """Frequencies of 4,000 draws at temperature 2 follow the root of p, up to 4 deviations."""
+    logits = torch.tensor([0.0, 1.0, 2.0, 3.0]).log_softmax(dim=0)
+    noise, number = Noise(5, [1], 0), 4_000
+    drawn = predict(
+        logits.expand(1, number, 4), SpecialIds(mask=0, eos=1), temperature=2.0, noise=noise
+    )
+    expected = (logits[1:] / 2).softmax(dim=0)
+    counts = torch.bincount(drawn.token[0], minlength=4)[1:]
+    deviation = (number * expected * (1 - expected)).sqrt()
+    assert ((counts - number * expected).abs() < 4 * deviation).all()
+    p = torch.tensor([0.0, 1.0, 2.0, 3.0])[1:].softmax(dim=0)
+    torch.testing.assert_close(drawn.confidence[0], p[drawn.token[0] - 1])
+
+
+def test_noise_depends_on_seed_row_step_and_purpose_alone() -> None:
+    base = Noise(0, [7, 8], 3).uniform("token", 2, 5)
+    assert torch.equal(base[1:], Noise(0, [8], 3).uniform("token", 2, 5))
+    for other in (Noise(1, [7, 8], 3), Noise(0, [8, 7], 3), Noise(0, [7, 8], 4)):
+        assert not torch.equal(base, other.uniform("token", 2, 5))
+    assert not torch.equal(base, Noise(0, [7, 8], 3).uniform("rank", 2, 5))
+    assert gumbel(torch.zeros(1, dtype=torch.float64)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mask-predict,rank=luck", "rank must be one of probability, margin, entropy, random"),
+        ("mask-predict,temperature=-1", "temperature must be a number from 0 on, got -1"),
+        ("mask-predict,temperature=inf", "temperature must be a number from 0 on, got inf"),
+        ("fast-dllm-factor,factor=0", "factor must be above 0, got 0"),
+        ("entropy-bound,bound=-1", "bound must not be below 0, got -1"),
+        ("dimple,threshold=2", "threshold must be from 0 to 1, got 2"),
+        ("gated,gain=1.5", "gain must be from 0 to 1, got 1.5"),
+        ("shift,shift=0", "shift must be above 0, got 0"),
+    ],
+)
+def test_numbers_that_no_rule_takes(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_sampler(name)
