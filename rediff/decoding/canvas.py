@@ -115,7 +115,10 @@ class Prediction:
     [B, R], its softmax probability; nan where the logits are not finite, which `ActiveRows` asks
     once a step. There while rules are applied, and None otherwise: `scores`, float32 [B, R, V],
     -inf for banned ids; `normaliser` [B, R], their logsumexp; `standing`, int64 [B, R], the tokens
-    that the model saw; `noise`, random draws of the step.
+    that the model saw; `written`, float32 [B, R], the confidence with which each of these was
+    written, 0 for a mask; `remasked`, int64 [B, R], how often each position was masked again;
+    `noise`, random draws of the step. Of these `written` and `remasked` only for rules that say
+    that they use the past.
     """
 
     token: Tensor
@@ -124,6 +127,8 @@ class Prediction:
     normaliser: Tensor | None = None
     standing: Tensor | None = None
     noise: Noise | None = None
+    written: Tensor | None = None
+    remasked: Tensor | None = None
 
     def log_probabilities(self) -> Tensor:
         """float32 [B, R, V], -inf for banned ids."""

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, NotFiniteError, Prediction, predict
+from rediff.decoding.memory import Memory
 from rediff.decoding.noise import Noise
+from rediff.decoding.remask import KeepWritten
 from rediff.decoding.rules import Rules
 from rediff.decoding.trace import Step, Trace, row_trace
 
@@ -88,6 +90,7 @@ def decode_by_rules(
     blocks, steps_per_block = split_steps(length, width, steps)
     denoiser, keys, taken = denoiser.refreshed(rules.refresh), denoiser.keys, 0
     rows, prediction = ActiveRows(len(canvas.done), denoiser.passes), None
+    memory = Memory(canvas) if rules.uses_past else None
     for start in range(0, blocks * width, width):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
         window[start : start + width] = True
@@ -113,9 +116,13 @@ def decode_by_rules(
             before = canvas
             last = step >= rules.schedule.unmask_steps(steps_per_block) - 1
             quota = torch.full_like(masks, length) if last else quotas[:, step]
+            if memory is not None:
+                quota, prediction = quota + memory.owed, memory.recalled(prediction, active)
             canvas = _advance(
                 rules, canvas, active, prediction, window, quota[active], step, steps_per_block
             )
+            if memory is not None:
+                memory.note(before, canvas, active, prediction)
             recorder(before, canvas, active, prediction)
             prediction = Prediction(prediction.token, prediction.confidence)
     rows.end(prediction)
@@ -141,8 +148,13 @@ def _advance(
         visible &= rows.tokens != eos
     revise = rules.revise(prediction, visible, step, steps)
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
+    masked, unmasking = rows.masked & ~unmask, rules.schedule.unmask_steps(steps)
+    if not isinstance(rules.remask, KeepWritten) and step < unmasking - 1:
+        stays = visible & (tokens == rows.tokens) & (tokens != eos)
+        back = rules.remask(prediction, stays, unmask.sum(dim=1), step, unmasking)
+        tokens, masked = tokens.masked_fill(back, rows.ids.mask), masked | back
     changed = tokens != rows.tokens
-    rows = replace(rows, tokens=tokens, masked=rows.masked & ~unmask)
+    rows = replace(rows, tokens=tokens, masked=masked)
     if step < rules.revise.first_step(steps):
         changed = changed | visible_positions(rows, window)
     done = rules.stop(open_positions(rows, window), changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rediff.decoding.register import register_sampler
+from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
 from rediff.decoding.revise import RepredictVisible
 from rediff.decoding.sampler import (
     LavidaDreamSampler,
@@ -18,7 +19,13 @@ from rediff.decoding.schedules import (
     ShiftSchedule,
 )
 from rediff.decoding.stop import Converged
-from rediff.decoding.unmask import ConfidentElseQuota, EntropyBound, FactorBound, MostConfident
+from rediff.decoding.unmask import (
+    AboveMean,
+    ConfidentElseQuota,
+    EntropyBound,
+    FactorBound,
+    MostConfident,
+)
 
 
 @register_sampler("mask-predict")
@@ -124,6 +131,38 @@ def gated() -> Sampler:
         schedule=LinearSchedule(refine_share=0.2),
         revise=RepredictVisible(gain=0.1),
         stop=Converged(),
+    )
+
+
+@register_sampler("t2m")
+def t2m() -> Sampler:
+    """Tokens that have become unlikely are masked again (T2M, arXiv 2604.18738)."""
+    return RuleSampler(name="t2m", remask=RemaskUnlikely())
+
+
+@register_sampler("remdm-cap")
+def remdm_cap() -> Sampler:
+    """Any token is masked again with a small probability (ReMDM, arXiv 2503.00307)."""
+    return RuleSampler(name="remdm-cap", remask=RemaskAtRandom())
+
+
+@register_sampler("remdm-rescale")
+def remdm_rescale() -> Sampler:
+    """The same with a probability that falls as decoding goes on."""
+    return RuleSampler(name="remdm-rescale", remask=RemaskAtRandom(how="rescale"))
+
+
+@register_sampler("remdm-confidence")
+def remdm_confidence() -> Sampler:
+    """The same, rather tokens that were written with little confidence."""
+    return RuleSampler(name="remdm-confidence", remask=RemaskAtRandom(how="confidence", eta=1.0))
+
+
+@register_sampler("saber")
+def saber() -> Sampler:
+    """Tokens above the mean confidence, with backtracking (Saber, arXiv 2510.18165)."""
+    return RuleSampler(
+        name="saber", schedule=MinimalSchedule(), unmask=AboveMean(), remask=RemaskFallen()
     )
 
 

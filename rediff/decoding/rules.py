@@ -1,4 +1,5 @@
-"""The rules that make a sampler: one schedule, one unmask, one revise and one stop rule.
+"""The rules that make a sampler: a schedule, and an unmask, a revise, a remask and a stop
+rule.
 
 Each rule is a small frozen dataclass without model or state, in the file of its kind, and any of
 them can be replaced alone. torch is imported where a rule is applied, so that listing samplers
@@ -11,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 
 from rediff.decoding.checks import check_length, check_refresh
+from rediff.decoding.remask import KeepWritten, Remask
 from rediff.decoding.revise import KeepVisible, Revise
 from rediff.decoding.schedules import LinearSchedule, Schedule
 from rediff.decoding.stop import Filled, Stop
@@ -32,12 +34,19 @@ class Rules:
     schedule: Schedule = field(default_factory=LinearSchedule)
     unmask: Unmask = field(default_factory=MostConfident)
     revise: Revise = field(default_factory=KeepVisible)
+    remask: Remask = field(default_factory=KeepWritten)
     stop: Stop = field(default_factory=Filled)
     block_length: int | None = None
     majority_eos: bool = True
     refresh: int | None = None
     temperature: float = 0.0
     seed: int = 0
+
+    @property
+    def uses_past(self) -> bool:
+        """Whether a rule asks what happened in earlier steps."""
+        remasks = not isinstance(self.remask, KeepWritten)
+        return remasks or bool(getattr(self.unmask, "uses_past", False))
 
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)

@@ -48,11 +48,12 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSampler(Rules):
-    """Schedule x unmask rule x revise rule x stop rule.
+    """Schedule x unmask rule x revise rule x remask rule x stop rule.
 
     In every step the denoiser predicts each position of the canvas. The unmask rule chooses which
     masks become their predictions, as many as the schedule asks for. The revise rule chooses
-    which visible tokens do. The stop rule says when a row is finished.
+    which visible tokens do, and the remask rule which of the others become masks again. The stop
+    rule says when a row is finished.
 
     Examples:
         >>> from rediff.decoding.unmask import MostConfident

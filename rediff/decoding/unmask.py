@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from rediff.decoding.checks import check_choice, check_share
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Unmask(Protocol):
-    """Chooses which masks to write."""
+    """Chooses which masks to write.
+
+    A rule that asks for `prediction.written` or `remasked` says so by `uses_past = True`.
+    """
 
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         """A subset of `eligible` bool [B, R].
@@ -97,6 +100,25 @@ class ConfidentElseQuota:
         by_quota = top_ranked(behind(prediction.confidence, ends), eligible, quota)
         enough = sure.any(dim=1) & (quota < eligible.size(1))
         return sure | (by_quota & ~enough[:, None])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboveMean:
+    """All masks with a confidence above the mean of those with which visible tokens were written.
+
+    Saber's threshold (arXiv 2510.18165), which grows as decoding gets surer. At least the quota.
+    """
+
+    uses_past: ClassVar[bool] = True
+    eos_last: bool = True
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        assert prediction.written is not None
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        visible = (prediction.written > 0).sum(dim=1)
+        mean = prediction.written.sum(dim=1) / visible.clamp(min=1)
+        sure = eligible & (prediction.confidence > mean[:, None]) & ~ends & (visible > 0)[:, None]
+        return top_ranked(behind(prediction.confidence, ends), eligible, quota) | sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

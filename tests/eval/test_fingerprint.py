@@ -70,10 +70,13 @@ def test_every_field_of_a_caption_config_counts() -> None:
 def test_every_option_of_every_sampler_counts() -> None:
     for name in SAMPLERS:
         for option in options_of(find_sampler(name)).values():
-            others = {"bool": "no" if option.value else "yes", "float": "0.37", "str": "entropy"}
+            words = {"probability": "margin", "cap": "rescale"}
+            others = {
+                "bool": "no" if option.value else "yes",
+                "float": "0.37",
+                "str": words.get(option.value, "cap" if option.field == "how" else "probability"),
+            }
             value = others.get(option.type, "8")
-            if option.value == value:
-                value = "probability"
             assert key(sampler=f"{name},{option.name}={value}") != key(sampler=name)
 
 

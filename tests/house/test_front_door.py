@@ -19,7 +19,8 @@ from rediff_eval.metrics.base import METRICS
 PUBLIC = (
     "rediff", "rediff.loaded", "rediff.plugins", "rediff.scenes.example", "rediff.captioners.base",
     "rediff.captioners.sources", "rediff.decoding.canvas", "rediff.decoding.loop", "rediff.io.lazy",
-    "rediff.decoding.register", "rediff.decoding.registry", "rediff.decoding.revise",
+    "rediff.decoding.register", "rediff.decoding.registry", "rediff.decoding.remask",
+    "rediff.decoding.revise",
     "rediff.decoding.sampler", "rediff.decoding.schedules", "rediff.decoding.stop",
     "rediff.decoding.trace", "rediff.decoding.unmask", "rediff.training.losses",
     "rediff.training.corruption",

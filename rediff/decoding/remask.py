@@ -1,0 +1,135 @@
+"""Remask rules: which visible tokens a step takes back, so that later steps write them anew.
+
+As many tokens as were taken back are written beyond the next step's quota, and none is taken back
+in the last unmasking step of a block or behind it, so that decoding ends. Positions are bool masks
+[B, R].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rediff.decoding.checks import check_choice, check_share
+from rediff.decoding.unmask import top_ranked
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rediff.decoding.canvas import Prediction
+
+REMDM = ("cap", "rescale", "confidence")
+
+
+class Remask(Protocol):
+    """Chooses which visible positions become masks again."""
+
+    def __call__(
+        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+    ) -> Tensor:
+        """A subset of the visible positions, bool [B, R].
+
+        Args:
+            prediction: of this step.
+            eligible: visible positions of the block that this step does not change and that are
+                not eos; bool [B, R].
+            wrote: masks that this step writes, int64 [B].
+            step: of the block, from 0.
+            steps: unmasking steps of the block.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWritten:
+    """Nothing is taken back."""
+
+    def __call__(
+        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+    ) -> Tensor:
+        return eligible & False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemaskUnlikely:
+    """Tokens whose probability has become lower than `below`, the least likely first.
+
+    T2M (arXiv 2604.18738): a wrong token is masked, not replaced, since a replacement is predicted
+    in its presence. At most the share `most` of the visible tokens in a step, rounded up, and each
+    position at most `times` times. Raises ValueError for shares outside [0, 1] and for fewer than
+    no times.
+    """
+
+    below: float = 0.3
+    most: float = 0.25
+    times: int = 3
+
+    def __post_init__(self) -> None:
+        check_share("below", self.below)
+        check_share("most", self.most)
+        if self.times < 0:
+            raise ValueError(f"times must not be below 0, got {self.times}")
+
+    def __call__(
+        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+    ) -> Tensor:
+        assert prediction.remasked is not None
+        probability = prediction.standing_probability()
+        unlikely = eligible & (probability < self.below) & (prediction.remasked < self.times)
+        return top_ranked(-probability, unlikely, (eligible.sum(dim=1) * self.most).ceil())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemaskAtRandom:
+    """Each token with a probability sigma (ReMDM, arXiv 2503.00307, section 4).
+
+    With a = step / steps of the masks written and b = 1 - (step + 1) / steps left after this step,
+    sigma is at most min(1, b / a). `how`: "cap" takes min(`eta`, that), "rescale" `eta` times that,
+    and "confidence" shares "rescale" out by softmax(-c), c the confidence with which each token was
+    written. Raises ValueError for another word, or an `eta` outside [0, 1].
+    """
+
+    how: str = "cap"
+    eta: float = 0.02
+
+    def __post_init__(self) -> None:
+        check_choice("how", self.how, REMDM)
+        check_share("eta", self.eta)
+
+    def __call__(
+        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+    ) -> Tensor:
+        assert prediction.noise is not None
+        if step == 0:
+            return eligible & False
+        most = min(1.0, (steps - step - 1) / step)
+        sigma = prediction.confidence.new_full(
+            eligible.shape, min(self.eta, most) if self.how == "cap" else self.eta * most
+        )
+        if self.how == "confidence":
+            assert prediction.written is not None
+            weights = (-prediction.written).exp().masked_fill(~eligible, 0.0)
+            sigma = sigma * weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
+        drawn = prediction.noise.uniform("remask", eligible.size(1)).to(sigma.device)
+        return eligible & (drawn < sigma)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemaskFallen:
+    """The tokens whose probability fell most since they were written.
+
+    Saber's backtracking (arXiv 2510.18165): as many as `share` of the tokens that the step writes,
+    rounded up. Raises ValueError for a share outside [0, 1].
+    """
+
+    share: float = 0.125
+
+    def __post_init__(self) -> None:
+        check_share("share", self.share)
+
+    def __call__(
+        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+    ) -> Tensor:
+        assert prediction.written is not None
+        fallen = prediction.written - prediction.standing_probability()
+        return top_ranked(fallen, eligible & (fallen > 0), (wrote * self.share).ceil())
