@@ -14,7 +14,7 @@ from rediff.captioners.timing import Clock, TimedDenoiser
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.loop import Decoded, Denoiser
 from rediff.decoding.registry import find_sampler
-from rediff.decoding.sampler import LavidaDreamSampler, LavidaSampler, Sampler
+from rediff.decoding.sampler import Sampler
 from rediff.decoding.trace import Trace
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import embed_prompt, image_features
@@ -96,7 +96,7 @@ class DiffusionCaptioner:
     @torch.inference_mode()
     def _encode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> _Encoded:
         last, guidance = self._last, decoding.guidance
-        full = _asks_for_full_attention(self._sampler(decoding))
+        full = bool(getattr(self._sampler(decoding), "full_attention", False))
         if last is not None and last.is_of(requests, guidance, full=full):
             return last
         self._last = None  # before the next one is made: two take memory
@@ -165,12 +165,6 @@ class _Encoded:
         """Whether these are the very requests, not such as are equal to them."""
         same = (len(requests), guidance, full) == (len(self.requests), self.guidance, self.full)
         return same and all(a is b for a, b in zip(requests, self.requests, strict=True))
-
-
-def _asks_for_full_attention(sampler: Sampler) -> bool:
-    """Whether a sampler lets image and prompt see the response, whatever the model's property is;
-    then it is of no use to compute the prompts in advance."""
-    return isinstance(sampler, LavidaSampler | LavidaDreamSampler) and not sampler.prefix
 
 
 def prompted_denoiser(

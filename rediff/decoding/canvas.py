@@ -111,9 +111,10 @@ class Canvas:
 class Prediction:
     """What one forward pass predicts at each position, and how confident the model is.
 
-    `token`: int64 [B, R], the argmax over all ids that may be predicted. `confidence`: float32
-    [B, R], its softmax probability; nan where the logits are not finite, which `ActiveRows` asks
-    once a step. There while rules are applied, and None otherwise: `scores`, float32 [B, R, V],
+    `token`: int64 [B, R], the argmax over all ids that may be predicted, or drawn where there is a
+    temperature. `confidence`: float32 [B, R], its softmax probability; nan where the logits are not
+    finite, which `ActiveRows` asks once a step. There while rules are applied, and None otherwise:
+    `scores`, float32 [B, R, V],
     -inf for banned ids; `normaliser` [B, R], their logsumexp; `standing`, int64 [B, R], the tokens
     that the model saw; `written`, float32 [B, R], the confidence with which each of these was
     written, 0 for a mask; `remasked`, int64 [B, R], how often each position was masked again;

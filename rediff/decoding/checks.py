@@ -34,6 +34,12 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
+def check_shift(value: float) -> None:
+    """Raises ValueError for the shift of a schedule that float32 could not compute with."""
+    if not 1e-3 <= value <= 1e3:
+        raise ValueError(f"shift must be from 0.001 to 1000, got {value}")
+
+
 def check_length(name: str, value: int | None) -> None:
     """Checks a length in tokens.
 

@@ -101,7 +101,7 @@ def decode_dream(
         return _times(steps, taken)
 
     def predict(logits: Tensor) -> tuple[Prediction, Tensor]:
-        return _predict_dream(logits, canvas.ids.unnamed, options)
+        return predict_dream(logits, canvas.ids.unnamed, options)
 
     plan = _Plan(length, taken, quotas, predict)
     return _run(options, denoiser, canvas, plan, recorder)
@@ -186,7 +186,7 @@ def _times(steps: int, taken: int) -> Quota:
     return quota
 
 
-def _predict_dream(
+def predict_dream(
     logits: Tensor, unnamed: tuple[int, ...], options: DreamOptions
 ) -> tuple[Prediction, Tensor]:
     """Dream's prediction among the `top_k` best, in the precision of the logits, a few positions
@@ -199,17 +199,21 @@ def _predict_dream(
             worst = kept.topk(options.top_k).values[..., -1:]
             kept = kept.masked_fill(kept < worst, lowest)
         probabilities = kept.softmax(dim=-1)
-        best, order = probabilities.topk(2)
-        tokens.append(order[..., 0])
-        confidences.append(best[..., 0])
-        scores.append(_score(options.rank, probabilities, best))
+        best, token = probabilities.max(dim=-1)
+        tokens.append(token)
+        confidences.append(best)
+        scores.append(_score(options.rank, probabilities))
     return Prediction(torch.cat(tokens, 1), torch.cat(confidences, 1)), torch.cat(scores, 1)
 
 
-def _score(rank: str, probabilities: Tensor, best: Tensor) -> Tensor:
-    """The score [b, R] of each position, given the two highest of its probabilities."""
+def _score(rank: str, probabilities: Tensor) -> Tensor:
+    """The score [b, R] of each position. float16 has no number as small as `NO_LOG`, so there the
+    entropy is computed in float32."""
     if rank == "probability":
-        return best[..., 0]
+        return probabilities.amax(dim=-1)
     if rank == "margin":
+        best = probabilities.topk(2).values
         return best[..., 0] - best[..., 1]
+    if probabilities.dtype == torch.float16:
+        probabilities = probabilities.float()
     return (probabilities * (probabilities + NO_LOG).log()).sum(dim=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rediff.decoding.checks import check_choice, check_length, check_share
+from rediff.decoding.checks import check_choice, check_length, check_share, check_shift
 
 RANKS = ("probability", "margin", "entropy")
 """What Dream's decoder ranks positions by; see `unmask.RANKS`."""
@@ -16,9 +16,10 @@ class BothOptions:
 
     `shift`: of the schedule (see `ShiftSchedule`), 0 for none; the authors evaluate captions with
     0.33, and their code takes 3 where it is not told. `step_ratio`: only this share of the steps is
-    taken, rounded down. `prefix`: False lets image and prompt see the response, as the authors'
-    code does without its prefix cache; True changes nothing. `stop`: end the response at its first
-    eos token; the authors keep what stands behind it. Raises ValueError for numbers out of range.
+    taken, rounded down; the authors' evaluation takes 0.5 of as many steps as tokens. `prefix`:
+    False lets image and prompt see the response, as the authors' code does without its prefix
+    cache; True changes nothing. `stop`: end the response at its first eos token; the authors keep
+    what stands behind it. Raises ValueError for numbers out of range.
     """
 
     shift: float = 0.33
@@ -27,9 +28,14 @@ class BothOptions:
     stop: bool = False
 
     def __post_init__(self) -> None:
-        if not self.shift >= 0:
-            raise ValueError(f"shift must not be below 0, got {self.shift}")
+        if self.shift != 0:
+            check_shift(self.shift)
         check_share("step_ratio", self.step_ratio)
+
+    @property
+    def full_attention(self) -> bool:
+        """See `Sampler`."""
+        return not self.prefix
 
     def taken(self, steps: int) -> int:
         """The steps that are taken of so many. Raises ValueError if none is."""

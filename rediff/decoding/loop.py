@@ -12,7 +12,6 @@ from torch import Tensor
 from rediff.decoding.canvas import Canvas, NotFiniteError, Prediction, predict
 from rediff.decoding.memory import Memory
 from rediff.decoding.noise import Noise
-from rediff.decoding.remask import KeepWritten
 from rediff.decoding.rules import Rules
 from rediff.decoding.trace import Step, Trace, row_trace
 
@@ -88,7 +87,7 @@ def decode_by_rules(
     length = canvas.tokens.size(1)
     width = rules.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
-    denoiser, keys, taken = denoiser.refreshed(rules.refresh), denoiser.keys, 0
+    denoiser, keys = denoiser.refreshed(rules.refresh), denoiser.keys
     rows, prediction = ActiveRows(len(canvas.done), denoiser.passes), None
     memory = Memory(canvas) if rules.uses_past else None
     for start in range(0, blocks * width, width):
@@ -110,9 +109,8 @@ def decode_by_rules(
                 majority_eos=rules.majority_eos,
                 temperature=rules.temperature,
                 standing=standing,
-                noise=Noise(rules.seed, [keys[number] for number in numbers], taken),
+                noise=Noise(rules.seed, [keys[number] for number in numbers], (start, step)),
             )
-            taken += 1
             before = canvas
             last = step >= rules.schedule.unmask_steps(steps_per_block) - 1
             quota = torch.full_like(masks, length) if last else quotas[:, step]
@@ -149,8 +147,9 @@ def _advance(
     revise = rules.revise(prediction, visible, step, steps)
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
     masked, unmasking = rows.masked & ~unmask, rules.schedule.unmask_steps(steps)
-    if not isinstance(rules.remask, KeepWritten) and step < unmasking - 1:
-        stays = visible & (tokens == rows.tokens) & (tokens != eos)
+    if rules.remasks and step < unmasking - 1:
+        after = visible_positions(replace(rows, tokens=tokens, masked=masked), window)
+        stays = visible & after & (tokens == rows.tokens) & (tokens != eos)
         back = rules.remask(prediction, stays, unmask.sum(dim=1), step, unmasking)
         tokens, masked = tokens.masked_fill(back, rows.ids.mask), masked | back
     changed = tokens != rows.tokens
@@ -256,8 +255,9 @@ def visible_positions(canvas: Canvas, window: Tensor) -> Tensor:
 class Recorder:
     """Keeps the steps of a batch for its traces, and tells a callback of each."""
 
-    def __init__(self, trace: bool, on_step: OnStep | None) -> None:
-        self.trace, self.on_step = trace, on_step
+    def __init__(self, trace: bool, on_step: OnStep | None, *, remasks: bool = False) -> None:
+        """`remasks`: tokens that become masks again are taken back, and no revision."""
+        self.trace, self.on_step, self.remasks = trace, on_step, remasks
         self.steps: list[Step] = []
 
     def __call__(
@@ -271,6 +271,8 @@ class Recorder:
         flags = torch.zeros_like(before.done)
         flags[active] = True
         revised = ~before.masked & (after.tokens != before.tokens)
+        if self.remasks:
+            revised &= ~after.masked
         unmasked = before.masked & ~after.masked
         parts = (after.tokens, after.masked, confidence, unmasked, revised, flags)
         step = Step(*(part.cpu() for part in parts))

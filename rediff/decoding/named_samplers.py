@@ -180,7 +180,7 @@ def rediff_official() -> Sampler:
 
 @register_sampler("lavida-official")
 def lavida_official() -> Sampler:
-    """LaViDa's decoder as its authors evaluate captions (arXiv 2505.16839)."""
+    """LaViDa's decoder at its authors' shift for captions (arXiv 2505.16839)."""
     return LavidaSampler(name="lavida-official")
 
 

@@ -15,12 +15,13 @@ class Noise:
     """The draws of one denoising step.
 
     `seed`: of the sampler. `keys`: a number of each row that tells its picture and prompt from
-    others. `step`: counted over all blocks.
+    others. `step`: the block and
+    the step in it, which do not depend on when other rows are done.
     """
 
     seed: int
     keys: Sequence[int]
-    step: int
+    step: tuple[int, int]
 
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         """Numbers in [0, 1), float64 [b, *shape], on the CPU.

@@ -52,6 +52,8 @@ class KeepVisible:
 class RepredictVisible:
     """Every visible token becomes its new prediction, x_i <- argmax p(x_i | x, image, prompt).
 
+    Above temperature 0 it is drawn anew.
+
     In the last step of a block the loop keeps eos, since a response that loses it there would have
     no end.
     This is the refinement of ReDiff (arXiv 2510.19871, section 3.3). `top_fraction`: only this

@@ -45,8 +45,12 @@ class Rules:
     @property
     def uses_past(self) -> bool:
         """Whether a rule asks what happened in earlier steps."""
-        remasks = not isinstance(self.remask, KeepWritten)
-        return remasks or bool(getattr(self.unmask, "uses_past", False))
+        return self.remasks or bool(getattr(self.unmask, "uses_past", False))
+
+    @property
+    def remasks(self) -> bool:
+        """Whether tokens may become masks again."""
+        return not isinstance(self.remask, KeepWritten)
 
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)

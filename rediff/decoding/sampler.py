@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Sampler(Protocol):
-    """Turns a blank canvas into responses. `name`: what results and `find_sampler` call it."""
+    """Turns a blank canvas into responses. `name`: what results and `find_sampler` call it.
+
+    One that lets image and prompt see the response, whatever the model's attention is
+    (`Denoiser.under_full_attention`), has a property `full_attention` that is true: prompts are not
+    computed in advance for it.
+    """
 
     @property
     def name(self) -> str: ...
@@ -76,7 +81,8 @@ class RuleSampler(Rules):
         """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
         from rediff.decoding.loop import Recorder, decode_by_rules
 
-        return decode_by_rules(self, denoiser, canvas, steps, Recorder(trace, on_step))
+        recorder = Recorder(trace, on_step, remasks=self.remasks)
+        return decode_by_rules(self, denoiser, canvas, steps, recorder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

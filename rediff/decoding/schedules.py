@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rediff.decoding.checks import check_share
+from rediff.decoding.checks import check_share, check_shift
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,14 +126,13 @@ class ShiftSchedule:
     one after another. The list is then read backwards, as in the authors' code, so that `shift` s
     below 1 takes many tokens in the first steps, above 1 in the last. With some shifts rounding in
     float32 leaves one mask to the loop, as it does there. Raises ValueError for a
-    `shift` that is not above 0.
+    `shift` outside [0.001, 1000].
     """
 
     shift: float = 0.33
 
     def __post_init__(self) -> None:
-        if not self.shift > 0:
-            raise ValueError(f"shift must be above 0, got {self.shift}")
+        check_shift(self.shift)
 
     def unmask_steps(self, steps: int) -> int:
         """All of them."""

@@ -35,7 +35,8 @@ class Filled:
 class Converged:
     """A row is finished when no mask is left before the eos token and a step changed nothing.
 
-    Decoding is greedy, so a step of revision that changed nothing would change nothing again.
+    At temperature 0 a step of revision that changed nothing would change nothing again; above, it
+    might.
 
     Examples:
         >>> import torch

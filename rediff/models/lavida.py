@@ -12,12 +12,11 @@ from typing import Any
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
 from rediff.data.dialogue import turns_of
-from rediff.io.text_files import parse_json, read_text
 from rediff.models import llada_v
 from rediff.models.chat_format import IMAGE, MASK
 from rediff.models.config import CaptionerConfig
 from rediff.models.lavida_config import dream_config, lavida_config
-from rediff.models.official_format import PARTS, OfficialFormat, give_roles
+from rediff.models.official_format import PARTS, OfficialFormat, give_roles, read_raw
 
 PROMPT = "Describe the image in detail."
 CANVAS = 128
@@ -78,9 +77,12 @@ def load_dream_tokenizer(
     """
     tokenizer = _read(folder)
     own = tokenizer.chat_template
-    mask = tokenizer.convert_ids_to_tokens(_config(folder)["mask_token_id"])
+    place = read_raw(folder).get("mask_token_id")
+    mask = None if place is None else tokenizer.convert_ids_to_tokens(place)
     if mask is None:
-        raise ValueError(f"{folder}: the config's mask_token_id is no token of the tokenizer")
+        raise ValueError(
+            f"{folder / 'config.json'}: mask_token_id {place} is no token of the tokenizer"
+        )
     roles = {"eos_token": END_OF_TURN, "pad_token": END_OF_TEXT, "mask_token": str(mask)}
     give_roles(tokenizer, folder, model, roles=roles, others=(START_OF_TURN,), image=IMAGE)
     tokenizer.chat_template = DREAM_TEMPLATE
@@ -93,7 +95,7 @@ def _check(
 ) -> None:
     """Raises ValueError if a token has another id than the config's `key` says, or the folder's
     own chat template writes another prompt than LaViDa's authors do."""
-    place, wanted = tokenizer.convert_tokens_to_ids(token), _config(folder).get(key)
+    place, wanted = tokenizer.convert_tokens_to_ids(token), read_raw(folder).get(key)
     if wanted not in (None, place):
         raise ValueError(
             f"{folder}: {token} is id {place} of the tokenizer, but config.json says {key} {wanted}"
@@ -125,12 +127,6 @@ def _read(folder: Path) -> PreTrainedTokenizerFast:
             " (tokenizers: Tokenizer.save), and put it there"
         )
     return PreTrainedTokenizerFast.from_pretrained(folder)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    raw: dict[str, Any] = parse_json(read_text(path), str(path))
-    return raw
 
 
 LAVIDA = OfficialFormat(

@@ -55,10 +55,10 @@ class OfficialFormat:
         """transformers' configuration of a folder; a vision tower that is a folder describes
         itself. Raises ValueError naming the file."""
         path = folder / "config.json"
-        raw = _read(folder)
+        raw = read_raw(folder)
         tower = tower_folder(raw, folder)
         if tower is not None and not raw.get("vision_config"):
-            own = _read(tower)
+            own = read_raw(tower)
             raw = {**raw, "vision_config": own.get("vision_config", own)}
         try:
             return self.make_config(raw)
@@ -96,7 +96,7 @@ class OfficialFormat:
             "device_map": device_map,
         }
         if not has_tower(folder):
-            tower = load_tower(_read(folder), folder, config.vision_config, dtype=dtype)
+            tower = load_tower(read_raw(folder), folder, config.vision_config, dtype=dtype)
             options |= {"without": (TOWER,), "fill": tower}
         model = load_whole(LlavaOnevisionForConditionalGeneration, folder, **options)
         if self.bfloat16_newline:
@@ -153,7 +153,8 @@ def give_roles(
     model.config.image_token_index = place
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read_raw(folder: Path) -> dict[str, Any]:
+    """A folder's `config.json` as it stands. Raises ValueError naming the file."""
     path = folder / "config.json"
     raw: dict[str, Any] = parse_json(read_text(path), str(path))
     return raw

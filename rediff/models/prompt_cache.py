@@ -86,7 +86,7 @@ class PromptCache:
         if self.refresh == NEVER and not self._renews:
             last = self._whole.prefill(self.model)
             if self._shifted:
-                self.opening = self.model.lm_head(last)
+                self.opening = self.model.lm_head(last).to(self.prompt.embeddings.device)
             for number, length in enumerate(self.prompt.sizes):
                 meter.add(number, Work.of_pass(length, length, int(self._shifted)))
 

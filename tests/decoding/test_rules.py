@@ -14,6 +14,8 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 )
 
 from rediff.decoding.canvas import Prediction, SpecialIds, predict
+from rediff.decoding.lavida import predict_dream
+from rediff.decoding.lavida_options import DreamOptions
 from rediff.decoding.noise import Noise, gumbel
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.revise import RepredictVisible
@@ -28,7 +30,7 @@ from rediff.decoding.unmask import (
 
 ROWS, LENGTH, VOCABULARY, EOS = 2, 9, 7, 1
 IDS = SpecialIds(mask=0, eos=EOS)
-NOISE = Noise(0, [11, 12], 0)
+NOISE = Noise(0, [11, 12], (0, 0))
 seeds, scales = st.integers(0, 10_000), st.sampled_from([0.5, 2.0, 6.0])
 shares = st.sampled_from([0.2, 0.5, 0.9])
 
@@ -196,7 +198,7 @@ def test_the_minimal_schedule(masks: int, steps: int, share: float) -> None:
 def test_temperature_draws_from_the_flattened_distribution() -> None:
     """Frequencies of 4,000 draws at temperature 2 follow the root of p, up to 4 deviations."""
     logits = torch.tensor([0.0, 1.0, 2.0, 3.0]).log_softmax(dim=0)
-    noise, number = Noise(5, [1], 0), 4_000
+    noise, number = Noise(5, [1], (0, 0)), 4_000
     drawn = predict(
         logits.expand(1, number, 4), SpecialIds(mask=0, eos=1), temperature=2.0, noise=noise
     )
@@ -209,11 +211,11 @@ def test_temperature_draws_from_the_flattened_distribution() -> None:
 
 
 def test_noise_depends_on_seed_row_step_and_purpose_alone() -> None:
-    base = Noise(0, [7, 8], 3).uniform("token", 2, 5)
-    assert torch.equal(base[1:], Noise(0, [8], 3).uniform("token", 2, 5))
-    for other in (Noise(1, [7, 8], 3), Noise(0, [8, 7], 3), Noise(0, [7, 8], 4)):
+    base = Noise(0, [7, 8], (0, 3)).uniform("token", 2, 5)
+    assert torch.equal(base[1:], Noise(0, [8], (0, 3)).uniform("token", 2, 5))
+    for other in (Noise(1, [7, 8], (0, 3)), Noise(0, [8, 7], (0, 3)), Noise(0, [7, 8], (0, 4))):
         assert not torch.equal(base, other.uniform("token", 2, 5))
-    assert not torch.equal(base, Noise(0, [7, 8], 3).uniform("rank", 2, 5))
+    assert not torch.equal(base, Noise(0, [7, 8], (0, 3)).uniform("rank", 2, 5))
     assert gumbel(torch.zeros(1, dtype=torch.float64)).isfinite().all()
 
 
@@ -227,9 +229,22 @@ def test_noise_depends_on_seed_row_step_and_purpose_alone() -> None:
         ("entropy-bound,bound=-1", "bound must not be below 0, got -1"),
         ("dimple,threshold=2", "threshold must be from 0 to 1, got 2"),
         ("gated,gain=1.5", "gain must be from 0 to 1, got 1.5"),
-        ("shift,shift=0", "shift must be above 0, got 0"),
+        ("shift,shift=0", "shift must be from 0.001 to 1000, got 0"),
     ],
 )
 def test_numbers_that_no_rule_takes(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         find_sampler(name)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("rank", ["probability", "margin", "entropy"])
+def test_dreams_choice_in_low_precision(dtype: torch.dtype, rank: str) -> None:
+    """The first of equally likely tokens, and scores that are numbers."""
+    logits = torch.randn(1, 64, 800, generator=torch.Generator().manual_seed(0)).to(dtype)
+    logits[0, 0, 5] = logits[0, 0, 700] = 9.0
+    prediction, score = predict_dream(logits, (), DreamOptions(rank=rank))
+    assert prediction.token[0, 0] == 5
+    kept = logits.masked_fill(logits < logits.topk(50).values[..., -1:], torch.finfo(dtype).min)
+    assert torch.equal(prediction.token, kept.softmax(dim=-1).max(dim=-1).indices)
+    assert score.isfinite().all()

@@ -263,3 +263,23 @@ def test_options_are_set_and_named() -> None:
         name="rediff-official,block_length=32,revise_start=0.5,stop=no",
     )  # fmt: skip
     assert find_sampler("refine,majority_eos=false").majority_eos is False
+
+
+@pytest.mark.parametrize("name", ["fast-dllm,temperature=0.8", "random", "remdm-cap,eta=0.5"])
+def test_draws_do_not_depend_on_when_other_rows_are_done(name: str) -> None:
+    """In blocks, beside a row that takes more steps of the first block."""
+    sampler = find_sampler(f"{name},block_length=6")
+    for seed in range(20):
+        both = FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0)
+        both.place[0] *= 8
+        alone = FakeDenoiser(seed, 2, LENGTH)
+        alone.place, alone.keys = both.place[:1], both.keys[:1]
+        together = decode(both, blank(2), sampler, 12)
+        assert decode(alone, blank(1), sampler, 12).responses[0] == together.responses[0]
+
+
+def test_tokens_that_are_masked_again_are_no_revisions() -> None:
+    denoiser = FakeDenoiser(1, 1, LENGTH, stop_bias=-100.0)
+    (trace,) = decode(denoiser, blank(1), find_sampler("t2m,below=1"), 6, trace=True).traces
+    assert (~trace.masked[:-1] & trace.masked[1:]).any()
+    assert trace.revisions == 0

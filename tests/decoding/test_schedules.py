@@ -40,7 +40,7 @@ def test_lavidas_own_examples() -> None:
     assert three[-6:] == [4, 3, 4, 5, 5, 4]
 
 
-@pytest.mark.parametrize("shift", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("shift", [0.0, -1.0, 1e-9, float("inf"), float("nan")])
 def test_a_shift_must_be_above_0(shift: float) -> None:
-    with pytest.raises(ValueError, match="shift must be above 0"):
+    with pytest.raises(ValueError, match=r"shift must be from 0\.001 to 1000"):
         ShiftSchedule(shift=shift)

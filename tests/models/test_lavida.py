@@ -107,7 +107,7 @@ def test_options_of_the_samplers(lavida: Path) -> None:
             ends = final.index(checkpoint.ids.eos) if checkpoint.ids.eos in final else 128
             assert reply.tokens <= 128
             assert stop == "no" or reply.tokens == ends
-    with pytest.raises(ValueError, match=r"shift must not be below 0, got -1"):
+    with pytest.raises(ValueError, match=r"shift must be from 0.001 to 1000, got -1"):
         find_sampler(f"{name},shift=-1")
     with pytest.raises(ValueError, match=r"step_ratio 0.01 leaves none of 16 steps"):
         captions(checkpoint, f"{name},step_ratio=0.01")

@@ -75,6 +75,7 @@ def test_both_are_told_from_llada_v(tmp_path: Path) -> None:
         ({"mm_patch_merge_type": "flat"}, "mm_patch_merge_type 'flat': only 'spatial_unpad'"),
         ({"vision_config": None, "mm_vision_tower": "openai/clip"}, "unknown vision tower"),
         ({"mask_token_id": 1_000}, "mask_token_id"),
+        ({"mm_resampler_type": "perceiver"}, "mm_resampler_type 'perceiver': only None is known"),
         ({"rms_norm_eps": None}, "config.json has no 'rms_norm_eps'"),
     ],
 )
@@ -86,10 +87,10 @@ def test_what_is_not_known_of_lavida_is_refused(
         load_captioner(lavida_copy)
 
 
-@pytest.mark.parametrize("key", ["include_bias", "weight_tying", "alibi"])
+@pytest.mark.parametrize("key", ["include_bias", "weight_tying", "alibi", "clip_qkv"])
 def test_another_network_of_llada_is_refused(key: str, tmp_path: Path) -> None:
     change(make_lavida(tmp_path / "lavida"), **{key: True})
-    with pytest.raises(ValueError, match=rf"{key} True: only False is known of LaViDa"):
+    with pytest.raises(ValueError, match=rf"{key} True: only (False|None) is known of LaViDa"):
         load_captioner(tmp_path / "lavida")
 
 
@@ -133,3 +134,9 @@ def test_a_tower_from_elsewhere(lavida_copy: Path, tmp_path: Path) -> None:
             tiles, output_hidden_states=True
         )
     torch.testing.assert_close(found.hidden_states[-1], wanted)
+
+
+def test_dream_without_a_mask_id_is_refused(tmp_path: Path) -> None:
+    change(make_dream(tmp_path / "dream"), mask_token_id=None)
+    with pytest.raises(ValueError, match=r"config.json: mask_token_id None is no token"):
+        load_captioner(tmp_path / "dream")
