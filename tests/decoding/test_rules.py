@@ -179,6 +179,7 @@ def test_edits(seed: int, scale: float, threshold: float, gain: float) -> None:
 
 
 @given(st.integers(0, 100), st.integers(1, 30))
+@settings(deadline=None)
 def test_the_cosine_schedule(masks: int, steps: int) -> None:
     (quotas,) = CosineSchedule().quotas(torch.tensor([masks]), steps).tolist()
     left = masks
@@ -189,6 +190,7 @@ def test_the_cosine_schedule(masks: int, steps: int) -> None:
 
 
 @given(st.integers(1, 100), st.integers(1, 30), st.floats(0, 1))
+@settings(deadline=None)
 def test_the_minimal_schedule(masks: int, steps: int, share: float) -> None:
     schedule = MinimalSchedule(refine_share=share)
     assert schedule.quotas(torch.tensor([masks]), steps).tolist() == [[1] * steps]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.schedules import LinearSchedule, Schedule, ShiftSchedule
@@ -14,6 +14,7 @@ SCHEDULES = st.one_of(
 
 
 @given(SCHEDULES, st.lists(st.integers(0, 150), min_size=1, max_size=4), st.integers(1, 64))
+@settings(deadline=None)
 def test_every_mask_is_shared_out(schedule: Schedule, masks: list[int], steps: int) -> None:
     quotas = schedule.quotas(torch.tensor(masks), steps)
     assert quotas.shape == (len(masks), steps)
@@ -25,6 +26,7 @@ def test_every_mask_is_shared_out(schedule: Schedule, masks: list[int], steps: i
 
 
 @given(st.floats(0.05, 20), st.integers(1, 150), st.integers(1, 64))
+@settings(deadline=None)
 def test_every_step_of_a_shifted_schedule_writes(shift: float, masks: int, steps: int) -> None:
     (quotas,) = ShiftSchedule(shift=shift).quotas(torch.tensor([masks]), steps).tolist()
     assert all(quotas[: min(steps, masks)])
