@@ -192,18 +192,28 @@ def prompted_denoiser(
         mask=checkpoint.ids.mask,
         guidance=guidance,
         full=full,
-        keys=[_key(request) for request in requests],
+        keys=RequestKeys(requests),
     )
 
 
-def _key(request: CaptionRequest) -> int:
-    """A number that tells a request's picture and dialogue from others."""
-    image = request.image
-    digest = hashlib.blake2b(digest_size=8)
-    for part in (image.mode, image.size, request.dialogue):
-        digest.update(repr(part).encode())
-    digest.update(image.tobytes())
-    return int.from_bytes(digest.digest(), "big")
+class RequestKeys:
+    """A number of each request that tells its picture and dialogue from others, computed where one
+    is asked for: most samplers draw nothing."""
+
+    def __init__(self, requests: Sequence[CaptionRequest]) -> None:
+        self.requests = requests
+        self._known: dict[int, int] = {}
+
+    def __getitem__(self, row: int, /) -> int:
+        if row not in self._known:
+            request = self.requests[row]
+            image = request.image
+            digest = hashlib.blake2b(digest_size=8)
+            for part in (image.mode, image.size, request.dialogue):
+                digest.update(repr(part).encode())
+            digest.update(image.tobytes())
+            self._known[row] = int.from_bytes(digest.digest(), "big")
+        return self._known[row]
 
 
 def prompt_ids(checkpoint: Checkpoint, requests: Sequence[CaptionRequest]) -> list[list[int]]:

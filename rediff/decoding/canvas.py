@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -114,12 +114,11 @@ class Prediction:
     `token`: int64 [B, R], the argmax over all ids that may be predicted, or drawn where there is a
     temperature. `confidence`: float32 [B, R], its softmax probability; nan where the logits are not
     finite, which `ActiveRows` asks once a step. There while rules are applied, and None otherwise:
-    `scores`, float32 [B, R, V],
-    -inf for banned ids; `normaliser` [B, R], their logsumexp; `standing`, int64 [B, R], the tokens
-    that the model saw; `written`, float32 [B, R], the confidence with which each of these was
-    written, 0 for a mask; `remasked`, int64 [B, R], how often each position was masked again;
-    `noise`, random draws of the step. Of these `written` and `remasked` only for rules that say
-    that they use the past.
+    `scores`, float32 [B, R, V], -inf for banned ids; `normaliser` [B, R], their logsumexp;
+    `standing`, int64 [B, R], the tokens that the model saw; `written`, float32 [B, R], the
+    confidence with which each of these was written, 0 for a mask; `remasked`, int64 [B, R], how
+    often each position was masked again; `noise`, random draws of the step. Of these `written` and
+    `remasked` only for rules that say that they use the past.
     """
 
     token: Tensor
@@ -224,13 +223,12 @@ def predict(
 
 def _draw(scores: Tensor, temperature: float, noise: Noise) -> Tensor:
     """argmax_v scores_v + T g_v, a row at a time: float64 noise for all would be large."""
-    one = (replace(noise, keys=[key]) for key in noise.keys)
     drawn = [
         (
             row.double()
             + temperature * gumbel(draws.uniform("token", *row.shape))[0].to(row.device)
         ).argmax(dim=-1)
-        for row, draws in zip(scores, one, strict=True)
+        for row, draws in zip(scores, noise.of_each(), strict=True)
     ]
     return torch.stack(drawn)
 

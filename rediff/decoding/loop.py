@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, NotFiniteError, Prediction, predict
 from rediff.decoding.memory import Memory
-from rediff.decoding.noise import Noise
+from rediff.decoding.noise import Keys, Noise
 from rediff.decoding.rules import Rules
 from rediff.decoding.trace import Step, Trace, row_trace
 
@@ -26,7 +26,7 @@ class Denoiser(Protocol):
     """Forward passes of one call: 1, or 2 with guidance."""
     prompt_lengths: Tensor
     """Positions in front of the canvas, of each row; int64 [B]."""
-    keys: Sequence[int]
+    keys: Keys
     """A number of each row that tells its picture and prompt from others, for random draws."""
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def decode_by_rules(
     length = canvas.tokens.size(1)
     width = rules.block_length or length
     blocks, steps_per_block = split_steps(length, width, steps)
-    denoiser, keys = denoiser.refreshed(rules.refresh), denoiser.keys
+    denoiser = denoiser.refreshed(rules.refresh)
     rows, prediction = ActiveRows(len(canvas.done), denoiser.passes), None
     memory = Memory(canvas) if rules.uses_past else None
     for start in range(0, blocks * width, width):
@@ -109,7 +109,7 @@ def decode_by_rules(
                 majority_eos=rules.majority_eos,
                 temperature=rules.temperature,
                 standing=standing,
-                noise=Noise(rules.seed, [keys[number] for number in numbers], (start, step)),
+                noise=Noise(rules.seed, denoiser.keys, (start, step), rows=numbers.tolist()),
             )
             before = canvas
             last = step >= rules.schedule.unmask_steps(steps_per_block) - 1

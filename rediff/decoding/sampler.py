@@ -3,8 +3,9 @@ torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rediff.decoding.lavida_options import DreamOptions, LavidaOptions
 from rediff.decoding.official_options import OfficialOptions
@@ -12,7 +13,11 @@ from rediff.decoding.rules import Rules
 
 if TYPE_CHECKING:
     from rediff.decoding.canvas import Canvas
-    from rediff.decoding.loop import Decoded, Denoiser, OnStep
+    from rediff.decoding.loop import Decoded, Denoiser, OnStep, Recorder
+
+
+Loop = Callable[[Any, "Denoiser", "Canvas", int, "Recorder"], "Decoded"]
+"""Decodes by a sampler's options: the sampler, then what `Sampler.decode` is given."""
 
 
 @runtime_checkable
@@ -51,8 +56,37 @@ class Sampler(Protocol):
         ...
 
 
+class LoopSampler:
+    """A sampler whose loop is a function of the sampler itself, imported when it is needed."""
+
+    __slots__ = ()
+
+    @property
+    def remasks(self) -> bool:
+        """Whether tokens may become masks again."""
+        return False
+
+    def decode(
+        self,
+        denoiser: Denoiser,
+        canvas: Canvas,
+        steps: int,
+        *,
+        trace: bool = False,
+        on_step: OnStep | None = None,
+    ) -> Decoded:
+        """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
+        from rediff.decoding.loop import Recorder
+
+        recorder = Recorder(trace, on_step, remasks=self.remasks)
+        return self._loop()(self, denoiser, canvas, steps, recorder)
+
+    def _loop(self) -> Loop:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSampler(Rules):
+class RuleSampler(Rules, LoopSampler):
     """Schedule x unmask rule x revise rule x remask rule x stop rule.
 
     In every step the denoiser predicts each position of the canvas. The unmask rule chooses which
@@ -69,83 +103,43 @@ class RuleSampler(Rules):
 
     name: str
 
-    def decode(
-        self,
-        denoiser: Denoiser,
-        canvas: Canvas,
-        steps: int,
-        *,
-        trace: bool = False,
-        on_step: OnStep | None = None,
-    ) -> Decoded:
-        """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
-        from rediff.decoding.loop import Recorder, decode_by_rules
+    def _loop(self) -> Loop:
+        from rediff.decoding.loop import decode_by_rules
 
-        recorder = Recorder(trace, on_step, remasks=self.remasks)
-        return decode_by_rules(self, denoiser, canvas, steps, recorder)
+        return decode_by_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfficialSampler(OfficialOptions):
+class OfficialSampler(OfficialOptions, LoopSampler):
     """The authors' decoder at temperature 0, with the options of its `generate`."""
 
     name: str
 
-    def decode(
-        self,
-        denoiser: Denoiser,
-        canvas: Canvas,
-        steps: int,
-        *,
-        trace: bool = False,
-        on_step: OnStep | None = None,
-    ) -> Decoded:
-        """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
-        from rediff.decoding.loop import Recorder
+    def _loop(self) -> Loop:
         from rediff.decoding.official import decode_official
 
-        return decode_official(self, denoiser, canvas, steps, Recorder(trace, on_step))
+        return decode_official
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LavidaSampler(LavidaOptions):
+class LavidaSampler(LavidaOptions, LoopSampler):
     """The decoder of LaViDa with LLaDA's text model."""
 
     name: str
 
-    def decode(
-        self,
-        denoiser: Denoiser,
-        canvas: Canvas,
-        steps: int,
-        *,
-        trace: bool = False,
-        on_step: OnStep | None = None,
-    ) -> Decoded:
-        """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
+    def _loop(self) -> Loop:
         from rediff.decoding.lavida import decode_lavida
-        from rediff.decoding.loop import Recorder
 
-        return decode_lavida(self, denoiser, canvas, steps, Recorder(trace, on_step))
+        return decode_lavida
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LavidaDreamSampler(DreamOptions):
+class LavidaDreamSampler(DreamOptions, LoopSampler):
     """The decoder of LaViDa with Dream's text model."""
 
     name: str
 
-    def decode(
-        self,
-        denoiser: Denoiser,
-        canvas: Canvas,
-        steps: int,
-        *,
-        trace: bool = False,
-        on_step: OnStep | None = None,
-    ) -> Decoded:
-        """See `Sampler.decode`. Raises ValueError for more steps than tokens."""
+    def _loop(self) -> Loop:
         from rediff.decoding.lavida import decode_dream
-        from rediff.decoding.loop import Recorder
 
-        return decode_dream(self, denoiser, canvas, steps, Recorder(trace, on_step))
+        return decode_dream

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
 from rediff.decoding.loop import Denoiser
+from rediff.decoding.noise import Keys
 from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.flops import Meter, Work
 from rediff.models.prefix_attention import attention, has_prefix_attention
@@ -43,11 +44,11 @@ class PromptedDenoiser:
         mask: int,
         guidance: float = 0.0,
         full: bool = False,
-        keys: Sequence[int] | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.model = model
         self.guidance = guidance
-        self.keys = range(len(prompt.lengths)) if keys is None else keys
+        self.keys: Keys = range(len(prompt.lengths)) if keys is None else keys
         self.prefix = has_prefix_attention(model) and not full
         self.passes = 2 if guidance else 1
         self.prompt_lengths = prompt.lengths

@@ -12,25 +12,16 @@ from typing import Any
 
 from transformers import LlamaConfig, LlavaOnevisionConfig, PreTrainedConfig, Qwen2Config
 
-from rediff.models.anyres import ANYRES, POOLS, grid_pinpoints, set_pool
+from rediff.models.anyres import ANYRES, POOLS, set_pool
+from rediff.models.official_config import check_known, whole_config
 from rediff.models.prefix_attention import set_prefix_attention
 from rediff.models.shifted_logits import set_shifted_logits
 from rediff.models.vision_tower import tower_config
 
 DREAM_TYPE = "llava_dream"
 
-ONLY: Mapping[str, Any] = {
-    "mm_projector_type": "mlp2x_gelu",
-    "mm_patch_merge_type": "spatial_unpad",
-    "mm_newline_position": "grid",
-    "mm_vision_select_feature": "patch",
-    "mm_use_im_start_end": False,
-    "mm_resampler_type": None,
-    "mm_spatial_pool_stride": 2,
-}
-"""Keys that would change pictures or prompt, with what is known of LaViDa."""
-
 ONLY_LLADA: Mapping[str, Any] = {
+    "mm_spatial_pool_stride": 2,
     "activation_type": "silu",
     "alibi": False,
     "attention_layer_norm": False,
@@ -51,6 +42,7 @@ ONLY_LLADA: Mapping[str, Any] = {
 """Keys that would change LLaDA's network, with what is known of it."""
 
 ONLY_DREAM: Mapping[str, Any] = {
+    "mm_spatial_pool_stride": 2,
     "hidden_act": "silu",
     "rope_scaling": None,
     "tie_word_embeddings": False,
@@ -111,30 +103,16 @@ def _whole(raw: Mapping[str, Any], text: PreTrainedConfig) -> LlavaOnevisionConf
     """The whole model around a text model. The tower's last layer is never used."""
     setattr(text, "is_causal", False)  # noqa: B010
     set_prefix_attention(text)
-    vision: Any = tower_config(raw, last=-2)
-    config = LlavaOnevisionConfig(
-        vision_config=vision.to_dict(),
-        text_config=text.to_dict(),
-        image_token_index=raw["vocab_size"] - 1,
-        image_grid_pinpoints=grid_pinpoints(raw["image_grid_pinpoints"], vision.image_size),
-        vision_aspect_ratio=ANYRES,
-        vision_feature_layer=-1,
-        vision_feature_select_strategy="full",
-        tie_word_embeddings=False,
-    )
+    config = whole_config(raw, text, tower_config(raw, last=-2))
     set_pool(config, raw["mm_spatial_pool_mode"])
     return config
 
 
 def _check(raw: Mapping[str, Any], only: Mapping[str, Any]) -> None:
     """Raises ValueError for whatever would change network, pictures or prompt and is not known."""
-    for key, known in {**ONLY, **only}.items():
-        if raw.get(key) not in (None, known):
-            raise ValueError(f"{key} {raw[key]!r}: only {known!r} is known of LaViDa")
+    check_known(raw, only, "LaViDa")
     if (ratio := raw.get("image_aspect_ratio")) != ANYRES:
         raise ValueError(f"image_aspect_ratio {ratio!r}: only {ANYRES!r} is known of LaViDa")
-    if raw.get("image_grid_pinpoints") is None:
-        raise ValueError("the config has no image_grid_pinpoints, so tiles cannot be cut")
     if (mode := raw.get("mm_spatial_pool_mode")) not in POOLS:
         raise ValueError(
             f"mm_spatial_pool_mode {mode!r}: known are {', '.join(POOLS)}; checkpoints without"

@@ -12,22 +12,15 @@ from typing import Any
 from transformers import LlamaConfig, LlavaOnevisionConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from rediff.models.anyres import ANYRES, grid_pinpoints
+from rediff.models.anyres import ANYRES
+from rediff.models.official_config import check_known, whole_config
 from rediff.models.vision_tower import tower_config
 
 MODEL_TYPE = "llava_llada"
 
 
-ONLY: Mapping[str, Any] = {
-    "mm_projector_type": "mlp2x_gelu",
-    "mm_patch_merge_type": "spatial_unpad",
-    "mm_newline_position": "grid",
-    "mm_vision_select_feature": "patch",
-    "mm_use_im_start_end": False,
-    "mm_resampler_type": None,
-    "tie_word_embeddings": False,
-}
-"""Keys of a config that would change the network or its prompt, with what is known of LLaDA-V."""
+ONLY: Mapping[str, Any] = {"tie_word_embeddings": False}
+"""Keys that would change the network, with what is known of LLaDA-V."""
 
 
 PUBLISHED: Mapping[str, Any] = {
@@ -54,27 +47,14 @@ def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
     Raises ValueError for an unknown vision tower, picture format or projector, and for whatever
     else would change the network and is not known of LLaDA-V.
     """
-    for key, known in ONLY.items():
-        if raw.get(key) not in (None, known):
-            raise ValueError(f"{key} {raw[key]!r}: only {known!r} is known of LLaDA-V")
+    check_known(raw, ONLY, "LLaDA-V")
     ratio = raw.get("image_aspect_ratio")
     if not re.fullmatch(rf"{ANYRES}(_max_\d+)?", str(ratio)):
         raise ValueError(
             f"image_aspect_ratio {ratio!r}: only 'anyres' and 'anyres_max_N' are known of LLaDA-V"
         )
-    if raw.get("image_grid_pinpoints") is None:
-        raise ValueError("the config has no image_grid_pinpoints, so tiles cannot be cut")
-    vision: Any = tower_config(raw, last=raw.get("mm_vision_select_layer", -1))
-    return LlavaOnevisionConfig(
-        vision_config=vision.to_dict(),
-        text_config=_text_config(raw).to_dict(),
-        image_token_index=raw["vocab_size"] - 1,
-        image_grid_pinpoints=grid_pinpoints(raw["image_grid_pinpoints"], vision.image_size),
-        vision_aspect_ratio=raw["image_aspect_ratio"],
-        vision_feature_layer=-1,
-        vision_feature_select_strategy="full",
-        tie_word_embeddings=False,
-    )
+    vision = tower_config(raw, last=raw.get("mm_vision_select_layer", -1))
+    return whole_config(raw, _text_config(raw), vision)
 
 
 def _text_config(raw: Mapping[str, Any]) -> LlamaConfig:

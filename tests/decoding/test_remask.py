@@ -18,7 +18,7 @@ from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.unmask import AboveMean, MostConfident
 
 ROWS, LENGTH, VOCABULARY = 2, 10, 6
-NOISE = Noise(1, [4, 9], (0, 2))
+NOISE = Noise(1, [4, 9], (0, 2), [0, 1])
 WROTE = torch.tensor([5, 16])
 seeds = st.integers(0, 10_000)
 

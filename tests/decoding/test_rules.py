@@ -30,7 +30,7 @@ from rediff.decoding.unmask import (
 
 ROWS, LENGTH, VOCABULARY, EOS = 2, 9, 7, 1
 IDS = SpecialIds(mask=0, eos=EOS)
-NOISE = Noise(0, [11, 12], (0, 0))
+NOISE = Noise(0, [11, 12], (0, 0), [0, 1])
 seeds, scales = st.integers(0, 10_000), st.sampled_from([0.5, 2.0, 6.0])
 shares = st.sampled_from([0.2, 0.5, 0.9])
 
@@ -200,7 +200,7 @@ def test_the_minimal_schedule(masks: int, steps: int, share: float) -> None:
 def test_temperature_draws_from_the_flattened_distribution() -> None:
     """Frequencies of 4,000 draws at temperature 2 follow the root of p, up to 4 deviations."""
     logits = torch.tensor([0.0, 1.0, 2.0, 3.0]).log_softmax(dim=0)
-    noise, number = Noise(5, [1], (0, 0)), 4_000
+    noise, number = Noise(5, [1], (0, 0), [0]), 4_000
     drawn = predict(
         logits.expand(1, number, 4), SpecialIds(mask=0, eos=1), temperature=2.0, noise=noise
     )
@@ -213,11 +213,15 @@ def test_temperature_draws_from_the_flattened_distribution() -> None:
 
 
 def test_noise_depends_on_seed_row_step_and_purpose_alone() -> None:
-    base = Noise(0, [7, 8], (0, 3)).uniform("token", 2, 5)
-    assert torch.equal(base[1:], Noise(0, [8], (0, 3)).uniform("token", 2, 5))
-    for other in (Noise(1, [7, 8], (0, 3)), Noise(0, [8, 7], (0, 3)), Noise(0, [7, 8], (0, 4))):
+    base = Noise(0, [7, 8], (0, 3), [0, 1]).uniform("token", 2, 5)
+    assert torch.equal(base[1:], Noise(0, [8], (0, 3), [0]).uniform("token", 2, 5))
+    for other in (
+        Noise(1, [7, 8], (0, 3), [0, 1]),
+        Noise(0, [8, 7], (0, 3), [0, 1]),
+        Noise(0, [7, 8], (0, 4), [0, 1]),
+    ):
         assert not torch.equal(base, other.uniform("token", 2, 5))
-    assert not torch.equal(base, Noise(0, [7, 8], (0, 3)).uniform("rank", 2, 5))
+    assert not torch.equal(base, Noise(0, [7, 8], (0, 3), [0, 1]).uniform("rank", 2, 5))
     assert gumbel(torch.zeros(1, dtype=torch.float64)).isfinite().all()
 
 

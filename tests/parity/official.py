@@ -48,8 +48,13 @@ def write_checkpoint(folder: Path, model: Mapping[str, Any], *, shards: int = 1)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(official_config(model)))
     tensors = {name: fill(model["salt"], name, shape) for name, shape in model["keys"].items()}
+    save_shards(folder, tensors, shards)
+
+
+def save_shards(folder: Path, tensors: Mapping[str, Tensor], shards: int) -> None:
+    """Writes weights into one file, or into several with their index."""
     if shards == 1:
-        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        save_file(dict(tensors), folder / "model.safetensors", metadata={"format": "pt"})
         return
     names, weight_map = list(tensors), {}
     for shard in range(shards):

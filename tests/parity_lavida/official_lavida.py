@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from official import save_shards
 from torch import Tensor
 
 LLADA_ROWS = (*range(1000), 126080, 126081, 126336, 126346, 126347, 126348)
@@ -53,15 +53,4 @@ def write_checkpoint(
     config = {**model["config"], "model_type": model_type, "vision_config": model["vision_config"]}
     (folder / "config.json").write_text(json.dumps(config))
     tensors = {name: fill(model["salt"], name, shape) for name, shape in model["keys"].items()}
-    if shards == 1:
-        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-        return
-    names, weight_map = list(tensors), {}
-    for shard in range(shards):
-        file = f"model-{shard + 1:05d}-of-{shards:05d}.safetensors"
-        part = {name: tensors[name] for name in names[shard::shards]}
-        save_file(part, folder / file, metadata={"format": "pt"})
-        weight_map |= dict.fromkeys(part, file)
-    total = sum(tensor.nbytes for tensor in tensors.values())
-    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    save_shards(folder, tensors, shards)
