@@ -12,7 +12,7 @@ from PIL import Image
 from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
 from rediff.captioners.sources import Loading, ModelSource, find_model
 from rediff.data.images import open_image
-from rediff.decoding.loop import OnStep
+from rediff.decoding.recorder import OnStep
 from rediff.decoding.registry import find_sampler
 from rediff.io.quiet import quiet_libraries
 from rediff.plugins import load_plugins

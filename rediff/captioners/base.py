@@ -13,7 +13,7 @@ from PIL import Image
 from rediff.data.dialogue import CAPTION_PROMPT, Dialogue
 
 if TYPE_CHECKING:
-    from rediff.decoding.loop import OnStep
+    from rediff.decoding.recorder import OnStep
     from rediff.decoding.sampler import Sampler
     from rediff.decoding.trace import Trace
 

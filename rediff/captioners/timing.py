@@ -55,6 +55,11 @@ class TimedDenoiser:
         """See `Denoiser.under_full_attention`."""
         return TimedDenoiser(self.denoiser.under_full_attention(), self.clock)
 
+    def leave_one_out(self, tokens: Tensor, rows: Tensor, *, mask: int) -> Tensor:
+        """See `Denoiser.leave_one_out`."""
+        with self.clock.phase("steps"):
+            return self.denoiser.leave_one_out(tokens, rows, mask=mask)
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""
         with self.clock.phase("steps"):

@@ -108,6 +108,27 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What rules know of earlier passes; tensors of the b rows that are decoded.
+
+    `written`: float32 [b, R], the confidence with which each visible token was written, 0 for a
+    mask. `remasked`: int64 [b, R], how often each position was masked again. Of the S earlier steps
+    of the block: `confidence`, float32 [S, b, R], that of the predictions, and `standing`,
+    float32 [S, b, R], the probability of the tokens that stood, 0 for masks. `last`: the prediction
+    of the step before, with its distributions, and `drift`, float32 [S, b, R], how far each
+    distribution was from the one before it, KL(p_s || p_(s-1)) in nats, infinite in the first step
+    and up to this one; both only for rules that ask for distributions.
+    """
+
+    written: Tensor
+    remasked: Tensor
+    confidence: Tensor
+    standing: Tensor
+    last: Prediction | None = None
+    drift: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What one forward pass predicts at each position, and how confident the model is.
 
@@ -115,10 +136,12 @@ class Prediction:
     temperature. `confidence`: float32 [B, R], its softmax probability; nan where the logits are not
     finite, which `ActiveRows` asks once a step. There while rules are applied, and None otherwise:
     `scores`, float32 [B, R, V], -inf for banned ids; `normaliser` [B, R], their logsumexp;
-    `standing`, int64 [B, R], the tokens that the model saw; `written`, float32 [B, R], the
-    confidence with which each of these was written, 0 for a mask; `remasked`, int64 [B, R], how
-    often each position was masked again; `noise`, random draws of the step. Of these `written` and
-    `remasked` only for rules that say that they use the past.
+    `standing`, int64 [B, R], the tokens that the model saw; `noise`, random draws of the step;
+    `past`, for rules that say that they use it. `progress`: share of the block's steps that came
+    before this one. What a predict rule found besides: `support`, float32 [B, R], the probability
+    of the tokens that stand where they do not see themselves, nan where that is not known;
+    `credit`, float32 [B, R, V], see `WithCredit`; `corrected`, whether this is what a corrector
+    says.
     """
 
     token: Tensor
@@ -127,8 +150,11 @@ class Prediction:
     normaliser: Tensor | None = None
     standing: Tensor | None = None
     noise: Noise | None = None
-    written: Tensor | None = None
-    remasked: Tensor | None = None
+    past: Past | None = None
+    progress: float = 0.0
+    support: Tensor | None = None
+    credit: Tensor | None = None
+    corrected: bool = False
 
     def log_probabilities(self) -> Tensor:
         """float32 [B, R, V], -inf for banned ids."""

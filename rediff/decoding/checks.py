@@ -19,6 +19,21 @@ def check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must be from 0 to 1, got {value}")
 
 
+def check_count(name: str, value: int, *, least: int = 1) -> None:
+    """Checks a number of things.
+
+    Args:
+        name: of the option, for the message.
+        value: the number.
+        least: that it may be.
+
+    Raises:
+        ValueError: for a smaller one.
+    """
+    if value < least:
+        raise ValueError(f"{name} must not be below {least}, got {value}")
+
+
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Checks a word.
 

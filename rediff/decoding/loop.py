@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, NotFiniteError, Prediction, predict
+from rediff.decoding.active_rows import ActiveRows
+from rediff.decoding.canvas import Canvas, Prediction
 from rediff.decoding.memory import Memory
 from rediff.decoding.noise import Keys, Noise
+from rediff.decoding.passes import Passes
+from rediff.decoding.recorder import Recorder
 from rediff.decoding.rules import Rules
-from rediff.decoding.trace import Step, Trace, row_trace
-
-OnStep = Callable[[Step], None]
-"""Called with every denoising step, after it was applied."""
+from rediff.decoding.stop import Progress
+from rediff.decoding.trace import Trace
 
 
 class Denoiser(Protocol):
@@ -49,6 +49,23 @@ class Denoiser(Protocol):
         give them (prefix attention with shifted logits); else None."""
         ...
 
+    def leave_one_out(self, tokens: Tensor, rows: Tensor, *, mask: int) -> Tensor:
+        """Logits [b, 2R, V] of one pass in which a mask is put beside each position of the canvas.
+
+        The first R are those of the tokens, as by a call. The others are of masks in the same
+        places, each of which sees itself and all tokens but the one in its place. The tokens do not
+        see the masks.
+
+        Args:
+            tokens: of the canvas, int64 [b, R].
+            rows: their numbers, int64 [b] on the CPU.
+            mask: id of the mask.
+
+        Raises:
+            ValueError: if the denoiser has no such pass.
+        """
+        ...
+
     def under_full_attention(self) -> Denoiser:
         """The same with image and prompt seeing the response, whatever the model's property is."""
         ...
@@ -78,7 +95,7 @@ def decode_by_rules(
         rules: of the sampler.
         denoiser: gives logits for the canvas.
         canvas: blank, or partly prefilled.
-        steps: denoising steps at most.
+        steps: forward passes at most; as many denoising steps as the predict rule makes of them.
         recorder: is given every step.
 
     Raises:
@@ -86,59 +103,64 @@ def decode_by_rules(
     """
     length = canvas.tokens.size(1)
     width = rules.block_length or length
-    blocks, steps_per_block = split_steps(length, width, steps)
+    blocks, passes = split_steps(length, width, steps)
+    total = rules.predict.steps(passes)
     denoiser = denoiser.refreshed(rules.refresh)
     rows, prediction = ActiveRows(len(canvas.done), denoiser.passes), None
-    memory = Memory(canvas) if rules.uses_past else None
+    memory = Memory(canvas, rules.needs)
     for start in range(0, blocks * width, width):
         window = torch.zeros(length, dtype=torch.bool, device=canvas.tokens.device)
         window[start : start + width] = True
+        memory.begin_block()
         open_ = open_positions(canvas, window)
-        canvas = replace(canvas, done=rules.stop(open_, visible_positions(canvas, window)))
+        canvas = _stopped(rules, canvas, window, visible_positions(canvas, window), memory)
         masks = open_.sum(dim=1)
-        quotas = rules.schedule.quotas(masks, steps_per_block)
-        for step in range(steps_per_block):
+        quotas = rules.schedule.quotas(masks, total)
+        for step in range(total):
             numbers = rows.begin_step(canvas.done, prediction)
             if len(numbers) == 0:
                 break
             active = rows.on_device
-            standing = canvas.tokens[active]
-            prediction = predict(
-                denoiser(standing, numbers),
-                canvas.ids,
-                majority_eos=rules.majority_eos,
-                temperature=rules.temperature,
-                standing=standing,
-                noise=Noise(rules.seed, denoiser.keys, (start, step), rows=numbers.tolist()),
-            )
+            noise = Noise(rules.seed, denoiser.keys, (start, step), rows=numbers.tolist())
+            spare = passes - total
+            looks = Passes(denoiser, rows, rules, canvas.ids, noise, step, total, spare)
+            past, now = memory.past(active), _rows_of(canvas, active)
+            prediction = rules.predict(looks, now, open_positions(now, window), past)
+            prediction = memory.recalled(prediction, active, past)
             before = canvas
-            last = step >= rules.schedule.unmask_steps(steps_per_block) - 1
-            quota = torch.full_like(masks, length) if last else quotas[:, step]
-            if memory is not None:
-                quota, prediction = quota + memory.owed, memory.recalled(prediction, active)
-            canvas = _advance(
-                rules, canvas, active, prediction, window, quota[active], step, steps_per_block
+            last = step >= rules.schedule.unmask_steps(total) - 1
+            quota = torch.full_like(masks, length) if last else quotas[:, step] + memory.owed
+            after, changed = _advance(rules, now, prediction, window, quota[active], step, total)
+            canvas = replace(
+                canvas,
+                tokens=canvas.tokens.index_copy(0, active, after.tokens),
+                masked=canvas.masked.index_copy(0, active, after.masked),
             )
-            if memory is not None:
-                memory.note(before, canvas, active, prediction)
+            memory.note(before, canvas, active, prediction)
+            everywhere = torch.zeros_like(canvas.masked).index_copy(0, active, changed)
+            stopped = _stopped(rules, canvas, window, everywhere, memory)
+            canvas = replace(stopped, done=stopped.done | before.done)
             recorder(before, canvas, active, prediction)
             prediction = Prediction(prediction.token, prediction.confidence)
     rows.end(prediction)
     return Decoded(canvas.responses(), rows.nfe, recorder.traces(len(rows.nfe)), canvas)
 
 
+def _rows_of(canvas: Canvas, active: Tensor) -> Canvas:
+    """The canvas of some rows, whose numbers are `active`, int64 [b]."""
+    return Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
+
+
 def _advance(
     rules: Rules,
-    canvas: Canvas,
-    active: Tensor,
+    rows: Canvas,
     prediction: Prediction,
     window: Tensor,
     quota: Tensor,
     step: int,
     steps: int,
-) -> Canvas:
-    """The canvas after one step on the active rows [b]."""
-    rows = Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
+) -> tuple[Canvas, Tensor]:
+    """The active rows after one step, and the positions that count as changed, bool [b, R]."""
     eos = rows.ids.eos
     unmask = rules.unmask(prediction, open_positions(rows, window), quota, eos)
     visible = visible_positions(rows, window)
@@ -150,60 +172,22 @@ def _advance(
     if rules.remasks and step < unmasking - 1:
         after = visible_positions(replace(rows, tokens=tokens, masked=masked), window)
         stays = visible & after & (tokens == rows.tokens) & (tokens != eos)
-        back = rules.remask(prediction, stays, unmask.sum(dim=1), step, unmasking)
+        back = rules.remask(prediction, stays, unmask, step, unmasking)
         tokens, masked = tokens.masked_fill(back, rows.ids.mask), masked | back
     changed = tokens != rows.tokens
     rows = replace(rows, tokens=tokens, masked=masked)
     if step < rules.revise.first_step(steps):
         changed = changed | visible_positions(rows, window)
-    done = rules.stop(open_positions(rows, window), changed)
-    return Canvas(
-        canvas.tokens.index_copy(0, active, rows.tokens),
-        canvas.masked.index_copy(0, active, rows.masked),
-        canvas.done.index_copy(0, active, done),
-        canvas.ids,
-    )
+    return rows, changed
 
 
-class ActiveRows:
-    """The rows that are not done, and the forward passes of each.
-
-    They are asked for once a step, together with whether the last prediction was finite: the one
-    moment at which `decode_by_rules` waits for a GPU. While they are the same, so is their tensor.
-    """
-
-    def __init__(self, rows: int, passes: int) -> None:
-        self.nfe = [0] * rows
-        self.passes = passes
-        self.numbers = torch.empty(0, dtype=torch.long)
-        self.on_device = self.numbers
-
-    def begin_step(self, done: Tensor, last: Prediction | None) -> Tensor:
-        """The active rows, int64 [b] on the CPU; they are counted as computed.
-
-        Args:
-            done: rows that are finished, bool [B].
-            last: the prediction of the step before, or None.
-
-        Raises:
-            NotFiniteError: if that was made of logits that are not finite.
-        """
-        flags = done if last is None else torch.cat([done, last.confidence.isnan().any()[None]])
-        known: list[bool] = flags.tolist()
-        if any(known[len(done) :]):
-            raise NotFiniteError
-        numbers = [number for number, is_done in enumerate(known[: len(done)]) if not is_done]
-        for number in numbers:
-            self.nfe[number] += self.passes
-        if numbers != self.numbers.tolist():
-            self.numbers = torch.tensor(numbers, dtype=torch.long)
-            self.on_device = self.numbers.to(done.device)
-        return self.numbers
-
-    def end(self, last: Prediction | None) -> None:
-        """Raises NotFiniteError if the last prediction was made of logits that are not finite."""
-        if last is not None and bool(last.confidence.isnan().any()):
-            raise NotFiniteError
+def _stopped(
+    rules: Rules, canvas: Canvas, window: Tensor, changed: Tensor, memory: Memory
+) -> Canvas:
+    """The canvas with the rows that are done with a block."""
+    open_ = open_positions(canvas, window)
+    progress = Progress(open_, changed, memory.returned(canvas), memory.count_filled(open_))
+    return replace(canvas, done=rules.stop(progress))
 
 
 def split_steps(length: int, block: int, steps: int) -> tuple[int, int]:
@@ -250,37 +234,3 @@ def visible_positions(canvas: Canvas, window: Tensor) -> Tensor:
     """
     position = torch.arange(canvas.tokens.size(1), device=canvas.tokens.device)
     return ~canvas.masked & window & (position <= canvas.eos_position()[:, None])
-
-
-class Recorder:
-    """Keeps the steps of a batch for its traces, and tells a callback of each."""
-
-    def __init__(self, trace: bool, on_step: OnStep | None, *, remasks: bool = False) -> None:
-        """`remasks`: tokens that become masks again are taken back, and no revision."""
-        self.trace, self.on_step, self.remasks = trace, on_step, remasks
-        self.steps: list[Step] = []
-
-    def __call__(
-        self, before: Canvas, after: Canvas, active: Tensor, prediction: Prediction
-    ) -> None:
-        """Records one step of the active rows [b]; `prediction` is of these rows alone."""
-        if not self.trace and self.on_step is None:
-            return
-        confidence = torch.zeros(before.tokens.shape, device=before.tokens.device)
-        confidence[active] = prediction.confidence.float()
-        flags = torch.zeros_like(before.done)
-        flags[active] = True
-        revised = ~before.masked & (after.tokens != before.tokens)
-        if self.remasks:
-            revised &= ~after.masked
-        unmasked = before.masked & ~after.masked
-        parts = (after.tokens, after.masked, confidence, unmasked, revised, flags)
-        step = Step(*(part.cpu() for part in parts))
-        if self.trace:
-            self.steps.append(step)
-        if self.on_step is not None:
-            self.on_step(step)
-
-    def traces(self, rows: int) -> list[Trace]:
-        """The trace of each row; none where no traces were asked for."""
-        return [row_trace(self.steps, row) for row in range(rows)] if self.trace else []

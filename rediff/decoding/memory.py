@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Prediction
+from rediff.decoding.canvas import Canvas, Past, Prediction
+
+if TYPE_CHECKING:
+    from rediff.decoding.rules import Needs
 
 
 class Memory:
     """What rules know of the past, and how many masks a row is owed.
 
-    `written`: float32 [B, R], the confidence with which each visible token was written, 0 for a
-    mask. `remasked`: int64 [B, R], how often each position was masked again. `owed`: int64 [B],
-    masks that the last step put back, to be written beyond the next step's quota.
+    `owed`: int64 [B], masks that the last step put back, to be written beyond the next step's
+    quota.
     """
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: Canvas, needs: Needs) -> None:
         """Before the first step: what is visible was written for certain."""
+        self.needs = needs
         self.written = (~canvas.masked).float()
         self.remasked = torch.zeros_like(canvas.tokens)
         self.owed = self.remasked[:, 0]
+        self.begin_block()
 
-    def recalled(self, prediction: Prediction, active: Tensor) -> Prediction:
-        """The prediction with what is known of its rows.
+    def begin_block(self) -> None:
+        """Forgets the steps of the block before."""
+        self.confidence: list[Tensor] = []
+        self.standing: list[Tensor] = []
+        self.drift: list[Tensor] = []
+        self.canvases: list[Tensor] = []
+        self.filled_for = torch.full_like(self.owed, -1)
+        self._last: tuple[Tensor, Prediction] | None = None
+
+    def past(self, active: Tensor) -> Past | None:
+        """What is known of some rows, whose numbers are `active`, int64 [b]; None if no rule asks
+        for it."""
+        if not self.needs.past:
+            return None
+        none = self.written.new_zeros(0, *self.written.shape)[:, active]
+        return Past(
+            self.written[active],
+            self.remasked[active],
+            torch.stack(self.confidence)[:, active] if self.confidence else none,
+            torch.stack(self.standing)[:, active] if self.standing else none,
+            last=self._last_of(active),
+        )
+
+    def recalled(self, prediction: Prediction, active: Tensor, past: Past | None) -> Prediction:
+        """The prediction with the past of its rows, and how far it is from the last one.
 
         Args:
             prediction: of the active rows.
             active: their numbers, int64 [b].
+            past: of these rows.
         """
-        return replace(prediction, written=self.written[active], remasked=self.remasked[active])
+        if past is None or not self.needs.distributions:
+            return replace(prediction, past=past)
+        drift = torch.full_like(prediction.confidence, torch.inf)
+        if past.last is not None:
+            now, before = prediction.log_probabilities(), past.last.log_probabilities()
+            apart = now.exp() * (now - before)
+            drift = apart.nan_to_num(nan=0.0, posinf=torch.inf).sum(dim=-1)
+        self.drift.append(_spread(drift, active, self.written))
+        return replace(prediction, past=replace(past, drift=torch.stack(self.drift)[:, active]))
 
     def note(self, before: Canvas, after: Canvas, active: Tensor, prediction: Prediction) -> None:
         """Takes a step into account.
@@ -42,9 +79,54 @@ class Memory:
             active: numbers of the rows that were decoded, int64 [b].
             prediction: of these rows.
         """
+        if not self.needs.past:
+            return
+        back = after.masked & ~before.masked
+        self.owed = back.sum(dim=1)
         confidence = self.written.index_copy(0, active, prediction.confidence.float())
         new = ~after.masked & (before.masked | (after.tokens != before.tokens))
-        back = after.masked & ~before.masked
         self.written = torch.where(new, confidence, self.written).masked_fill(after.masked, 0.0)
         self.remasked = self.remasked + back
-        self.owed = back.sum(dim=1)
+        self.confidence.append(_spread(prediction.confidence.float(), active, self.written))
+        standing = prediction.standing_probability()
+        self.standing.append(_spread(standing, active, self.written))
+        if self.needs.distributions:
+            self._last = active, replace(prediction, past=None)
+
+    def returned(self, after: Canvas) -> Tensor:
+        """Rows that are what they were after an earlier step of the block, bool [B]; none where no
+        rule asks."""
+        same = torch.zeros_like(after.done)
+        if self.needs.history:
+            for tokens in self.canvases:
+                same |= (tokens == after.tokens).all(dim=1)
+            self.canvases.append(after.tokens)
+        return same
+
+    def count_filled(self, open_: Tensor) -> Tensor:
+        """Steps since no mask is left in each row, int64 [B], 0 where there is one; to be asked
+        after each step.
+
+        Args:
+            open_: masks of the block before the eos token, bool [B, R].
+        """
+        self.filled_for = (self.filled_for + 1).masked_fill(open_.any(dim=1), -1)
+        return self.filled_for.clamp(min=0)
+
+    def _last_of(self, active: Tensor) -> Prediction | None:
+        """The last prediction, of the rows that are left of those that it was for."""
+        if self._last is None:
+            return None
+        numbers, last = self._last
+        place = torch.searchsorted(numbers, active)
+        parts = {
+            name: value[place]
+            for name in ("token", "confidence", "scores", "normaliser", "standing", "credit")
+            if (value := getattr(last, name)) is not None
+        }
+        return replace(last, **parts)
+
+
+def _spread(values: Tensor, active: Tensor, like: Tensor) -> Tensor:
+    """The values [b, R] of some rows among zeros for the others, [B, R]."""
+    return torch.zeros_like(like).index_copy(0, active, values)

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from rediff.decoding.predict import (
+    WithContextsHidden,
+    WithCorrector,
+    WithCredit,
+    WithLeaveOneOut,
+)
 from rediff.decoding.register import register_sampler
 from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
-from rediff.decoding.revise import RepredictVisible
+from rediff.decoding.remask_by_support import (
+    RemaskFluctuating,
+    RemaskRefuted,
+    RemaskUnsupported,
+)
+from rediff.decoding.remask_late import (
+    RemaskFaded,
+    RemaskLowest,
+    RemaskSubset,
+    RemaskToSchedule,
+)
+from rediff.decoding.revise import RepredictVisible, TakeCorrections
 from rediff.decoding.sampler import (
     LavidaDreamSampler,
     LavidaSampler,
@@ -14,18 +31,21 @@ from rediff.decoding.sampler import (
 )
 from rediff.decoding.schedules import (
     CosineSchedule,
+    EarlySchedule,
     LinearSchedule,
     MinimalSchedule,
     ShiftSchedule,
 )
 from rediff.decoding.stop import Converged
 from rediff.decoding.unmask import (
-    AboveMean,
+    AllOnceSure,
+    AllWords,
     ConfidentElseQuota,
     EntropyBound,
     FactorBound,
     MostConfident,
 )
+from rediff.decoding.unmask_by_past import AboveMean, SlowThenFast, SureAndStable
 
 
 @register_sampler("mask-predict")
@@ -163,6 +183,91 @@ def saber() -> Sampler:
     """Tokens above the mean confidence, with backtracking (Saber, arXiv 2510.18165)."""
     return RuleSampler(
         name="saber", schedule=MinimalSchedule(), unmask=AboveMean(), remask=RemaskFallen()
+    )
+
+
+@register_sampler("prophet")
+def prophet() -> Sampler:
+    """All masks as soon as the model is sure of them (Prophet, arXiv 2508.19982)."""
+    return RuleSampler(name="prophet", unmask=AllOnceSure())
+
+
+@register_sampler("klass")
+def klass() -> Sampler:
+    """Tokens that are sure and no longer change (KLASS, arXiv 2511.05664)."""
+    return RuleSampler(name="klass", schedule=MinimalSchedule(), unmask=SureAndStable())
+
+
+@register_sampler("slowfast")
+def slowfast() -> Sampler:
+    """Slowly until a span is sure, then all of it (SlowFast, arXiv 2506.10848)."""
+    return RuleSampler(name="slowfast", schedule=MinimalSchedule(), unmask=SlowThenFast())
+
+
+@register_sampler("credit")
+def credit() -> Sampler:
+    """`fast-dllm` with credit for what earlier steps predicted (CreditDecoding, 2510.06133)."""
+    return RuleSampler(
+        name="credit",
+        predict=WithCredit(),
+        schedule=MinimalSchedule(),
+        unmask=MostConfident(threshold=0.9),
+    )
+
+
+@register_sampler("proseco")
+def proseco() -> Sampler:
+    """Correctors go over the whole answer in every second step (ProSeCo, arXiv 2602.11590)."""
+    return RuleSampler(name="proseco", predict=WithCorrector(), revise=TakeCorrections())
+
+
+@register_sampler("rcr")
+def rcr() -> Sampler:
+    """All is written, what was never sure is masked again (RCR of MDPO, arXiv 2508.13148)."""
+    return RuleSampler(name="rcr", unmask=AllWords(), remask=RemaskToSchedule())
+
+
+@register_sampler("remdm-loop")
+def remdm_loop() -> Sampler:
+    """Most is written early, then the least likely again and again (ReMDM's loop for LLaDA)."""
+    return RuleSampler(
+        name="remdm-loop", schedule=EarlySchedule(filled=0.875), remask=RemaskLowest()
+    )
+
+
+@register_sampler("tolerator")
+def tolerator() -> Sampler:
+    """All is written early, then random parts again and again (Tolerator, arXiv 2510.05090)."""
+    return RuleSampler(name="tolerator", schedule=EarlySchedule(), remask=RemaskSubset())
+
+
+@register_sampler("free-correction")
+def free_correction() -> Sampler:
+    """Tokens that stay unlikely are masked again, late (FreeCorrection, arXiv 2602.02927)."""
+    return RuleSampler(name="free-correction", remask=RemaskFaded())
+
+
+@register_sampler("core")
+def core() -> Sampler:
+    """Tokens that depend on a few others are masked again (CoRe, arXiv 2602.04096)."""
+    return RuleSampler(name="core", predict=WithContextsHidden(), remask=RemaskUnsupported())
+
+
+@register_sampler("fluctuation")
+def fluctuation() -> Sampler:
+    """Tokens whose probability goes up and down are masked again (VGR's statistic)."""
+    return RuleSampler(name="fluctuation", remask=RemaskFluctuating())
+
+
+@register_sampler("wino")
+def wino() -> Sampler:
+    """Many tokens at once; a mask beside each says whether it stays (WINO, arXiv 2507.18578)."""
+    return RuleSampler(
+        name="wino",
+        predict=WithLeaveOneOut(),
+        schedule=MinimalSchedule(),
+        unmask=MostConfident(threshold=0.6),
+        remask=RemaskRefuted(),
     )
 
 

@@ -27,9 +27,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rediff.decoding.active_rows import ActiveRows
 from rediff.decoding.canvas import Canvas, Prediction
-from rediff.decoding.loop import ActiveRows, Decoded, Denoiser, Recorder, split_steps
+from rediff.decoding.loop import Decoded, Denoiser, split_steps
 from rediff.decoding.official_options import OfficialOptions
+from rediff.decoding.recorder import Recorder
 from rediff.decoding.schedules import LinearSchedule
 
 POSITIONS = 16

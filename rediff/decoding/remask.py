@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rediff.decoding.checks import check_choice, check_share
+from rediff.decoding.checks import check_choice, check_count, check_share
 from rediff.decoding.unmask import top_ranked
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ class Remask(Protocol):
     def __call__(
         self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
     ) -> Tensor:
-        """A subset of the visible positions, bool [B, R].
+        """A subset of the positions that are eligible or that the step writes, bool [B, R].
 
         Args:
             prediction: of this step.
             eligible: visible positions of the block that this step does not change and that are
                 not eos; bool [B, R].
-            wrote: masks that this step writes, int64 [B].
+            wrote: masks that this step writes; a rule that chooses some takes them back at once.
+                bool [B, R].
             step: of the block, from 0.
             steps: unmasking steps of the block.
         """
@@ -67,15 +68,14 @@ class RemaskUnlikely:
     def __post_init__(self) -> None:
         check_share("below", self.below)
         check_share("most", self.most)
-        if self.times < 0:
-            raise ValueError(f"times must not be below 0, got {self.times}")
+        check_count("times", self.times, least=0)
 
     def __call__(
         self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
     ) -> Tensor:
-        assert prediction.remasked is not None
+        assert prediction.past is not None
         probability = prediction.standing_probability()
-        unlikely = eligible & (probability < self.below) & (prediction.remasked < self.times)
+        unlikely = eligible & (probability < self.below) & (prediction.past.remasked < self.times)
         return top_ranked(-probability, unlikely, (eligible.sum(dim=1) * self.most).ceil())
 
 
@@ -107,8 +107,8 @@ class RemaskAtRandom:
             eligible.shape, min(self.eta, most) if self.how == "cap" else self.eta * most
         )
         if self.how == "confidence":
-            assert prediction.written is not None
-            weights = (-prediction.written).exp().masked_fill(~eligible, 0.0)
+            assert prediction.past is not None
+            weights = (-prediction.past.written).exp().masked_fill(~eligible, 0.0)
             sigma = sigma * weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
         drawn = prediction.noise.uniform("remask", eligible.size(1)).to(sigma.device)
         return eligible & (drawn < sigma)
@@ -130,6 +130,6 @@ class RemaskFallen:
     def __call__(
         self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
     ) -> Tensor:
-        assert prediction.written is not None
-        fallen = prediction.written - prediction.standing_probability()
-        return top_ranked(fallen, eligible & (fallen > 0), (wrote * self.share).ceil())
+        assert prediction.past is not None
+        fallen = prediction.past.written - prediction.standing_probability()
+        return top_ranked(fallen, eligible & (fallen > 0), (wrote.sum(dim=1) * self.share).ceil())

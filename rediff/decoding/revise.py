@@ -48,6 +48,17 @@ class KeepVisible:
         return 0
 
 
+@dataclass(frozen=True, slots=True)
+class TakeCorrections:
+    """Every visible token becomes what a corrector says (`WithCorrector`); else none changes."""
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
+        return eligible & prediction.corrected
+
+    def first_step(self, steps: int) -> int:
+        return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepredictVisible:
     """Every visible token becomes its new prediction, x_i <- argmax p(x_i | x, image, prompt).

@@ -1,5 +1,5 @@
-"""The rules that make a sampler: a schedule, and an unmask, a revise, a remask and a stop
-rule.
+"""The rules that make a sampler: a predict rule, a schedule, and an unmask, a revise, a remask and
+a stop rule.
 
 Each rule is a small frozen dataclass without model or state, in the file of its kind, and any of
 them can be replaced alone. torch is imported where a rule is applied, so that listing samplers
@@ -12,11 +12,25 @@ import math
 from dataclasses import dataclass, field
 
 from rediff.decoding.checks import check_length, check_refresh
+from rediff.decoding.predict import OnePass, Predict
 from rediff.decoding.remask import KeepWritten, Remask
 from rediff.decoding.revise import KeepVisible, Revise
 from rediff.decoding.schedules import LinearSchedule, Schedule
 from rediff.decoding.stop import Filled, Stop
 from rediff.decoding.unmask import MostConfident, Unmask
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the rules of a sampler ask for.
+
+    `past`: what `Past` holds of earlier steps; `distributions`: its `last` and `drift` too.
+    `history`: whether the canvas is what it was after an earlier step.
+    """
+
+    past: bool = False
+    distributions: bool = False
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +45,7 @@ class Rules:
     see `predict`. `seed`: of whatever is drawn.
     """
 
+    predict: Predict = field(default_factory=OnePass)
     schedule: Schedule = field(default_factory=LinearSchedule)
     unmask: Unmask = field(default_factory=MostConfident)
     revise: Revise = field(default_factory=KeepVisible)
@@ -43,9 +58,19 @@ class Rules:
     seed: int = 0
 
     @property
-    def uses_past(self) -> bool:
-        """Whether a rule asks what happened in earlier steps."""
-        return self.remasks or bool(getattr(self.unmask, "uses_past", False))
+    def needs(self) -> Needs:
+        """What the rules ask for."""
+
+        def some(name: str) -> bool:
+            kinds = (self.predict, self.unmask, self.revise, self.remask, self.stop)
+            return any(bool(getattr(rule, name, False)) for rule in kinds)
+
+        distributions = some("uses_distributions")
+        return Needs(
+            past=self.remasks or distributions or some("uses_past"),
+            distributions=distributions,
+            history=some("uses_history"),
+        )
 
     @property
     def remasks(self) -> bool:

@@ -13,7 +13,8 @@ from rediff.decoding.rules import Rules
 
 if TYPE_CHECKING:
     from rediff.decoding.canvas import Canvas
-    from rediff.decoding.loop import Decoded, Denoiser, OnStep, Recorder
+    from rediff.decoding.loop import Decoded, Denoiser
+    from rediff.decoding.recorder import OnStep, Recorder
 
 
 Loop = Callable[[Any, "Denoiser", "Canvas", int, "Recorder"], "Decoded"]
@@ -76,7 +77,7 @@ class LoopSampler:
         on_step: OnStep | None = None,
     ) -> Decoded:
         """See `Sampler.decode`. Raises ValueError if steps and blocks do not divide."""
-        from rediff.decoding.loop import Recorder
+        from rediff.decoding.recorder import Recorder
 
         recorder = Recorder(trace, on_step, remasks=self.remasks)
         return self._loop()(self, denoiser, canvas, steps, recorder)

@@ -91,6 +91,42 @@ class MinimalSchedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlySchedule:
+    """Writes most masks early; later steps write only what a remask rule has put back.
+
+    The share `filled` of the n masks, rounded up, is written evenly in the first share `early` of
+    the T steps, rounded up; the last step writes all that is left. Raises ValueError for shares
+    outside [0, 1].
+    """
+
+    early: float = 0.5
+    filled: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_share("early", self.early)
+        check_share("filled", self.filled)
+
+    def unmask_steps(self, steps: int) -> int:
+        """All of them."""
+        return steps
+
+    def quotas(self, masks: Tensor, steps: int) -> Tensor:
+        """See `Schedule.quotas`.
+
+        Examples:
+            >>> import torch
+            >>> EarlySchedule(filled=0.75).quotas(torch.tensor([8]), 4).tolist()
+            [[3, 3, 0, 0]]
+        """
+        import torch
+
+        first = max(1, math.ceil(steps * self.early))
+        number = (masks * self.filled).ceil().long()
+        early = LinearSchedule().quotas(number, first)
+        return torch.cat([early, early.new_zeros(len(early), steps - first)], dim=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CosineSchedule:
     """Few masks first and many last: n cos(pi s / 2 T) are left after s of T steps, rounded down.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rediff.decoding.checks import check_choice, check_share
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Unmask(Protocol):
     """Chooses which masks to write.
 
-    A rule that asks for `prediction.written` or `remasked` says so by `uses_past = True`.
+    A rule that asks for `prediction.past` says so by `uses_past = True`, and by
+    `uses_distributions = True` if it asks for `last` or `drift` there.
     """
 
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
@@ -103,25 +104,6 @@ class ConfidentElseQuota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AboveMean:
-    """All masks with a confidence above the mean of those with which visible tokens were written.
-
-    Saber's threshold (arXiv 2510.18165), which grows as decoding gets surer. At least the quota.
-    """
-
-    uses_past: ClassVar[bool] = True
-    eos_last: bool = True
-
-    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
-        assert prediction.written is not None
-        ends = ends_of(prediction, eos, eos_last=self.eos_last)
-        visible = (prediction.written > 0).sum(dim=1)
-        mean = prediction.written.sum(dim=1) / visible.clamp(min=1)
-        sure = eligible & (prediction.confidence > mean[:, None]) & ~ends & (visible > 0)[:, None]
-        return top_ranked(behind(prediction.confidence, ends), eligible, quota) | sure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FactorBound:
     """The n most confident masks, n the largest with c_(n) >= 1 - `factor` / (n + 1).
 
@@ -171,6 +153,54 @@ class EntropyBound:
         lowest = entropy.masked_fill(~eligible | ends, math.inf).sort(dim=1).values
         most = (lowest.cumsum(dim=1) - lowest <= self.bound).sum(dim=1)
         return top_ranked(behind(-entropy, ends), eligible, torch.maximum(most, quota))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllOnceSure:
+    """All masks once the model is sure of them, before that the `quota` most confident.
+
+    Prophet (arXiv 2508.19982): sure is it where the mean gap between the two highest logits of the
+    masks is at least `first` in the first third of the steps, `second` in the next, `third` in the
+    last. Positions where eos is predicted do not count. Raises ValueError for a gap below 0.
+    """
+
+    eos_last: bool = True
+    first: float = 7.5
+    second: float = 5.0
+    third: float = 2.5
+
+    def __post_init__(self) -> None:
+        for name in ("first", "second", "third"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        import torch
+
+        assert prediction.scores is not None
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        best = prediction.scores.topk(2, dim=-1).values
+        counted = eligible & ~ends
+        gap = torch.where(counted, best[..., 0] - best[..., 1], 0.0).sum(dim=1)
+        needed = (self.first, self.second, self.third)[min(2, int(3 * prediction.progress))]
+        sure = (gap >= needed * counted.sum(dim=1)) & counted.any(dim=1)
+        by_quota = top_ranked(behind(prediction.confidence, ends), eligible, quota)
+        return by_quota | (counted & sure[:, None])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllWords:
+    """All masks where eos is not predicted, and as many others as are missing to the quota.
+
+    For remask rules that hold to a schedule of their own, as `RemaskToSchedule`.
+    """
+
+    eos_last: bool = True
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
+        ends = ends_of(prediction, eos, eos_last=self.eos_last)
+        words = eligible & ~ends
+        return words | top_ranked(behind(prediction.confidence, ends), eligible, quota)
 
 
 def ends_of(prediction: Prediction, eos: int, *, eos_last: bool) -> Tensor:

@@ -13,6 +13,7 @@ from rediff.decoding.loop import Denoiser
 from rediff.decoding.noise import Keys
 from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.flops import Meter, Work
+from rediff.models.leave_one_out import leave_one_out_logits
 from rediff.models.prefix_attention import attention, has_prefix_attention
 from rediff.models.prompt_cache import NEVER, PromptCache, embed, text_logits
 from rediff.models.shifted_logits import has_shifted_logits
@@ -113,6 +114,15 @@ class PromptedDenoiser:
         """Logits [b, R, V] for the canvas tokens [b, R] of the batch rows `rows` [b]."""
         return self._guided(compute(tokens, rows, self.meter) for compute in self._computes)
 
+    def leave_one_out(self, tokens: Tensor, rows: Tensor, *, mask: int) -> Tensor:
+        """See `Denoiser.leave_one_out`. Raises ValueError for a model with shifted logits."""
+        return self._guided(
+            leave_one_out_logits(
+                self.model, one, tokens, rows, self.meter, mask=mask, prefix=self.prefix
+            )
+            for one in self.prompts
+        )
+
     def _guided(self, logits: Iterable[Tensor]) -> Tensor:
         """The logits of the prompts; led away from those of masks alone where there are any."""
         conditional, *free = logits
@@ -156,6 +166,10 @@ class FixedBatch:
     def under_full_attention(self) -> FixedBatch:
         """See `Denoiser.under_full_attention`."""
         return FixedBatch(self.denoiser.under_full_attention())
+
+    def leave_one_out(self, tokens: Tensor, rows: Tensor, *, mask: int) -> Tensor:
+        """See `Denoiser.leave_one_out`; in shapes of its own."""
+        return self.denoiser.leave_one_out(tokens, rows, mask=mask)
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""

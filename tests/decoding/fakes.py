@@ -44,6 +44,11 @@ class FakeDenoiser:
     def under_full_attention(self) -> Denoiser:
         return self
 
+    def leave_one_out(self, tokens: Tensor, rows: Tensor, *, mask: int) -> Tensor:
+        """What a mask in each place would be told: a position sees its neighbours and itself."""
+        logits = self(tokens, rows)
+        return torch.cat([logits, logits - self.own[tokens] + self.own[mask]], dim=1)
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         self.calls += 1
         return (

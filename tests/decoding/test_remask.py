@@ -1,58 +1,32 @@
 """Remask rules against re-tellings in plain loops, and what the loop makes of them."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
+from drawn import LENGTH, NOISE, ROWS, WROTE, drawn_prediction, seeds, standing_probability
 from fakes import IDS, MASK, FakeDenoiser, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from rediff.decoding.canvas import Canvas, Prediction, SpecialIds, predict
-from rediff.decoding.noise import Noise
+from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
 from rediff.decoding.sampler import RuleSampler
-from rediff.decoding.unmask import AboveMean, MostConfident
-
-ROWS, LENGTH, VOCABULARY = 2, 10, 6
-NOISE = Noise(1, [4, 9], (0, 2), [0, 1])
-WROTE = torch.tensor([5, 16])
-seeds = st.integers(0, 10_000)
-
-
-def drawn(seed: int) -> tuple[Prediction, Tensor]:
-    """A prediction with a past, and the positions that may be masked again."""
-    generator = torch.Generator().manual_seed(seed)
-    logits = 2 * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
-    standing = torch.randint(1, VOCABULARY, (ROWS, LENGTH), generator=generator)
-    eligible = torch.rand(ROWS, LENGTH, generator=generator) < 0.7
-    prediction = replace(
-        predict(logits, SpecialIds(mask=0, eos=1), standing=standing, noise=NOISE),
-        written=torch.rand(ROWS, LENGTH, generator=generator) * eligible,
-        remasked=torch.randint(0, 3, (ROWS, LENGTH), generator=generator),
-    )
-    return prediction, eligible
-
-
-def standing_probability(prediction: Prediction, row: int, i: int) -> float:
-    assert prediction.standing is not None
-    return prediction.log_probabilities()[row, i, prediction.standing[row, i]].exp().item()
+from rediff.decoding.unmask import MostConfident
 
 
 @given(seeds, st.sampled_from([0.1, 0.4]), st.sampled_from([0.25, 1.0]), st.integers(0, 3))
 @settings(max_examples=60, deadline=None)
 def test_what_has_become_unlikely(seed: int, below: float, most: float, times: int) -> None:
-    prediction, eligible = drawn(seed)
+    prediction, eligible = drawn_prediction(seed)
     rule = RemaskUnlikely(below=below, most=most, times=times)
     chosen = rule(prediction, eligible, WROTE, 1, 4)
     for row in range(ROWS):
         p = [standing_probability(prediction, row, i) for i in range(LENGTH)]
         free = [i for i in range(LENGTH) if eligible[row, i]]
-        assert prediction.remasked is not None
-        open_ = [i for i in free if p[i] < below and prediction.remasked[row, i] < times]
+        assert prediction.past is not None
+        open_ = [i for i in free if p[i] < below and prediction.past.remasked[row, i] < times]
         worst = sorted(open_, key=lambda i: (p[i], i))[: math.ceil(len(free) * most)]
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
 
@@ -61,19 +35,19 @@ def test_what_has_become_unlikely(seed: int, below: float, most: float, times: i
 @given(seed=seeds, step=st.integers(0, 7), eta=st.sampled_from([0.05, 0.5, 1.0]))
 @settings(max_examples=60, deadline=None)
 def test_any_token_at_random(how: str, seed: int, step: int, eta: float) -> None:
-    prediction, eligible = drawn(seed)
+    prediction, eligible = drawn_prediction(seed)
     chosen = RemaskAtRandom(how=how, eta=eta)(prediction, eligible, WROTE, step, 8)
     uniform = NOISE.uniform("remask", LENGTH)
-    assert prediction.written is not None
+    assert prediction.past is not None
     for row in range(ROWS):
         free = [i for i in range(LENGTH) if eligible[row, i]]
-        total = sum(math.exp(-prediction.written[row, i].item()) for i in free)
+        total = sum(math.exp(-prediction.past.written[row, i].item()) for i in free)
         for i in range(LENGTH):
             before, after = step / 8, (step + 1) / 8
             most = 0.0 if step == 0 else min(1.0, (1 - after) / before)
             sigma = min(eta, most) if how == "cap" else eta * most
             if how == "confidence" and free:
-                sigma *= math.exp(-prediction.written[row, i].item()) / total
+                sigma *= math.exp(-prediction.past.written[row, i].item()) / total
             if abs(uniform[row, i].item() - sigma) > 1e-6:
                 assert bool(chosen[row, i]) == (i in free and uniform[row, i].item() < sigma)
 
@@ -81,32 +55,18 @@ def test_any_token_at_random(how: str, seed: int, step: int, eta: float) -> None
 @given(seeds, st.sampled_from([0.125, 0.5]))
 @settings(max_examples=60, deadline=None)
 def test_what_fell_most(seed: int, share: float) -> None:
-    prediction, eligible = drawn(seed)
+    prediction, eligible = drawn_prediction(seed)
     chosen = RemaskFallen(share=share)(prediction, eligible, WROTE, 1, 4)
-    assert prediction.written is not None
+    assert prediction.past is not None
     for row in range(ROWS):
         fell = [
-            prediction.written[row, i].item() - standing_probability(prediction, row, i)
+            prediction.past.written[row, i].item() - standing_probability(prediction, row, i)
             for i in range(LENGTH)
         ]
         open_ = [i for i in range(LENGTH) if eligible[row, i] and fell[i] > 0]
-        number = math.ceil(int(WROTE[row]) * share)
+        number = math.ceil(int(WROTE[row].sum()) * share)
         worst = sorted(open_, key=lambda i: (-fell[i], i))[:number]
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
-
-
-@given(seeds)
-@settings(max_examples=60, deadline=None)
-def test_above_the_mean_of_what_was_written(seed: int) -> None:
-    prediction, visible = drawn(seed)
-    masks, none = ~visible, torch.zeros(ROWS, dtype=torch.long)
-    chosen = AboveMean(eos_last=False)(prediction, masks, none, 1)
-    assert prediction.written is not None
-    for row in range(ROWS):
-        found = [w for w in prediction.written[row].tolist() if w > 0]
-        for i in range(LENGTH):
-            above = bool(found) and prediction.confidence[row, i] > sum(found) / len(found)
-            assert bool(chosen[row, i]) == (bool(masks[row, i]) and bool(above))
 
 
 def test_what_is_put_back_is_written_later() -> None:

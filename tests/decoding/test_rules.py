@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,6 +22,8 @@ from rediff.decoding.registry import find_sampler
 from rediff.decoding.revise import RepredictVisible
 from rediff.decoding.schedules import CosineSchedule, MinimalSchedule
 from rediff.decoding.unmask import (
+    AllOnceSure,
+    AllWords,
     ConfidentElseQuota,
     EntropyBound,
     FactorBound,
@@ -143,6 +146,36 @@ def test_entropy_bound(seed: int, scale: float, bound: float) -> None:
         return order[: max([quota, *fits])]
 
     retold(EntropyBound(bound=bound), seed, scale, choose)
+
+
+@given(seeds, scales, st.sampled_from([0.0, 0.34, 0.9]), st.sampled_from([0.1, 1.0, 5.0]))
+@settings(max_examples=60, deadline=None)
+def test_all_once_sure(seed: int, scale: float, progress: float, gap: float) -> None:
+    rule = AllOnceSure(first=4 * gap, second=2 * gap, third=gap)
+    prediction, eligible, quota = drawn(seed, scale)
+    chosen = rule(replace(prediction, progress=progress), eligible, quota, EOS)
+    needed = {0.0: 4 * gap, 0.34: 2 * gap, 0.9: gap}[progress]
+    assert prediction.scores is not None
+    for row in range(ROWS):
+        places = [i for i in range(LENGTH) if eligible[row, i]]
+        free = [i for i in places if prediction.token[row, i] != EOS]
+        ends = [i for i in places if prediction.token[row, i] == EOS]
+        gaps = []
+        for i in free:
+            best, second, *_ = sorted(prediction.scores[row, i].tolist(), reverse=True)
+            gaps.append(best - second)
+        number = int(quota[row])
+        order = sorted(free, key=lambda i: (-prediction.confidence[row, i].item(), i))
+        expected = [*order[:number], *ends[: max(0, number - len(free))]]
+        if gaps and sum(gaps) / len(gaps) >= needed:
+            expected = [*free, *ends[: max(0, number - len(free))]]
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
+
+
+@given(seeds, scales)
+@settings(max_examples=60, deadline=None)
+def test_all_words(seed: int, scale: float) -> None:
+    retold(AllWords(), seed, scale, lambda free, prediction, row, quota: free)
 
 
 @given(seeds, scales, st.sampled_from([0.05, 0.5, 2.0]))

@@ -1,11 +1,13 @@
 """LaViDa's schedule."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.decoding.schedules import LinearSchedule, Schedule, ShiftSchedule
+from rediff.decoding.schedules import EarlySchedule, LinearSchedule, Schedule, ShiftSchedule
 
 SCHEDULES = st.one_of(
     st.builds(ShiftSchedule, shift=st.floats(0.05, 20)),
@@ -46,3 +48,20 @@ def test_lavidas_own_examples() -> None:
 def test_a_shift_must_be_above_0(shift: float) -> None:
     with pytest.raises(ValueError, match=r"shift must be from 0\.001 to 1000"):
         ShiftSchedule(shift=shift)
+
+
+@given(
+    st.lists(st.integers(0, 150), min_size=1, max_size=4),
+    st.integers(1, 64),
+    st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.5, 0.875, 1.0]),
+)
+@settings(deadline=None)
+def test_most_is_written_early(masks: list[int], steps: int, early: float, filled: float) -> None:
+    schedule = EarlySchedule(early=early, filled=filled)
+    quotas = schedule.quotas(torch.tensor(masks), steps).tolist()
+    first = max(1, math.ceil(early * steps))
+    for number, row in zip(masks, quotas, strict=True):
+        assert sum(row) == sum(row[:first]) == math.ceil(number * filled)
+        assert max(row[:first]) - min(row[:first]) <= 1
+    assert schedule.unmask_steps(steps) == steps
