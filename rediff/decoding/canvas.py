@@ -203,6 +203,7 @@ def predict(
     ids: SpecialIds,
     *,
     majority_eos: bool = False,
+    eos_penalty: float = 1.0,
     temperature: float = 0.0,
     standing: Tensor | None = None,
     noise: Noise | None = None,
@@ -218,6 +219,8 @@ def predict(
         majority_eos: predict eos only where p(eos) > 1/2. "Does the response end before this
             position?" is one question, and the words that answer no share their probability, so
             that the plain argmax ends responses far too early wherever the next word is open.
+        eos_penalty: divides the odds of eos, before all else; above 1 responses end later
+            (Tolerator, arXiv 2510.05090).
         temperature: T > 0 draws from p^(1 / T) instead, by argmax_v log p(v) + T g with Gumbel
             noise g in float64 (LLaDA's code); the confidence is p of what was drawn.
         standing: the tokens that the model saw, int64 [B, R], for rules that ask.
@@ -230,6 +233,8 @@ def predict(
         (2, 1)
     """
     scores = logits.float().index_fill(-1, banned_ids(ids, logits.device), -torch.inf)
+    if eos_penalty != 1.0:
+        scores[..., ids.eos] -= math.log(eos_penalty)
     normaliser = scores.logsumexp(dim=-1)
     if majority_eos:
         ends = scores[..., ids.eos].clone()

@@ -72,6 +72,7 @@ class Passes:
             logits,
             self.ids,
             majority_eos=self.rules.majority_eos,
+            eos_penalty=self.rules.eos_penalty,
             temperature=self.rules.temperature,
             standing=standing,
             noise=noise,

@@ -39,10 +39,10 @@ class Rules:
 
     `block_length`: None decodes the whole canvas at once. Otherwise blocks of that many positions
     are decoded from left to right, the steps are split evenly between them, and only tokens of
-    the current block are revised. `majority_eos`: see `predict`. `refresh`: steps after which image
-    and prompt are computed anew, 0 for never; None computes them as often as it takes to be exact,
-    which is in every step where they see the response, and once where they do not. `temperature`:
-    see `predict`. `seed`: of whatever is drawn.
+    the current block are revised. `majority_eos`, `eos_penalty`, `temperature`: see `predict`.
+    `refresh`: steps after which image and prompt are computed anew, 0 for never; None computes them
+    as often as it takes to be exact, which is in every step where they see the response, and once
+    where they do not. `seed`: of whatever is drawn.
     """
 
     predict: Predict = field(default_factory=OnePass)
@@ -53,6 +53,7 @@ class Rules:
     stop: Stop = field(default_factory=Filled)
     block_length: int | None = None
     majority_eos: bool = True
+    eos_penalty: float = 1.0
     refresh: int | None = None
     temperature: float = 0.0
     seed: int = 0
@@ -80,5 +81,7 @@ class Rules:
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)
         check_refresh(self.refresh)
+        if not 1 <= self.eos_penalty < math.inf:
+            raise ValueError(f"eos_penalty must be a number from 1 on, got {self.eos_penalty}")
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"temperature must be a number from 0 on, got {self.temperature}")

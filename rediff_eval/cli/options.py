@@ -61,6 +61,11 @@ CAPTIONED = (
     ),
     click.option("--steps", help="Denoising steps, comma-separated; default: the task's budgets."),
     click.option(
+        "--grid",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="YAML file with models, samplers and steps, in place of these options.",
+    ),
+    click.option(
         "--guidance", default=0.0, show_default=True, help="Scale of classifier-free guidance."
     ),
 )

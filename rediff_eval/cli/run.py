@@ -117,14 +117,25 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
     """What options say about captioning; what they leave out is as `CaptioningConfig` has it.
 
     Raises:
-        ValueError: for a model, a sampler or steps that do not exist.
+        ValueError: for a model, a sampler or steps that do not exist, and for options beside a
+            grid's file that say the same.
     """
     from rediff.captioners.known_models import shipped_models
     from rediff.captioners.sources import distinct, find_model
     from rediff.decoding.registry import expand_grid, find_sampler
     from rediff_eval.captioning.config import CaptioningConfig
+    from rediff_eval.captioning.grid import Grid
 
     own = {name: options.pop(name) for name in ("models", "samplers", "steps")}
+    own["steps"] = parse_steps(own["steps"])
+    if (path := options.pop("grid", None)) is not None:
+        if beside := [
+            f"--{name.removesuffix('s')}" for name in ("models", "samplers") if own[name]
+        ]:
+            raise ValueError(f"{beside[0]} and --grid both say what is captioned: leave out one")
+        if own["steps"]:
+            raise ValueError("--steps and --grid both say what is captioned: leave out one")
+        own = Grid.load(path).model_dump()
     given = {name: options.pop(name) for name in CAPTIONING if name in options}
     loading = to_loading(options)
     sources = [
@@ -139,7 +150,7 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
     return CaptioningConfig(
         models=distinct(sources),
         samplers=tuple(dict.fromkeys(samplers)),
-        steps=parse_steps(own["steps"]),
+        steps=own["steps"],
         **given,
     )
 

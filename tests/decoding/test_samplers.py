@@ -8,7 +8,7 @@ from fakes import IDS, MASK, PAD, STOP, VOCABULARY, FakeDenoiser, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.decoding.canvas import Canvas, predict
+from rediff.decoding.canvas import Canvas, Prediction, predict
 from rediff.decoding.registry import SAMPLERS, find_sampler
 from rediff.decoding.revise import KeepVisible, RepredictVisible
 from rediff.decoding.sampler import RuleSampler, Sampler
@@ -189,8 +189,6 @@ def test_nothing_behind_the_stop_is_written() -> None:
 def test_stops_are_committed_last_and_leftmost_first() -> None:
     token = torch.tensor([[STOP, 3, STOP, 4]])
     confidence = torch.tensor([[0.99, 0.2, 0.999, 0.5]])
-    from rediff.decoding.canvas import Prediction
-
     prediction, every = Prediction(token, confidence), torch.ones(1, 4, dtype=torch.bool)
     chosen = [
         MostConfident()(prediction, every, torch.tensor([quota]), STOP)[0].tolist()
@@ -237,9 +235,23 @@ def test_a_stop_needs_the_majority_where_asked() -> None:
     assert majority.confidence[0, 0].item() == pytest.approx(kept[0, 0, 3].item())
 
 
+@given(seeds, st.sampled_from([1.0, 2.0, 50.0]))
+@settings(max_examples=40, deadline=None)
+def test_a_penalty_divides_the_odds_of_the_stop(seed: int, penalty: float) -> None:
+    logits = torch.randn(1, 3, 12, generator=torch.Generator().manual_seed(seed))
+    plain, later = predict(logits, IDS), predict(logits, IDS, eos_penalty=penalty)
+
+    def odds(prediction: Prediction) -> torch.Tensor:
+        p = prediction.log_probabilities()[..., STOP].exp()
+        return p / (1 - p)
+
+    assert torch.allclose(odds(later), odds(plain) / penalty, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("refine,eos_penalty=0.5", "eos_penalty must be a number from 1 on, got 0.5"),
         ("rediff-official,revise_topp=0.5", "did you mean 'revise_topk'"),
         ("rediff-official,revise_topk=much", "revise_topk cannot be 'much'"),
         ("refine,majority_eos=maybe", "majority_eos cannot be 'maybe'"),
