@@ -14,6 +14,7 @@ from rediff.scenes.oracle import nearest_text
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
 from rediff.training.edits import END
+from rediff_eval.captioning.writing import Writing, count_writing
 
 if TYPE_CHECKING:
     from rediff.decoding.trace import Trace
@@ -26,9 +27,9 @@ ONLY_REASONING = "no caption, only reasoning: it was cut off; allow more tokens 
 class Revisions:
     """Counts of one caption.
 
-    `revisions`: visible words replaced by others. `flips`: of these, returns to a word that was
-    there before. `fixed`: wrong words made right; `broken`: right words made wrong; both None
-    where the truth is not known.
+    `revisions`: visible words replaced by others, at once or after they were masked again. `flips`:
+    of these, returns to a word that was there before. `fixed`: wrong words made right; `broken`:
+    right words made wrong; both None where the truth is not known.
     """
 
     revisions: int
@@ -53,6 +54,7 @@ class Answer:
     flops: int | None = None
     truncated: bool | None = False
     revisions: Revisions | None = None
+    writing: Writing | None = None
     trace: dict[str, Any] | None = None
     error: str | None = None
     reasoning: str | None = None
@@ -95,6 +97,7 @@ class Answer:
             flops=reply.flops,
             truncated=reply.truncated,
             revisions=None if trace is None else count_revisions(trace, truth),
+            writing=None if trace is None else count_writing(trace, truth),
             trace=history(trace, truth) if trace is not None and keep_trace else None,
         )
 
@@ -114,6 +117,8 @@ class Answer:
             own |= {"text": split.answer, "reasoning": split.reasoning}
         if "revisions" in own:
             own["revisions"] = Revisions(**own["revisions"])
+        if "writing" in own:
+            own["writing"] = Writing(**{"order": None, **own["writing"]})
         return cls(**own)
 
 
@@ -146,18 +151,22 @@ def count_revisions(trace: Trace, truth: Sequence[str] | None) -> Revisions:
             broken.
     """
     seen: dict[int, set[str]] = {}
-    for step, place in trace.unmasked.nonzero().tolist():
-        seen.setdefault(place, set()).add(trace.words[step][place])
+    last: dict[int, str] = {}
     revisions = flips = fixed = broken = 0
-    for step, place in trace.revised.nonzero().tolist():
-        old = trace.words[step - 1][place] if step else ""
-        new = trace.words[step][place]
-        revisions += 1
-        flips += new in seen.setdefault(place, {old})
-        seen[place].add(new)
-        if truth is not None:
-            fixed += old != truth[place] and new == truth[place]
-            broken += old == truth[place] and new != truth[place]
+    for step, place in (trace.unmasked | trace.revised).nonzero().tolist():
+        new, replaced = trace.words[step][place], bool(trace.revised[step, place])
+        old = last.get(place, trace.words[step - 1][place] if replaced and step else "")
+        if replaced or (place in last and new != old):
+            revisions += 1
+            flips += new in seen.setdefault(place, {old})
+            if truth is not None:
+                fixed += old != truth[place] and new == truth[place]
+                broken += old == truth[place] and new != truth[place]
+        seen.setdefault(place, set()).add(new)
+        if trace.masked[step, place]:
+            last.pop(place, None)
+        else:
+            last[place] = new
     if truth is None:
         return Revisions(revisions, flips)
     return Revisions(revisions, flips, fixed, broken)
@@ -172,26 +181,19 @@ def history(trace: Trace, truth: Sequence[str] | None) -> dict[str, Any]:
 
     Returns:
         `length`, `truth`, and `steps`: a list of changes for each step. A change is [position,
-            word,
-        confidence, kind]: a committed (`c`) or revised (`r`) word, or a word that became a mask
-            again
-        (None).
+        word, confidence, kind]: a committed (`c`) or revised (`r`) word, or None for one that
+        became a mask again.
     """
     steps = []
     before = [True] * trace.masked.size(1)
     for step, masked in enumerate(trace.masked.tolist()):
-        changed = (trace.unmasked[step] | trace.revised[step]).tolist()
-        steps.append(
-            [
-                [
-                    place,
-                    None if masked[place] else trace.words[step][place],
-                    round(float(trace.confidence[step, place]), 3),
-                    COMMIT if before[place] else REVISE,
-                ]
-                for place, change in enumerate(changed)
-                if change
-            ]
-        )
+        events = (trace.unmasked[step] | trace.revised[step]).tolist()
+        changes = []
+        for place, event in enumerate(events):
+            if event or (masked[place] and not before[place]):
+                word = None if masked[place] else trace.words[step][place]
+                certainty = round(float(trace.confidence[step, place]), 3)
+                changes.append([place, word, certainty, COMMIT if before[place] else REVISE])
+        steps.append(changes)
         before = masked
     return {"length": trace.masked.size(1), "truth": truth, "steps": steps}

@@ -1,0 +1,100 @@
+"""How captions were written: in which order, how surely, and how rightly.
+
+    calibration = sum over bins b of |sum of confidence in b - right words in b| / written words
+
+the expected calibration error (Naeini 2015) over words at the moment of writing, in `BINS` bins: a
+word that is written at p should be right with probability p. A word is right if the oracle's
+nearest true caption has it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rediff_eval.benchmarks.sample import Sample
+from rediff_eval.captioning.answers import Answer
+from rediff_eval.captioning.writing import BINS, Writing
+from rediff_eval.metrics.base import (
+    AlwaysAvailable,
+    MetricInfo,
+    Scored,
+    Scores,
+    ratio,
+    register_metric,
+)
+
+
+@register_metric(
+    "writing",
+    infos=[
+        MetricInfo("order", label="left to right", digits=2),
+        MetricInfo("calibration", label="calibration error", lower_is_better=True),
+        MetricInfo("mended", label="wrong words mended"),
+        MetricInfo("commits_per_pass", digits=2, part=True),
+        MetricInfo("certainty", part=True),
+        MetricInfo("right_when_written", part=True),
+        MetricInfo("mended_unsure", part=True),
+        MetricInfo("mended_sure", part=True),
+    ],
+)
+class WritingMetric(AlwaysAvailable):
+    """`order`: rank correlation of reading order and order of writing, its mean over captions.
+
+    `commits_per_pass`: words written / forward passes. `certainty`: their mean confidence;
+    `right_when_written`: the share of them that is right then; `calibration`: see above. `mended`:
+    the share of words written wrong that is right in the end; `mended_unsure` and `mended_sure`:
+    the same of those written with less and with more confidence than 1/2. Left out for models whose
+    denoising steps are not seen.
+    """
+
+    scorer = "writing"
+
+    def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
+        """See `Metric.score`."""
+        rows = [answer.writing for answer in answers if answer.writing is not None]
+        if len(rows) < len(answers):
+            return Scored({})
+        written = _counts([row.written for row in rows])
+        confidence = _counts([row.confidence for row in rows])
+        scores = {"certainty": ratio(confidence.sum(axis=1), written.sum(axis=1))}
+        passes = [answer.nfe for answer in answers]
+        if None not in passes:
+            scores["commits_per_pass"] = ratio(
+                written.sum(axis=1).tolist(), [n or 0 for n in passes]
+            )
+        if known := [row.order for row in rows if row.order is not None]:
+            places = [i for i, row in enumerate(rows) if row.order is not None]
+            scores["order"] = Scores.of(known).among(places, len(rows))
+        if all(row.right is not None for row in rows):
+            scores |= _held_to_truth(rows, written, confidence)
+        return Scored(scores)
+
+
+def _held_to_truth(
+    rows: Sequence[Writing], written: np.ndarray, confidence: np.ndarray
+) -> dict[str, Scores]:
+    """The scores that need the truth; counts are [n, BINS]."""
+    right = _counts([row.right for row in rows])
+    mended = _counts([row.mended for row in rows])
+    wrong, half = written - right, BINS // 2
+    parts = np.concatenate([written, confidence, right], axis=1)
+    return {
+        "right_when_written": ratio(right.sum(axis=1), written.sum(axis=1)),
+        "calibration": Scores(parts, _calibration(parts[:, None]), _calibration),
+        "mended": ratio(mended.sum(axis=1), wrong.sum(axis=1)),
+        "mended_unsure": ratio(mended[:, :half].sum(axis=1), wrong[:, :half].sum(axis=1)),
+        "mended_sure": ratio(mended[:, half:].sum(axis=1), wrong[:, half:].sum(axis=1)),
+    }
+
+
+def _calibration(parts: np.ndarray) -> np.ndarray:
+    """The expected calibration error of [..., n, 3 BINS]: written, confidence and right words."""
+    written, confidence, right = np.split(parts.sum(axis=-2), 3, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.abs(confidence - right).sum(axis=-1) / written.sum(axis=-1)
+
+
+def _counts(values: Sequence[object]) -> np.ndarray:
+    return np.asarray(values, dtype=np.float64)
