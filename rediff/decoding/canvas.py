@@ -113,15 +113,16 @@ class Past:
 
     `written`: float32 [b, R], the confidence with which each visible token was written, 0 for a
     mask. `remasked`: int64 [b, R], how often each position was masked again. Of the S earlier steps
-    of the block: `confidence`, float32 [S, b, R], that of the predictions, and `standing`,
-    float32 [S, b, R], the probability of the tokens that stood, 0 for masks. `last`: the prediction
-    of the step before, with its distributions, and `drift`, float32 [S, b, R], how far each
-    distribution was from the one before it, KL(p_s || p_(s-1)) in nats, infinite in the first step
-    and up to this one; both only for rules that ask for distributions.
+    of the block: `token`, int64 [S, b, R], and `confidence`, float32 [S, b, R], of the predictions,
+    and `standing`, float32 [S, b, R], the probability of the tokens that stood, 0 for masks.
+    `last`: the prediction of the step before, with its distributions, and `drift`, float32
+    [S, b, R], how far each distribution was from the one before it, KL(p_s || p_(s-1)) in nats,
+    infinite in the first step and up to this one; both only for rules that ask for distributions.
     """
 
     written: Tensor
     remasked: Tensor
+    token: Tensor
     confidence: Tensor
     standing: Tensor
     last: Prediction | None = None

@@ -31,6 +31,7 @@ class Memory:
 
     def begin_block(self) -> None:
         """Forgets the steps of the block before."""
+        self.token: list[Tensor] = []
         self.confidence: list[Tensor] = []
         self.standing: list[Tensor] = []
         self.drift: list[Tensor] = []
@@ -43,12 +44,12 @@ class Memory:
         for it."""
         if not self.needs.past:
             return None
-        none = self.written.new_zeros(0, *self.written.shape)[:, active]
         return Past(
             self.written[active],
             self.remasked[active],
-            torch.stack(self.confidence)[:, active] if self.confidence else none,
-            torch.stack(self.standing)[:, active] if self.standing else none,
+            _stacked(self.token, self.remasked)[:, active],
+            _stacked(self.confidence, self.written)[:, active],
+            _stacked(self.standing, self.written)[:, active],
             last=self._last_of(active),
         )
 
@@ -87,6 +88,7 @@ class Memory:
         new = ~after.masked & (before.masked | (after.tokens != before.tokens))
         self.written = torch.where(new, confidence, self.written).masked_fill(after.masked, 0.0)
         self.remasked = self.remasked + back
+        self.token.append(_spread(prediction.token, active, self.remasked))
         self.confidence.append(_spread(prediction.confidence.float(), active, self.written))
         standing = prediction.standing_probability()
         self.standing.append(_spread(standing, active, self.written))
@@ -130,3 +132,8 @@ class Memory:
 def _spread(values: Tensor, active: Tensor, like: Tensor) -> Tensor:
     """The values [b, R] of some rows among zeros for the others, [B, R]."""
     return torch.zeros_like(like).index_copy(0, active, values)
+
+
+def _stacked(values: list[Tensor], like: Tensor) -> Tensor:
+    """S tensors [B, R] as one [S, B, R], also where there is none."""
+    return torch.stack(values) if values else like.new_zeros(0, *like.shape)

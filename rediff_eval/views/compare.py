@@ -112,7 +112,7 @@ def _title(cell: tuple[Hashable, ...], several: bool) -> str:
 def _test(a: str, b: str, steps: str, both: pd.DataFrame, *, seed: int) -> Comparison:
     one, two = both["value_a"].to_numpy(float), both["value_b"].to_numpy(float)
     difference = one - two
-    low, high = _interval(difference, seed)
+    low, high = mean_interval(difference, seed)
     return Comparison(
         a=a,
         b=b,
@@ -127,7 +127,13 @@ def _test(a: str, b: str, steps: str, both: pd.DataFrame, *, seed: int) -> Compa
     )
 
 
-def _interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
+def mean_interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
+    """A 95% interval of the mean, by the bootstrap over samples.
+
+    Args:
+        difference: of each sample, float64 [n].
+        seed: of the resamples.
+    """
     if np.ptp(difference) == 0:
         return float(difference[0]), float(difference[0])
     from scipy.stats import bootstrap

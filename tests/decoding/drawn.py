@@ -25,6 +25,7 @@ def drawn_prediction(seed: int) -> tuple[Prediction, Tensor]:
     past = Past(
         torch.rand(ROWS, LENGTH, generator=generator) * eligible,
         torch.randint(0, 3, (ROWS, LENGTH), generator=generator),
+        token=torch.randint(1, VOCABULARY, (STEPS, ROWS, LENGTH), generator=generator),
         confidence=torch.rand(STEPS, ROWS, LENGTH, generator=generator),
         standing=torch.rand(STEPS, ROWS, LENGTH, generator=generator)
         * (torch.rand(STEPS, ROWS, LENGTH, generator=generator) < 0.8),

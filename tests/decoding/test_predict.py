@@ -187,7 +187,7 @@ def test_credit(seed: int, decay: float, boost: float, weight: float) -> None:
                 assert prediction.confidence[row, i].item() == pytest.approx(expected, rel=1e-4)
         zeros = torch.zeros(ROWS, LENGTH)
         none = torch.zeros(0, ROWS, LENGTH)
-        past = Past(zeros, zeros.long(), none, none, last=prediction)
+        past = Past(zeros, zeros.long(), none.long(), none, none, last=prediction)
 
 
 @given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 6))

@@ -59,29 +59,47 @@ def test_sure_and_stable(
         assert chosen[row].nonzero()[:, 0].tolist() == sorted({*best, *sure})
 
 
-@given(seeds, quotas, shares, shares, st.integers(1, 4), st.integers(1, 6))
+@given(seeds, quotas, shares, shares, st.integers(1, 4), st.integers(1, 6), st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_slow_then_fast(
-    seed: int, quotas: list[int], certain: float, threshold: float, window: int, explore: int
+    seed: int,
+    quotas: list[int],
+    certain: float,
+    threshold: float,
+    window: int,
+    explore: int,
+    eos_last: bool,
 ) -> None:
     prediction, eligible = drawn_prediction(seed)
     rule = SlowThenFast(
-        eos_last=False, certain=certain, threshold=threshold, window=window, explore=explore
+        certain=certain,
+        threshold=threshold,
+        spread=1.1,
+        window=window,
+        explore=explore,
+        eos_last=eos_last,
     )
     chosen = rule(prediction, eligible, torch.tensor(quotas), EOS)
-    assert prediction.past is not None
+    past = prediction.past
+    assert past is not None
     for row in range(ROWS):
-        c = prediction.confidence[row].tolist()
+        c, t = prediction.confidence[row].tolist(), prediction.token[row].tolist()
         masks = [i for i in range(LENGTH) if eligible[row, i]]
+        waits = [i for i in masks if eos_last and t[i] == EOS]
         ends = []
-        for seen in [*prediction.past.confidence[:, row].tolist(), c][-window:]:
-            ends.append(max([i for i in masks if seen[i] > certain], default=-1))
-        stable = len(ends) == window and statistics.pstdev(ends) < 1
+        confidences = [*past.confidence[:, row].tolist(), c][-window:]
+        tokens = [*past.token[:, row].tolist(), t][-window:]
+        for seen, said in zip(confidences, tokens, strict=True):
+            words = [i for i in masks if not eos_last or said[i] != EOS]
+            ends.append(max([i for i in words if seen[i] > certain], default=-1))
+        stable = len(ends) == window and statistics.pstdev(ends) < 1.1
         fast = stable or (STEPS + 1) % explore == 0
         inside = [i for i in masks if i <= ends[-1]]
-        sure = [i for i in inside if c[i] > threshold] if fast else []
-        order = sorted(masks, key=lambda i: (i not in inside, -c[i], i))
-        assert chosen[row].nonzero()[:, 0].tolist() == sorted({*order[: quotas[row]], *sure})
+        sure = [i for i in inside if c[i] > threshold and i not in waits] if fast else []
+        free = sorted(set(masks) - set(waits), key=lambda i: (i not in inside, -c[i], i))
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(
+            {*[*free, *waits][: quotas[row]], *sure}
+        )
 
 
 class Watch:
@@ -116,6 +134,7 @@ def test_the_past_is_what_happened(block_length: int | None) -> None:
         assert len(past.confidence) == len(past.standing) == len(earlier)
         assert torch.isinf(past.drift[0]).all()
         for step, one in enumerate(earlier):
+            assert torch.equal(past.token[step], one.token)
             assert torch.equal(past.confidence[step], one.confidence)
             assert torch.equal(past.standing[step], one.standing_probability())
         pairs = itertools.pairwise([*earlier, prediction])

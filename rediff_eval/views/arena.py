@@ -1,0 +1,225 @@
+"""Samplers against each model's own one, at equal forward passes.
+
+A sampler may end before its steps are used up, and two samplers with the same steps may take other
+passes. So each condition is compared, sample by sample, with the own sampler's quality at the
+condition's mean passes: between the two nearest budgets of the own sampler linearly in
+log2(passes), beyond them that of the nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rediff.models.config import read_captioner_config
+from rediff_eval.results.finished import read_results
+from rediff_eval.results.simultaneous import simultaneous_halves
+from rediff_eval.views.compare import holm, load_values, mean_interval, paired_p
+
+CELL = ["model", "sampler", "steps"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One sampler with one model at one budget.
+
+    `quality`: mean of the metric, `half` half its interval that holds for all of the model's
+    conditions at once. `passes`, `gflop`: means of a caption, `gflop` None where it is not known.
+    `own`: whether it is the model's own sampler. Against that at as many passes: the mean
+    `difference`, between `low` and `high` with 95% confidence, `p` by random exchange, and
+    `p_holm`, corrected for all samplers at this budget of the model. `front`: no condition of the
+    model is as good with fewer passes.
+    """
+
+    model: str
+    sampler: str
+    steps: int
+    n: int
+    quality: float
+    half: float
+    passes: float
+    gflop: float | None
+    own: bool
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    front: bool
+
+
+def own_samplers(runs: list[Path], named: Mapping[str, str]) -> dict[str, str]:
+    """Each model's own sampler.
+
+    Args:
+        runs: finished runs.
+        named: by hand, by the models' names; else it is what a checkpoint's config says.
+
+    Raises:
+        ValueError: for a model of which neither is known.
+    """
+    found = dict(named)
+    for run in runs:
+        for model, facts in read_results(run)["manifest"]["models"].items():
+            if model in found:
+                continue
+            scheme, _, where = str(facts.get("from", "")).partition(":")
+            if scheme != "folder" or not Path(where).is_dir():
+                raise ValueError(f"say which sampler is {model}'s own: --own {model}:SAMPLER")
+            found[model] = read_captioner_config(Path(where)).sampler
+    return found
+
+
+def contenders(
+    runs: list[Path], metric: str, own: Mapping[str, str], *, seed: int = 0
+) -> list[Contender]:
+    """All conditions of some runs, model by model, held against the models' own samplers.
+
+    Args:
+        runs: finished runs of one task and data set.
+        metric: what counts; more is better.
+        own: each model's own sampler.
+        seed: of the bootstrap and of the random exchanges.
+
+    Raises:
+        ValueError: for a metric that no run has, for a model without its own sampler in the runs,
+            and where conditions of a model were not measured on the same samples.
+    """
+    quality, passes = load_values(runs, metric), load_values(runs, "nfe")
+    try:
+        work = _means(load_values(runs, "gflop"))
+    except ValueError:
+        work = {}
+    found: list[Contender] = []
+    for model, rows in quality.groupby("model", sort=False):
+        table = rows.pivot_table(index="id", columns=CELL, values="value", sort=False)
+        if table.isna().to_numpy().any():
+            raise ValueError(f"the conditions of {model} were not measured on the same samples")
+        found += _of_model(str(model), table, _means(passes), work, own[str(model)], seed)
+    return found
+
+
+def _means(frame: pd.DataFrame) -> dict[tuple[str, str, int], float]:
+    """The mean of each condition."""
+    return {
+        _key(cell): float(group["value"].mean()) for cell, group in frame.groupby(CELL, sort=False)
+    }
+
+
+def _key(cell: Any) -> tuple[str, str, int]:
+    model, sampler, steps = cell
+    return str(model), str(sampler), int(steps)
+
+
+def _of_model(
+    model: str,
+    table: pd.DataFrame,
+    passes: Mapping[tuple[str, str, int], float],
+    work: Mapping[tuple[str, str, int], float],
+    own: str,
+    seed: int,
+) -> list[Contender]:
+    values = table.to_numpy(dtype=np.float64)
+    keys = [_key(cell) for cell in table.columns]
+    curve = {passes[key]: values[:, i] for i, key in enumerate(keys) if key[1] == own}
+    if not curve:
+        raise ValueError(f"the runs have no captions by {model}'s own sampler, {own}")
+    halves = simultaneous_halves(values, seed=seed)
+    found = []
+    for i, key in enumerate(keys):
+        one, two = values[:, i], at_passes(curve, passes[key])
+        low, high = mean_interval(one - two, seed)
+        found.append(
+            Contender(
+                model=model,
+                sampler=key[1],
+                steps=key[2],
+                n=len(one),
+                quality=float(one.mean()),
+                half=float(halves[i]),
+                passes=passes[key],
+                gflop=work.get(key),
+                own=key[1] == own,
+                difference=float((one - two).mean()),
+                low=low,
+                high=high,
+                p=1.0 if key[1] == own else paired_p(one, two, seed=seed),
+                p_holm=1.0,
+                front=False,
+            )
+        )
+    return list(_with_front(_corrected(found)))
+
+
+def at_passes(curve: Mapping[float, np.ndarray], passes: float) -> np.ndarray:
+    """The values [n] of the own sampler's samples at some mean passes; see the module.
+
+    Args:
+        curve: its values by the mean passes of its budgets.
+        passes: where to read.
+
+    Examples:
+        >>> curve = {8.0: np.array([0.5]), 32.0: np.array([0.9])}
+        >>> at_passes(curve, 16.0), at_passes(curve, 40.0)
+        (array([0.7]), array([0.9]))
+    """
+    known = sorted(curve)
+    at = np.clip(passes, known[0], known[-1])
+    above = next(p for p in known if p >= at)
+    below = max(p for p in known if p <= at)
+    if above == below:
+        return curve[above]
+    share = np.log2(at / below) / np.log2(above / below)
+    return np.asarray((1 - share) * curve[below] + share * curve[above])
+
+
+def _corrected(found: list[Contender]) -> Iterator[Contender]:
+    """With Holm's correction over the samplers at each budget."""
+    for steps in dict.fromkeys(c.steps for c in found):
+        group = [c for c in found if c.steps == steps]
+        rivals = [c for c in group if not c.own]
+        raised = dict(zip([c.sampler for c in rivals], holm([c.p for c in rivals]), strict=True))
+        yield from (replace(c, p_holm=raised.get(c.sampler, 1.0)) for c in group)
+
+
+def _with_front(found: Iterator[Contender]) -> Iterator[Contender]:
+    """Marks what no other condition of the model equals with fewer passes or beats with as many."""
+    best = -np.inf
+    ordered = sorted(found, key=lambda c: (c.passes, -c.quality))
+    for contender in ordered:
+        yield replace(contender, front=contender.quality > best)
+        best = max(best, contender.quality)
+
+
+def verdict(found: list[Contender], sampler: str, *, level: float = 0.05) -> str:
+    """Where a sampler is better and worse than the models' own, as a sentence.
+
+    Args:
+        found: all contenders.
+        sampler: its name.
+        level: of the corrected tests.
+
+    Returns:
+        For instance `better than its own on rediff at 10 steps; worse on control at 80 and 40`.
+    """
+    parts = []
+    for word, sign in (("better", 1), ("worse", -1)):
+        by_model = []
+        for model in dict.fromkeys(c.model for c in found):
+            steps = [
+                str(c.steps)
+                for c in sorted(found, key=lambda c: -c.steps)
+                if (c.model, c.sampler) == (model, sampler)
+                and c.p_holm < level
+                and sign * c.difference > 0
+            ]
+            if steps:
+                by_model.append(f"{model} at {', '.join(steps)}")
+        if by_model:
+            parts.append(f"{word} with {'; '.join(by_model)}")
+    return " - ".join(parts) or "no difference that can be told"

@@ -1,0 +1,128 @@
+"""The folder of an arena: a table as CSV, tables and verdicts as Markdown, and a picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from rediff.io.files import replace
+from rediff_eval.sanitize import markdown
+from rediff_eval.views.arena import Contender, verdict
+
+CERTAIN = 0.05
+
+
+def write_arena(found: Sequence[Contender], metric: str, folder: Path) -> None:
+    """Writes `arena.csv`, `arena.md` and `arena.png`.
+
+    Args:
+        found: all contenders.
+        metric: what was compared.
+        folder: made where it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "arena.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Contender)])
+        writer.writeheader()
+        for contender in found:
+            writer.writerow(
+                {
+                    k: round(v, 5) if isinstance(v, float) else v
+                    for k, v in asdict(contender).items()
+                }
+            )
+    replace(folder / "arena.md", to_markdown(found, metric))
+    plot_arena(found, metric, folder / "arena.png")
+
+
+def to_markdown(found: Sequence[Contender], metric: str) -> str:
+    """A table for each model, samplers by budgets, then a verdict for each sampler."""
+    lines = []
+    for model in dict.fromkeys(c.model for c in found):
+        mine = [c for c in found if c.model == model]
+        steps = sorted({c.steps for c in mine}, reverse=True)
+        lines += [
+            f"## {markdown(model)}",
+            "",
+            f"{metric} (forward passes); + and - differ from its own sampler at as many passes,"
+            " `*` is on the front.",
+            "",
+            "| sampler | " + " | ".join(f"{s} steps" for s in steps) + " |",
+            "|---|" + "---|" * len(steps),
+        ]
+        for sampler in _by_quality(mine):
+            cells = {c.steps: _cell(c) for c in mine if c.sampler == sampler}
+            own = any(c.own for c in mine if c.sampler == sampler)
+            name = f"**{markdown(sampler)}** (its own)" if own else markdown(sampler)
+            lines.append(f"| {name} | " + " | ".join(cells.get(s, "–") for s in steps) + " |")
+        lines += ["", f"Half the interval that holds for all of them at once: {_half(mine)}.", ""]
+    lines += ["## Verdicts", "", "| sampler | against each model's own |", "|---|---|"]
+    for sampler in dict.fromkeys(c.sampler for c in found):
+        lines.append(f"| {markdown(sampler)} | {verdict(list(found), sampler)} |")
+    return "\n".join([*lines, ""])
+
+
+def _by_quality(mine: Sequence[Contender]) -> list[str]:
+    """The samplers, best mean over budgets first."""
+    names = dict.fromkeys(c.sampler for c in mine)
+    means = {name: [c.quality for c in mine if c.sampler == name] for name in names}
+    return sorted(names, key=lambda name: -sum(means[name]) / len(means[name]))
+
+
+def _cell(c: Contender) -> str:
+    sign = ("+" if c.difference > 0 else "-") if c.p_holm < CERTAIN else ""
+    return f"{c.quality:.3f}{sign} ({c.passes:.1f}){'*' if c.front else ''}"
+
+
+def _half(mine: Sequence[Contender]) -> str:
+    halves = [c.half for c in mine]
+    return f"{min(halves):.3f} to {max(halves):.3f}"
+
+
+def plot_arena(found: Sequence[Contender], metric: str, path: Path) -> None:
+    """Quality against passes and against operations, a row of two panels for each model.
+
+    Args:
+        found: all contenders.
+        metric: what was compared.
+        path: of the PNG.
+    """
+    models = list(dict.fromkeys(c.model for c in found))
+    figure = Figure(figsize=(11, 3.6 * len(models)), dpi=120, layout="constrained")
+    panels = figure.subplots(len(models), 2, squeeze=False)
+    for row, model in zip(panels, models, strict=True):
+        mine = [c for c in found if c.model == model]
+        axes = (("passes", "forward passes"), ("gflop", "GFLOP a caption"))
+        for panel, (axis, title) in zip(row, axes, strict=True):
+            known = [(getattr(c, axis), c) for c in mine if getattr(c, axis) is not None]
+            others = [(x, c.quality) for x, c in known if not c.own]
+            own = sorted((x, c.quality, c.half) for x, c in known if c.own)
+            front = sorted((x, c) for x, c in known if c.front)
+            if others:
+                panel.scatter(*zip(*others, strict=True), s=12, color="#9aa5b1", label="samplers")
+            if own:
+                x, y, half = zip(*own, strict=True)
+                panel.errorbar(
+                    x, y, yerr=half, color="#1f5fa8", marker="o", capsize=2, label="its own"
+                )
+            panel.step(
+                [x for x, _ in front], [c.quality for _, c in front],
+                where="post", color="#d1781e", linewidth=1, label="front by passes",
+            )  # fmt: skip
+            for x, c in front:
+                panel.annotate(
+                    c.sampler.partition(",")[0], (x, c.quality), fontsize=6,
+                    xytext=(2, 4), textcoords="offset points",
+                )  # fmt: skip
+            panel.set_xscale("log", base=2)
+            panel.set_xlabel(title)
+            panel.set_ylabel(metric)
+            panel.set_title(model, fontsize=9)
+            panel.grid(alpha=0.25)
+            panel.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].legend(frameon=False, fontsize=8)
+    figure.savefig(path, format="png")
