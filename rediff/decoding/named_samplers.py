@@ -1,27 +1,12 @@
-"""The built-in samplers, each with its defaults."""
+"""The built-in samplers whose tokens stay as they are written, and the authors' own, each with its
+defaults."""
 
 from __future__ import annotations
 
 from rediff.decoding.predict import (
-    WithContextsHidden,
-    WithCorrector,
     WithCredit,
-    WithLeaveOneOut,
 )
 from rediff.decoding.register import register_sampler
-from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
-from rediff.decoding.remask_by_support import (
-    RemaskFluctuating,
-    RemaskRefuted,
-    RemaskUnsupported,
-)
-from rediff.decoding.remask_late import (
-    RemaskFaded,
-    RemaskLowest,
-    RemaskSubset,
-    RemaskToSchedule,
-)
-from rediff.decoding.revise import RepredictVisible, TakeCorrections
 from rediff.decoding.sampler import (
     LavidaDreamSampler,
     LavidaSampler,
@@ -31,38 +16,23 @@ from rediff.decoding.sampler import (
 )
 from rediff.decoding.schedules import (
     CosineSchedule,
-    EarlySchedule,
-    LinearSchedule,
     MinimalSchedule,
     ShiftSchedule,
 )
-from rediff.decoding.stop import Converged
 from rediff.decoding.unmask import (
     AllOnceSure,
-    AllWords,
     ConfidentElseQuota,
     EntropyBound,
     FactorBound,
     MostConfident,
 )
-from rediff.decoding.unmask_by_past import AboveMean, SlowThenFast, SureAndStable
+from rediff.decoding.unmask_by_past import SlowThenFast, SureAndStable
 
 
 @register_sampler("mask-predict")
 def mask_predict() -> Sampler:
     """Masks become tokens, most confident first, and tokens stay (LLaDA, arXiv 2502.09992)."""
     return RuleSampler(name="mask-predict")
-
-
-@register_sampler("refine")
-def refine() -> Sampler:
-    """ReDiff's refinement (arXiv 2510.19871), with a last fifth of the steps for revision alone."""
-    return RuleSampler(
-        name="refine",
-        schedule=LinearSchedule(refine_share=0.2),
-        revise=RepredictVisible(),
-        stop=Converged(),
-    )
 
 
 @register_sampler("random")
@@ -121,71 +91,6 @@ def entropy_bound() -> Sampler:
     return RuleSampler(name="entropy-bound", schedule=MinimalSchedule(), unmask=EntropyBound())
 
 
-@register_sampler("t2t-quality")
-def t2t_quality() -> Sampler:
-    """Sure tokens are written, and replaced where another is sure (LLaDA2.1, arXiv 2602.08676)."""
-    return _edits("t2t-quality", write=0.7, edit=0.5)
-
-
-@register_sampler("t2t-speed")
-def t2t_speed() -> Sampler:
-    """The same with the thresholds of its speed mode."""
-    return _edits("t2t-speed", write=0.5, edit=0.0)
-
-
-def _edits(name: str, *, write: float, edit: float) -> Sampler:
-    return RuleSampler(
-        name=name,
-        schedule=MinimalSchedule(refine_share=0.2),
-        unmask=MostConfident(threshold=write),
-        revise=RepredictVisible(threshold=edit),
-        stop=Converged(),
-    )
-
-
-@register_sampler("gated")
-def gated() -> Sampler:
-    """`refine`, but a token must be likelier than the one that it replaces, by a margin."""
-    return RuleSampler(
-        name="gated",
-        schedule=LinearSchedule(refine_share=0.2),
-        revise=RepredictVisible(gain=0.1),
-        stop=Converged(),
-    )
-
-
-@register_sampler("t2m")
-def t2m() -> Sampler:
-    """Tokens that have become unlikely are masked again (T2M, arXiv 2604.18738)."""
-    return RuleSampler(name="t2m", remask=RemaskUnlikely())
-
-
-@register_sampler("remdm-cap")
-def remdm_cap() -> Sampler:
-    """Any token is masked again with a small probability (ReMDM, arXiv 2503.00307)."""
-    return RuleSampler(name="remdm-cap", remask=RemaskAtRandom())
-
-
-@register_sampler("remdm-rescale")
-def remdm_rescale() -> Sampler:
-    """The same with a probability that falls as decoding goes on."""
-    return RuleSampler(name="remdm-rescale", remask=RemaskAtRandom(how="rescale"))
-
-
-@register_sampler("remdm-confidence")
-def remdm_confidence() -> Sampler:
-    """The same, rather tokens that were written with little confidence."""
-    return RuleSampler(name="remdm-confidence", remask=RemaskAtRandom(how="confidence", eta=1.0))
-
-
-@register_sampler("saber")
-def saber() -> Sampler:
-    """Tokens above the mean confidence, with backtracking (Saber, arXiv 2510.18165)."""
-    return RuleSampler(
-        name="saber", schedule=MinimalSchedule(), unmask=AboveMean(), remask=RemaskFallen()
-    )
-
-
 @register_sampler("prophet")
 def prophet() -> Sampler:
     """All masks as soon as the model is sure of them (Prophet, arXiv 2508.19982)."""
@@ -212,62 +117,6 @@ def credit() -> Sampler:
         predict=WithCredit(),
         schedule=MinimalSchedule(),
         unmask=MostConfident(threshold=0.9),
-    )
-
-
-@register_sampler("proseco")
-def proseco() -> Sampler:
-    """Correctors go over the whole answer in every second step (ProSeCo, arXiv 2602.11590)."""
-    return RuleSampler(name="proseco", predict=WithCorrector(), revise=TakeCorrections())
-
-
-@register_sampler("rcr")
-def rcr() -> Sampler:
-    """All is written, what was never sure is masked again (RCR of MDPO, arXiv 2508.13148)."""
-    return RuleSampler(name="rcr", unmask=AllWords(), remask=RemaskToSchedule())
-
-
-@register_sampler("remdm-loop")
-def remdm_loop() -> Sampler:
-    """Most is written early, then the least likely again and again (ReMDM's loop for LLaDA)."""
-    return RuleSampler(
-        name="remdm-loop", schedule=EarlySchedule(filled=0.875), remask=RemaskLowest()
-    )
-
-
-@register_sampler("tolerator")
-def tolerator() -> Sampler:
-    """All is written early, then random parts again and again (Tolerator, arXiv 2510.05090)."""
-    return RuleSampler(name="tolerator", schedule=EarlySchedule(), remask=RemaskSubset())
-
-
-@register_sampler("free-correction")
-def free_correction() -> Sampler:
-    """Tokens that stay unlikely are masked again, late (FreeCorrection, arXiv 2602.02927)."""
-    return RuleSampler(name="free-correction", remask=RemaskFaded())
-
-
-@register_sampler("core")
-def core() -> Sampler:
-    """Tokens that depend on a few others are masked again (CoRe, arXiv 2602.04096)."""
-    return RuleSampler(name="core", predict=WithContextsHidden(), remask=RemaskUnsupported())
-
-
-@register_sampler("fluctuation")
-def fluctuation() -> Sampler:
-    """Tokens whose probability goes up and down are masked again (VGR's statistic)."""
-    return RuleSampler(name="fluctuation", remask=RemaskFluctuating())
-
-
-@register_sampler("wino")
-def wino() -> Sampler:
-    """Many tokens at once; a mask beside each says whether it stays (WINO, arXiv 2507.18578)."""
-    return RuleSampler(
-        name="wino",
-        predict=WithLeaveOneOut(),
-        schedule=MinimalSchedule(),
-        unmask=MostConfident(threshold=0.6),
-        remask=RemaskRefuted(),
     )
 
 

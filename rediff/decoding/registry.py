@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from rediff.decoding import named_revising as _named_revising  # noqa: F401
 from rediff.decoding import named_samplers as _named_samplers  # noqa: F401
 from rediff.decoding.register import SAMPLERS, register_sampler
 from rediff.decoding.sampler import Sampler

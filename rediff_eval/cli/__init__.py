@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from rediff.io.suggest import unknown
+from rediff_eval.cli.arena import arena
 from rediff_eval.cli.caption import caption
 from rediff_eval.cli.compare import compare
 from rediff_eval.cli.convert import convert
@@ -65,6 +66,7 @@ for command in (
     score,
     train,
     compare,
+    arena,
     leaderboard,
     paper_table,
     report,
