@@ -1,0 +1,145 @@
+"""Samplers against each model's own one: the arithmetic on made-up numbers, and a whole arena."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs import program
+
+from rediff_eval.results.simultaneous import simultaneous_halves
+from rediff_eval.views.arena import Contender, at_passes, contenders, verdict
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_sampler.py"
+passes = st.floats(1, 100)
+
+
+@given(st.dictionaries(passes, st.floats(0, 1), min_size=1, max_size=5), passes)
+def test_the_own_sampler_is_read_between_its_budgets(curve: dict[float, float], at: float) -> None:
+    found = at_passes({p: np.array([q]) for p, q in curve.items()}, at)
+    known = sorted(curve)
+    expected = np.interp(np.log2(at), np.log2(known), [curve[p] for p in known])
+    assert found[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_intervals_hold_together() -> None:
+    """Of 200 draws of 8 means of 40 numbers nearly all lie within all their intervals at once;
+    within intervals for one mean at a time they would in two of three draws."""
+    rng, held = np.random.default_rng(0), 0
+    for draw in range(200):
+        values = rng.normal(size=(40, 8))
+        halves = simultaneous_halves(values, seed=draw, resamples=300)
+        held += bool((np.abs(values.mean(axis=0)) <= halves).all())
+    assert 0.88 * 200 <= held <= 0.99 * 200
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_more_conditions_make_wider_intervals(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(30, 6))
+    alone = [simultaneous_halves(values[:, [i]], seed=1)[0] for i in range(6)]
+    assert (simultaneous_halves(values, seed=1) >= np.array(alone) - 1e-12).all()
+    assert (simultaneous_halves(np.full((30, 2), 0.5)) == 0).all()
+
+
+def contender(model: str, sampler: str, steps: int, difference: float, p: float) -> Contender:
+    return Contender(
+        model=model, sampler=sampler, steps=steps, n=9, quality=0.5, half=0.1, passes=float(steps),
+        gflop=None, own=False, difference=difference, low=0.0, high=0.0, p=p, p_holm=p, front=False,
+    )  # fmt: skip
+
+
+def test_a_verdict_is_a_sentence() -> None:
+    found = [
+        contender("one", "a", 8, 0.1, 0.01), contender("one", "a", 40, 0.2, 0.04),
+        contender("two", "a", 8, -0.1, 0.001), contender("two", "a", 40, 0.3, 0.2),
+        contender("two", "b", 8, 0.3, 0.5),
+    ]  # fmt: skip
+    assert verdict(found, "a") == "better with one at 40, 8 - worse with two at 8"
+    assert verdict(found, "b") == "no difference that can be told"
+
+
+@pytest.fixture(scope="module")
+def run(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid with a sampler of a plug-in, which the package does not know."""
+    folder = tmp_path_factory.mktemp("arena")
+    grid = folder / "grid.yaml"
+    grid.write_text(
+        f"models: [{untrained / 'diffusion'}]\n"
+        "steps: [16, 4]\n"
+        "samplers: [mask-predict, 'leftmost,window=4|16']\n"
+    )
+    program(
+        "run", "--task", "capture-validation", "--limit", "6", "--grid", grid,
+        "--plugin", EXAMPLE, "--out", folder / "run",
+    )  # fmt: skip
+    return folder / "run"
+
+
+def test_a_plug_in_joins_the_arena(run: Path, tmp_path: Path) -> None:
+    told = program("arena", run, "--out", tmp_path)
+    rows = list(csv.DictReader((tmp_path / "arena.csv").open()))
+    samplers = ["mask-predict", "leftmost,window=4", "leftmost,window=16"]
+    assert {(row["sampler"], row["steps"]) for row in rows} == {
+        (sampler, steps) for sampler in samplers for steps in ("16", "4")
+    }
+    page = (tmp_path / "arena.md").read_text()
+    for sampler in samplers:
+        assert sampler.replace("_", "\\_") in page
+        assert sampler in told
+    assert (tmp_path / "arena.png").read_bytes().startswith(b"\x89PNG")
+    own = [row for row in rows if row["own"] == "True"]
+    assert {row["sampler"] for row in own} == {"mask-predict"}
+    assert all(float(row["difference"]) == 0 for row in own)
+
+
+def test_contenders_against_plain_loops(run: Path) -> None:
+    """The differences once more, from the run's table of samples."""
+    samples = list(csv.DictReader((run / "samples.csv").open()))
+
+    def column(sampler: str, steps: int, name: str) -> list[float]:
+        wanted = (sampler, steps)
+        rows = [r for r in samples if (r["sampler"], int(float(r["steps"]))) == wanted]
+        return [float(r[name]) for r in sorted(rows, key=lambda r: r["id"])]
+
+    found = contenders([run], "capture", {"diffusion": "mask-predict"})
+    assert len(found) == 6
+    means = {s: float(np.mean(column("mask-predict", s, "nfe"))) for s in (4, 16)}
+    best = -1.0
+    for one in sorted(found, key=lambda c: (c.passes, -c.quality)):
+        mine = column(one.sampler, one.steps, "capture")
+        low, high = column("mask-predict", 4, "capture"), column("mask-predict", 16, "capture")
+        at = np.clip(np.mean(column(one.sampler, one.steps, "nfe")), means[4], means[16])
+        share = np.log2(at / means[4]) / np.log2(means[16] / means[4])
+        reference = [(1 - share) * a + share * b for a, b in zip(low, high, strict=True)]
+        assert one.quality == pytest.approx(np.mean(mine))
+        assert one.difference == pytest.approx(np.mean(mine) - np.mean(reference))
+        assert one.front == (one.quality > best)
+        best = max(best, one.quality)
+
+
+def test_what_cannot_be_compared_is_said(run: Path, tmp_path: Path) -> None:
+    error = program("arena", run, "--own", "diffusion:gated", "--out", tmp_path, ok=2)
+    assert "no captions by diffusion's own sampler, gated" in error
+    assert "expected MODEL:SAMPLER" in program("arena", run, "--own", "gated", ok=2)
+    assert "did you mean 'capture'" in program("arena", run, "--metric", "captur", ok=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("models: [rediff]\nsampler: [refine]\n", [], "did you mean 'samplers'"),
+        ("models: [rediff]\nsamplers: []\n", [], "samplers"),
+        ("models: [rediff]\nsamplers: [refin]\n", [], "did you mean 'refine'"),
+        ("models: [rediff]\nsamplers: [refine]\nsteps: [0]\n", [], "steps"),
+        ("models: [rediff]\nsamplers: [refine]\n", ["--model", "base"], "--model and --grid"),
+        ("models: [rediff]\nsamplers: [refine]\n", ["--sampler", "t2m"], "--sampler and --grid"),
+        ("models: [rediff]\nsamplers: [refine]\n", ["--steps", "4"], "--steps and --grid"),
+    ],
+)
+def test_mistakes_in_a_grid(tmp_path: Path, text: str, options: list[str], message: str) -> None:
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(text)
+    assert message in program("run", "--task", "capture", "--grid", grid, *options, ok=2)
