@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from rediff_eval.benchmarks.task import Task
 from rediff_eval.captioning.caption_store import open_store
 from rediff_eval.captioning.config import CaptioningConfig, Condition
 from rediff_eval.captioning.imported import Joined, captions_file, join, read_caption_sets
-from rediff_eval.captioning.outcome import Outcome
+from rediff_eval.captioning.outcome import Outcome, Outcomes
 from rediff_eval.captioning.runner import CaptionRunner
 from rediff_eval.judging.choosing import choose_judge
 from rediff_eval.judging.opening import opened
@@ -126,7 +126,7 @@ def evaluate(
         if not rank.leads:
             return None
         runner.wait(conditions)
-        outcomes = [runner.collect(condition) for condition in conditions]
+        outcomes = Outcomes(conditions, runner.collect)
         results = score(
             evaluation, samples, outcomes, conditions, progress, rank=rank, started=started
         )
@@ -155,7 +155,7 @@ def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> Non
 def score(
     evaluation: Evaluation,
     samples: SampleSet,
-    outcomes: Sequence[Outcome],
+    outcomes: Iterable[Outcome],
     conditions: Sequence[Condition],
     progress: Progress,
     *,
@@ -167,7 +167,7 @@ def score(
     Args:
         evaluation: what was run.
         samples: its samples.
-        outcomes: the answers of every condition.
+        outcomes: the answers of every condition; gone through twice, one at a time.
         conditions: those that were captioned here, with their keys.
         progress: told of all work.
         rank: this process.

@@ -5,26 +5,29 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+BLOCK = 1 << 16
 
-def replace(path: Path, content: str | bytes) -> None:
+
+def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Replaces a file; a crash leaves the old one or the new one. On disk when it returns.
 
     Args:
         path: the file, in a folder that exists.
-        content: all of it; text is written as UTF-8.
+        content: all of it, or one part after another; text is written as UTF-8.
 
     Raises:
         OSError: where it cannot be written, a full disk among the reasons; the old file stays.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    data = content.encode() if isinstance(content, str) else content
+    parts = [content] if isinstance(content, (str, bytes)) else content
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part.encode() if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -50,12 +53,24 @@ def repair(path: Path) -> None:
     if not path.exists():
         return
     with path.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        end = file.seek(0, os.SEEK_END)
+        whole = _end_of_last_line(file, end)
+        if whole < end:
             file.truncate(whole)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _end_of_last_line(file: IO[bytes], end: int) -> int:
+    """Where the last line break before `end` stops, 0 if there is none; looked for backwards."""
+    while end > 0:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:

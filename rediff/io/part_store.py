@@ -5,6 +5,9 @@ JSON line for each finished piece. A line is on disk (fsync) before the next beg
 crash costs at most the batch that was under way; an unfinished last line is cut off at the next
 start. A line is found by its key and not by its position: any number of processes may resume the
 work, and a line with another key is simply not found.
+
+A process keeps in memory where the lines are and not what they say (`LineIndex`), and reads each
+part only from where it stopped the last time: neither memory nor waiting grows with the texts.
 """
 
 from __future__ import annotations
@@ -13,16 +16,15 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
-from rediff.io.files import lock, repair, sync_folder, whole_lines
+from rediff.io.files import lock, repair, sync_folder
+from rediff.io.line_index import Key, LineIndex, Mark, Record, digest_of
 from rediff.io.rank import Rank
 
 LOCK_TRIES, LOCK_PAUSE = 10, 0.05
-Record = dict[str, Any]
-Key = tuple[Any, ...]
 Piece = TypeVar("Piece")
 
 
@@ -48,19 +50,25 @@ class PartStore:
         repair(self.path)
         self.file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         sync_folder(self.folder)
-        self.found = self._read_all()
-        self.made_here: set[Key] = set()
+        self.index = LineIndex(self.folder, self.names)
+        self.index.update()
+        self.made_here: set[int] = set()
 
     def __enter__(self) -> PartStore:
         return self
 
     def __exit__(self, *exception: object) -> None:
         os.close(self.file)
+        self.index.close()
         self.lock.close()
 
     def get(self, key: Key) -> Record | None:
         """The line with this key, None if there is none."""
-        return self.found.get(key)
+        return self.index.read(key)
+
+    def look(self, key: Key) -> Mark | None:
+        """What is known of the line with this key without reading it, None if there is none."""
+        return self.index.mark(key)
 
     def append(self, key: Key, record: Record) -> None:
         """Puts a line on disk. Raises OSError if it cannot, and then nothing counts as done."""
@@ -74,12 +82,12 @@ class PartStore:
         except OSError:
             os.ftruncate(self.file, start)
             raise
-        self.found[key] = line
-        self.made_here.add(key)
+        self.index.put(self.path, start, line)
+        self.made_here.add(digest_of(key))
 
     def refresh(self) -> None:
-        """Reads what other ranks have finished since."""
-        self.found = self._read_all()
+        """Finds what other ranks have finished since."""
+        self.index.update()
 
     def wait_for(self, keys: Iterable[Key], *, timeout: float, pause: float = 0.5) -> None:
         """Returns once every key has a line.
@@ -94,12 +102,12 @@ class PartStore:
         Raises:
             RuntimeError: if some keys then have no line.
         """
-        wanted, idle_since = set(keys), time.monotonic()
-        while not all(self._is_final(key) for key in wanted):
+        wanted, idle_since = list(keys), time.monotonic()
+        while wanted := [key for key in wanted if not self._is_final(key)]:
             if self._others_work():
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > timeout:
-                missing = wanted - self.found.keys()
+                missing = [key for key in wanted if self.look(key) is None]
                 if not missing:
                     return
                 raise RuntimeError(
@@ -110,21 +118,12 @@ class PartStore:
             self.refresh()
 
     def _is_final(self, key: Key) -> bool:
-        line = self.found.get(key)
-        return line is not None and ("error" not in line or key in self.made_here)
+        mark = self.look(key)
+        return mark is not None and (not mark.failed or digest_of(key) in self.made_here)
 
     def _others_work(self) -> bool:
         mine = f"rank-{self.rank.index}.lock"
         return any(_is_locked(p) for p in self.folder.glob("rank-*.lock") if p.name != mine)
-
-    def _read_all(self) -> dict[Key, Record]:
-        found: dict[Key, Record] = {}
-        for path in sorted(self.folder.glob("rank-*.jsonl")):
-            for line in read_lines(path, self.names):
-                key = tuple(line[name] for name in self.names)
-                if key not in found or "error" in found[key] or "trace" in line:
-                    found[key] = line
-        return found
 
 
 def work_through(
@@ -154,18 +153,6 @@ def work_through(
         work(pieces[start:end])
         advance(end - start)
         start = end
-
-
-def read_lines(path: Path, names: Sequence[str]) -> Iterator[Record]:
-    """The whole lines of a part. Raises ValueError naming file and line of a damaged one."""
-    for number, line in enumerate(whole_lines(path), 1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict) or not record.keys() >= set(names):
-            raise ValueError(f"{path}:{number}: damaged; take the line out and start again")
-        yield record
 
 
 def _lock(path: Path, folder: Path) -> IO[str]:

@@ -86,7 +86,7 @@ def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, 
     group = process_group()
     rank = Rank(index=group.process_index, world=group.num_processes)
     with PartStore(folder / PARTS, rank, KEY) as store:
-        todo = [r for r in requests if store.get(r.key) is None and rank.owns(r.item.id)]
+        todo = [r for r in requests if store.look(r.key) is None and rank.owns(r.item.id)]
 
         def work(batch: Sequence[DraftRequest]) -> None:
             for request, draft in zip(batch, drafter.draft(batch), strict=True):

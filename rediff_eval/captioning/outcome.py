@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rediff_eval.benchmarks.sample import Sample
@@ -31,3 +31,15 @@ class Outcome:
             answers=tuple(answers[s.id] for s in samples if answers[s.id].error is None),
             failures={s.id: e for s in samples if (e := answers[s.id].error) is not None},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The outcomes of some conditions, each collected when it is come to: one is in memory at a
+    time, whatever their number. They can be gone through several times."""
+
+    conditions: Sequence[Condition]
+    collect: Callable[[Condition], Outcome]
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return map(self.collect, self.conditions)

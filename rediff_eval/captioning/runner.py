@@ -148,9 +148,9 @@ class CaptionRunner:
             self.store.append(_key(condition, sample), answer.to_record())
 
     def _is_done(self, condition: Condition, sample: Sample, traced: set[str]) -> bool:
-        line = self.store.get(_key(condition, sample))
+        mark = self.store.look(_key(condition, sample))
         wanted = sample.id in traced
-        return line is not None and "error" not in line and ("trace" in line or not wanted)
+        return mark is not None and not mark.failed and (mark.traced or not wanted)
 
 
 def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -65,7 +65,7 @@ class ConditionResult:
     truncated: int
     scorers: Mapping[str, str] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
-    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
     unjudged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     judgements: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -123,29 +123,30 @@ def long_rows(results: Results) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def to_samples_csv(results: Results) -> str:
-    """Wide form: a row for each sample of a condition, a column for each metric; empty without
-    a value."""
+def samples_csv(results: Results) -> Iterator[str]:
+    """Wide form, line by line: a row for each sample of a condition, a column for each metric;
+    empty without a value."""
     metrics = sorted({name for condition in results.conditions for name in condition.values})
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CONDITION_COLUMNS, "id", *metrics])
+    yield _csv_line([*CONDITION_COLUMNS, "id", *metrics])
     for condition in results.conditions:
         columns = [condition.values.get(name) for name in metrics]
+        place = [
+            condition.task,
+            condition.data,
+            condition.model,
+            condition.sampler,
+            condition.steps,
+            _number(condition.tokens_per_step),
+        ]
         for row, sample_id in enumerate(condition.ids):
             numbers = (None if column is None else column[row] for column in columns)
-            writer.writerow(
-                [
-                    condition.task,
-                    condition.data,
-                    condition.model,
-                    condition.sampler,
-                    condition.steps,
-                    _number(condition.tokens_per_step),
-                    sample_id,
-                    *("" if n is None or math.isnan(n) else _number(n) for n in numbers),
-                ]
-            )
+            texts = ("" if n is None or math.isnan(n) else _number(n) for n in numbers)
+            yield _csv_line([*place, sample_id, *texts])
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -56,7 +57,7 @@ def score_condition(
         truncated=sum(bool(answer.truncated) for answer in outcome.answers),
         scorers={name: one.scorer for one in found for name in one.scored.scores},
         ids=tuple(sample.id for sample in outcome.samples),
-        values={name: tuple(map(float, some.values)) for name, some in scores.items()},
+        values={name: array("d", some.values) for name, some in scores.items()},
         judgements={one.group: one.scored.details for one in found if one.scored.details},
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from rediff.io.files import replace as write
 from rediff_eval.captioning.outcome import Outcome
 from rediff_eval.results.finished import CAPTIONS, RESULTS
-from rediff_eval.results.numbers import Results, to_csv, to_samples_csv
+from rediff_eval.results.numbers import Results, samples_csv, to_csv
 from rediff_eval.views.plots import plot_quality
 from rediff_eval.views.tables import to_markdown
 
@@ -25,7 +25,7 @@ JUDGEMENTS = "judgements.jsonl"
 QUALITY = "quality.png"
 
 
-def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -> None:
+def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -> None:
     """Writes all files of a finished run, each completely or not at all.
 
     Args:
@@ -34,12 +34,12 @@ def write_results(results: Results, outcomes: Sequence[Outcome], folder: Path) -
         folder: where; the plot is only drawn where budgets differ.
     """
     lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
-    write(folder / CAPTIONS, "".join(lines))
+    write(folder / CAPTIONS, lines)
     for stale in (JUDGEMENTS, QUALITY):
         (folder / stale).unlink(missing_ok=True)
-    if judged := "".join(json.dumps(row) + "\n" for row in judgement_rows(results)):
-        write(folder / JUDGEMENTS, judged)
-    write(folder / "samples.csv", to_samples_csv(results))
+    if any(condition.judgements or condition.unjudged for condition in results.conditions):
+        write(folder / JUDGEMENTS, (json.dumps(row) + "\n" for row in judgement_rows(results)))
+    write(folder / "samples.csv", samples_csv(results))
     write(folder / "results.csv", to_csv(results))
     write(folder / "leaderboard.md", to_markdown(results))
     ranked = [c for c in results.conditions if results.main_metric in c.metrics]
