@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from rediff.io.files import replace
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import Contender, verdict
 
 CERTAIN = 0.05
+"""Level of the corrected tests."""
+AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
 
 
 def write_arena(found: Sequence[Contender], metric: str, folder: Path) -> None:
@@ -96,33 +100,52 @@ def plot_arena(found: Sequence[Contender], metric: str, path: Path) -> None:
     panels = figure.subplots(len(models), 2, squeeze=False)
     for row, model in zip(panels, models, strict=True):
         mine = [c for c in found if c.model == model]
-        axes = (("passes", "forward passes"), ("gflop", "GFLOP a caption"))
-        for panel, (axis, title) in zip(row, axes, strict=True):
-            known = [(getattr(c, axis), c) for c in mine if getattr(c, axis) is not None]
-            others = [(x, c.quality) for x, c in known if not c.own]
-            own = sorted((x, c.quality, c.half) for x, c in known if c.own)
-            front = sorted((x, c) for x, c in known if c.front)
-            if others:
-                panel.scatter(*zip(*others, strict=True), s=12, color="#9aa5b1", label="samplers")
-            if own:
-                x, y, half = zip(*own, strict=True)
-                panel.errorbar(
-                    x, y, yerr=half, color="#1f5fa8", marker="o", capsize=2, label="its own"
-                )
-            panel.step(
-                [x for x, _ in front], [c.quality for _, c in front],
-                where="post", color="#d1781e", linewidth=1, label="front by passes",
-            )  # fmt: skip
-            for x, c in front:
-                panel.annotate(
-                    c.sampler.partition(",")[0], (x, c.quality), fontsize=6,
-                    xytext=(2, 4), textcoords="offset points",
-                )  # fmt: skip
-            panel.set_xscale("log", base=2)
-            panel.set_xlabel(title)
-            panel.set_ylabel(metric)
+        for panel, (axis, title) in zip(row, AXES.items(), strict=True):
+            _draw(panel, [(x, c) for c in mine if (x := getattr(c, axis)) is not None])
+            panel.set(xlabel=title, ylabel=metric)
             panel.set_title(model, fontsize=9)
-            panel.grid(alpha=0.25)
-            panel.spines[["top", "right"]].set_visible(False)
     panels[0, 0].legend(frameon=False, fontsize=8)
     figure.savefig(path, format="png")
+
+
+def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
+    """All conditions of a model, the line of its own sampler, and the front with its names."""
+    others = [(x, c.quality) for x, c in points if not c.own]
+    panel.scatter(
+        [x for x, _ in others], [y for _, y in others], s=12, color="#9aa5b1", label="samplers"
+    )
+    own = sorted((x, c.quality, c.half) for x, c in points if c.own)
+    panel.errorbar(
+        [x for x, _, _ in own],
+        [y for _, y, _ in own],
+        yerr=[half for _, _, half in own],
+        color="#1f5fa8",
+        marker="o",
+        capsize=2,
+        label="its own",
+    )
+    front = front_of([(x, c.quality, c.sampler.partition(",")[0]) for x, c in points])
+    xs, ys = [x for x, _, _ in front], [y for _, y, _ in front]
+    panel.step(xs, ys, where="post", color="#d1781e", linewidth=1, label="front")
+    named = {name: (x, y) for x, y, name in front}
+    for number, (name, place) in enumerate(named.items()):
+        off = (3, -9 if number % 2 else 6)
+        panel.annotate(name, place, off, textcoords="offset points", fontsize=6)
+    panel.set_xscale("log", base=2)
+    panel.xaxis.set_major_formatter(ScalarFormatter())
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def front_of(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """The points (cost, quality, name) that no other equals at less cost, cheapest first.
+
+    Examples:
+        >>> front_of([(2, 0.5, "a"), (3, 0.4, "b"), (1, 0.3, "c"), (2, 0.6, "d")])
+        [(1, 0.3, 'c'), (2, 0.6, 'd')]
+    """
+    found: list[tuple[float, float, str]] = []
+    for point in sorted(points, key=lambda p: (p[0], -p[1])):
+        if not found or point[1] > found[-1][1]:
+            found.append(point)
+    return found
