@@ -25,17 +25,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rediff.captioners.sources import Loading, ModelSource
 from rediff.io.part_store import PartStore
 from rediff.io.rank import Rank
 from rediff_eval.benchmarks.sample import Sample, SampleSet
 from rediff_eval.benchmarks.task import Task
 from rediff_eval.captioning.answers import Answer, Revisions
 from rediff_eval.captioning.caption_store import NAMES, PARTS, StoredCaption
-from rediff_eval.captioning.config import Condition
+from rediff_eval.captioning.config import CaptioningConfig, Condition
 from rediff_eval.captioning.outcome import Outcome, Outcomes
 from rediff_eval.captioning.writing import BINS, Writing
 from rediff_eval.metrics.config import ScoringConfig
 from rediff_eval.metrics.resources import Resources
+from rediff_eval.results.manifest import describe_run
 from rediff_eval.results.numbers import Results
 from rediff_eval.results.scoring import infos_of, main_metric, score_condition
 from rediff_eval.views.compare import compare, load_values
@@ -47,6 +49,8 @@ TASK = Task(
     name="scale", metrics=("ngram-lite", "revision", "writing", "cost"), main_metric="bleu4"
 )
 NEWS = 1000
+SOURCE = ModelSource("model0", "captions", __file__, None, Loading())
+"""Any file: where the captions are said to come from."""
 
 
 def conditions_of(count: int) -> list[Condition]:
@@ -147,14 +151,12 @@ def score(folder: Path, conditions: int, samples: int) -> float:
 
         outcomes = Outcomes(conditions_of(conditions), collect)
         scored = [score_condition(TASK, every, outcome, resources) for outcome in outcomes]
-        facts = {"name": every.name, "samples": samples, "kind": every.kind}
+        manifest = describe_run(
+            TASK, every, CaptioningConfig(models=(SOURCE,)), ScoringConfig(), None, (), scored,
+            rank=Rank(), seconds=0.0,
+        )  # fmt: skip
         results = Results(
-            manifest={
-                "data": facts,
-                "task": TASK.model_dump(mode="json"),
-                "scorers": {},
-                "seed": 0,
-            },
+            manifest=manifest,
             conditions=scored,
             main_metric=main_metric(TASK, every, scored),
             metrics=infos_of(TASK.metrics, scored),

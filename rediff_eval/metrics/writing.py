@@ -15,7 +15,7 @@ import numpy as np
 
 from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
-from rediff_eval.captioning.writing import BINS, Writing
+from rediff_eval.captioning.writing import BINS
 from rediff_eval.metrics.base import (
     AlwaysAvailable,
     MetricInfo,
@@ -58,34 +58,37 @@ class WritingMetric(AlwaysAvailable):
             return Scored({})
         written = _counts([row.written for row in rows])
         confidence = _counts([row.confidence for row in rows])
-        scores = {"certainty": ratio(confidence.sum(axis=1), written.sum(axis=1))}
+        words = written.sum(axis=1)
+        shares = {"certainty": (confidence.sum(axis=1), words)}
         passes = [answer.nfe for answer in answers]
         if None not in passes:
-            scores["commits_per_pass"] = ratio(
-                written.sum(axis=1).tolist(), [n or 0 for n in passes]
-            )
+            shares["commits_per_pass"] = (words, _counts(passes))
+        scores = {}
+        if words.any() and all(row.right is not None for row in rows):
+            right = _counts([row.right for row in rows])
+            mended = _counts([row.mended for row in rows])
+            shares |= _held_to_truth(written, right, mended)
+            parts = np.concatenate([written, confidence, right], axis=1)
+            scores["calibration"] = Scores(parts, _calibration(parts[:, None]), _calibration)
+        for name, (some, whole) in shares.items():
+            if whole.any():
+                scores[name] = ratio(some.tolist(), whole.tolist())
         if known := [row.order for row in rows if row.order is not None]:
             places = [i for i, row in enumerate(rows) if row.order is not None]
             scores["order"] = Scores.of(known).among(places, len(rows))
-        if all(row.right is not None for row in rows):
-            scores |= _held_to_truth(rows, written, confidence)
         return Scored(scores)
 
 
 def _held_to_truth(
-    rows: Sequence[Writing], written: np.ndarray, confidence: np.ndarray
-) -> dict[str, Scores]:
-    """The scores that need the truth; counts are [n, BINS]."""
-    right = _counts([row.right for row in rows])
-    mended = _counts([row.mended for row in rows])
+    written: np.ndarray, right: np.ndarray, mended: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The shares that need the truth, as parts and wholes of each caption; counts are [n, BINS]."""
     wrong, half = written - right, BINS // 2
-    parts = np.concatenate([written, confidence, right], axis=1)
     return {
-        "right_when_written": ratio(right.sum(axis=1), written.sum(axis=1)),
-        "calibration": Scores(parts, _calibration(parts[:, None]), _calibration),
-        "mended": ratio(mended.sum(axis=1), wrong.sum(axis=1)),
-        "mended_unsure": ratio(mended[:, :half].sum(axis=1), wrong[:, :half].sum(axis=1)),
-        "mended_sure": ratio(mended[:, half:].sum(axis=1), wrong[:, half:].sum(axis=1)),
+        "right_when_written": (right.sum(axis=1), written.sum(axis=1)),
+        "mended": (mended.sum(axis=1), wrong.sum(axis=1)),
+        "mended_unsure": (mended[:, :half].sum(axis=1), wrong[:, :half].sum(axis=1)),
+        "mended_sure": (mended[:, half:].sum(axis=1), wrong[:, half:].sum(axis=1)),
     }
 
 

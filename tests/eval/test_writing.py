@@ -116,8 +116,19 @@ def test_the_metrics_by_plain_loops(captions: list[list[tuple[float, bool, bool]
     assert found["commits_per_pass"] == pytest.approx(len(every) / (4 * len(captions)))
     assert found["order"] == 0.5
     wrong = [w for w in every if not w[1]]
+    assert ("mended" in found) == bool(wrong)
     if wrong:
         assert found["mended"] == pytest.approx(sum(w[2] for w in wrong) / len(wrong))
+    assert all(np.isfinite(value) for value in found.values())
+
+
+def test_captions_of_no_words_have_no_shares() -> None:
+    """A share of nothing is no number, and a table that held one could not be read again."""
+    nothing = Writing(None, [0] * BINS, [0.0] * BINS, [0] * BINS, [0] * BINS)
+    scores = WritingMetric(Resources()).score([], [Answer(nfe=4, writing=nothing)] * 2).scores
+    assert {name: s.aggregate(s.statistics) for name, s in scores.items()} == {
+        "commits_per_pass": 0.0
+    }
 
 
 def test_a_model_whose_steps_are_not_seen_has_none() -> None:
