@@ -101,6 +101,11 @@ class Canvas:
         positions = torch.arange(self.tokens.size(1), device=self.tokens.device)
         return positions < self.eos_position()[:, None]
 
+    def visible(self) -> Tensor:
+        """Written positions up to and with each row's first eos token; bool [B, R]."""
+        positions = torch.arange(self.tokens.size(1), device=self.tokens.device)
+        return ~self.masked & (positions <= self.eos_position()[:, None])
+
     def responses(self) -> list[list[int]]:
         """The tokens of each row up to its eos token, which is left out."""
         ends = self.eos_position().tolist()

@@ -113,7 +113,7 @@ def decode_by_rules(
         window[start : start + width] = True
         memory.begin_block()
         open_ = open_positions(canvas, window)
-        canvas = _stopped(rules, canvas, window, visible_positions(canvas, window), memory)
+        canvas = _stopped(rules, canvas, window, canvas.visible() & window, memory)
         masks = open_.sum(dim=1)
         quotas = rules.schedule.quotas(masks, total)
         for step in range(total):
@@ -122,15 +122,17 @@ def decode_by_rules(
                 break
             active = rows.on_device
             noise = Noise(rules.seed, denoiser.keys, (start, step), rows=numbers.tolist())
-            spare = passes - total
-            looks = Passes(denoiser, rows, rules, canvas.ids, noise, step, total, spare)
+            looks = Passes(denoiser, rows, rules, canvas.ids, noise, step, total, passes - total)
             past, now = memory.past(active), _rows_of(canvas, active)
-            prediction = rules.predict(looks, now, open_positions(now, window), past)
+            still_open = open_positions(now, window)
+            prediction = rules.predict(looks, now, still_open, past)
             prediction = memory.recalled(prediction, active, past)
             before = canvas
             last = step >= rules.schedule.unmask_steps(total) - 1
             quota = torch.full_like(masks, length) if last else quotas[:, step] + memory.owed
-            after, changed = _advance(rules, now, prediction, window, quota[active], step, total)
+            after, changed = _advance(
+                rules, now, prediction, still_open, window, quota[active], step, total
+            )
             canvas = replace(
                 canvas,
                 tokens=canvas.tokens.index_copy(0, active, after.tokens),
@@ -155,6 +157,7 @@ def _advance(
     rules: Rules,
     rows: Canvas,
     prediction: Prediction,
+    open_: Tensor,
     window: Tensor,
     quota: Tensor,
     step: int,
@@ -162,22 +165,22 @@ def _advance(
 ) -> tuple[Canvas, Tensor]:
     """The active rows after one step, and the positions that count as changed, bool [b, R]."""
     eos = rows.ids.eos
-    unmask = rules.unmask(prediction, open_positions(rows, window), quota, eos)
-    visible = visible_positions(rows, window)
+    unmask = rules.unmask(prediction, open_, quota, eos)
+    visible = rows.visible() & window
     if step == steps - 1:
         visible &= rows.tokens != eos
     revise = rules.revise(prediction, visible, step, steps)
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
     masked, unmasking = rows.masked & ~unmask, rules.schedule.unmask_steps(steps)
     if rules.remasks and step < unmasking - 1:
-        after = visible_positions(replace(rows, tokens=tokens, masked=masked), window)
+        after = replace(rows, tokens=tokens, masked=masked).visible() & window
         stays = visible & after & (tokens == rows.tokens) & (tokens != eos)
         back = rules.remask(prediction, stays, unmask, step, unmasking)
         tokens, masked = tokens.masked_fill(back, rows.ids.mask), masked | back
     changed = tokens != rows.tokens
     rows = replace(rows, tokens=tokens, masked=masked)
     if step < rules.revise.first_step(steps):
-        changed = changed | visible_positions(rows, window)
+        changed = changed | (rows.visible() & window)
     return rows, changed
 
 
@@ -223,14 +226,3 @@ def open_positions(canvas: Canvas, window: Tensor) -> Tensor:
         window: the positions of the block, bool [R].
     """
     return canvas.masked & window & canvas.before_eos()
-
-
-def visible_positions(canvas: Canvas, window: Tensor) -> Tensor:
-    """Written positions inside a window, up to and with the eos token; bool [B, R].
-
-    Args:
-        canvas: of B rows.
-        window: the positions of the block, bool [R].
-    """
-    position = torch.arange(canvas.tokens.size(1), device=canvas.tokens.device)
-    return ~canvas.masked & window & (position <= canvas.eos_position()[:, None])

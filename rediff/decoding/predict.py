@@ -124,7 +124,7 @@ class WithCorrector:
         further = min(self.passes, passes.spare)
         if (passes.step + 1) % self.every or further == 0:
             return prediction
-        writable = open_ | visible_tokens(canvas)
+        writable = open_ | canvas.visible()
         draft = torch.where(open_, prediction.token, canvas.tokens)
         left = torch.arange(len(draft), device=draft.device)
         for _ in range(further):
@@ -167,7 +167,7 @@ class WithContextsHidden:
         prediction = passes.predict(passes.logits(canvas.tokens), canvas)
         if (passes.step + 1) % self.every or passes.spare == 0:
             return prediction
-        visible = visible_tokens(canvas) & (canvas.tokens != canvas.ids.eos)
+        visible = canvas.visible() & (canvas.tokens != canvas.ids.eos)
         drawn = passes.noise.uniform("hide", visible.size(1)).to(prediction.confidence)
         hidden = top_ranked(drawn, visible, (visible.sum(dim=1) * self.hidden).ceil())
         without = canvas.tokens.masked_fill(hidden, canvas.ids.mask)
@@ -198,14 +198,6 @@ class WithLeaveOneOut:
         support = passes.predict(shadow, canvas).standing_probability()
         support = torch.where(canvas.masked, torch.nan, support)
         return replace(passes.predict(logits, canvas), support=support)
-
-
-def visible_tokens(canvas: Canvas) -> Tensor:
-    """Written positions up to and with the eos token, bool [B, R]."""
-    import torch
-
-    position = torch.arange(canvas.tokens.size(1), device=canvas.tokens.device)
-    return ~canvas.masked & (position <= canvas.eos_position()[:, None])
 
 
 def _steps(passes: int, every: int, further: int) -> int:

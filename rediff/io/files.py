@@ -73,10 +73,16 @@ def _end_of_last_line(file: IO[bytes], end: int) -> int:
     return 0
 
 
-def whole_lines(path: Path) -> Iterator[bytes]:
+def whole_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     """The complete lines of a file that is appended to: what follows the last line break, being
-    written or cut short, is left out."""
+    written or cut short, is left out.
+
+    Args:
+        path: the file.
+        start: offset of the first line that is wanted.
+    """
     with path.open("rb") as file:
+        file.seek(start)
         yield from itertools.takewhile(lambda line: line.endswith(b"\n"), file)
 
 

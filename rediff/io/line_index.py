@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rediff.io.files import whole_lines
+
 Record = dict[str, Any]
 Key = tuple[Any, ...]
 FAILED, TRACED = 1, 2
@@ -59,15 +61,19 @@ class LineIndex:
             for start, line in self._new_lines(number):
                 self._take(number, start, line)
 
-    def put(self, path: Path, start: int, line: Record) -> None:
+    def put(self, path: Path, start: int, end: int, line: Record) -> None:
         """Takes in a line that was just written at the end of a file of this process.
 
         Args:
             path: the file.
             start: where the line begins.
+            end: where the next one will.
             line: what it says.
         """
-        self._take(self._number(path), start, line)
+        number = self._number(path)
+        if self.ends[number] == start:
+            self.ends[number], self.counts[number] = end, self.counts[number] + 1
+        self._take(number, start, line)
 
     def mark(self, key: Key) -> Mark | None:
         """What is known of the line with a key, None if there is none."""
@@ -97,15 +103,11 @@ class LineIndex:
     def _new_lines(self, number: int) -> Iterator[tuple[int, Record]]:
         """The whole lines of a file that were not seen, each with its offset."""
         path = self.files[number]
-        with path.open("rb") as file:
-            file.seek(self.ends[number])
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                start = self.ends[number]
-                self.ends[number] += len(line)
-                self.counts[number] += 1
-                yield start, self._parsed(line, path, self.counts[number])
+        for line in whole_lines(path, self.ends[number]):
+            start = self.ends[number]
+            self.ends[number] += len(line)
+            self.counts[number] += 1
+            yield start, self._parsed(line, path, self.counts[number])
 
     def _parsed(self, line: bytes, path: Path, number: int) -> Record:
         try:

@@ -82,7 +82,7 @@ class PartStore:
         except OSError:
             os.ftruncate(self.file, start)
             raise
-        self.index.put(self.path, start, line)
+        self.index.put(self.path, start, os.lseek(self.file, 0, os.SEEK_END), line)
         self.made_here.add(digest_of(key))
 
     def refresh(self) -> None:

@@ -14,7 +14,7 @@ from rediff.scenes.oracle import nearest_text
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
 from rediff.training.edits import END
-from rediff_eval.captioning.writing import Writing, count_writing
+from rediff_eval.captioning.writing import Writing, count_writing, end_of
 
 if TYPE_CHECKING:
     from rediff.decoding.trace import Trace
@@ -133,7 +133,7 @@ def true_words(words: Sequence[str], scene: Scene, dialogue: Dialogue) -> list[s
     Returns:
         The nearest true text, a word for each position; None if no true text fits the canvas.
     """
-    end = next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
+    end = end_of(words)
     try:
         return nearest_text(
             true_texts(scene, dialogue), [*words[:end], *[END] * (len(words) - end)]

@@ -42,9 +42,7 @@ def count_writing(trace: Trace, truth: Sequence[str] | None) -> Writing:
         trace: of one caption, S steps of R positions, with its words.
         truth: the R right words; None where none are known.
     """
-    end = next(
-        (i for i, w in enumerate(trace.words[-1]) if w.startswith("<|")), trace.tokens.size(1)
-    )
+    end = end_of(trace.words[-1])
     last: dict[int, int] = {}
     written, right, mended = [0] * BINS, [0] * BINS, [0] * BINS
     confidence = [0.0] * BINS
@@ -66,6 +64,11 @@ def count_writing(trace: Trace, truth: Sequence[str] | None) -> Writing:
     if truth is None:
         return Writing(order, written, rounded)
     return Writing(order, written, rounded, right, mended)
+
+
+def end_of(words: Sequence[str]) -> int:
+    """Where the words of a canvas end: at the first special token, or behind the last word."""
+    return next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
 
 
 def rank_correlation(one: Sequence[float], two: Sequence[float]) -> float | None:

@@ -129,12 +129,9 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
     own = {name: options.pop(name) for name in ("models", "samplers", "steps")}
     own["steps"] = parse_steps(own["steps"])
     if (path := options.pop("grid", None)) is not None:
-        if beside := [
-            f"--{name.removesuffix('s')}" for name in ("models", "samplers") if own[name]
-        ]:
+        flags = {"models": "--model", "samplers": "--sampler", "steps": "--steps"}
+        if beside := [flag for name, flag in flags.items() if own[name]]:
             raise ValueError(f"{beside[0]} and --grid both say what is captioned: leave out one")
-        if own["steps"]:
-            raise ValueError("--steps and --grid both say what is captioned: leave out one")
         own = Grid.load(path).model_dump()
     given = {name: options.pop(name) for name in CAPTIONING if name in options}
     loading = to_loading(options)

@@ -280,6 +280,12 @@ def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Scores:
     return Scores(statistics, _quotient(statistics), ratio_of_sums)
 
 
+def ratios(shares: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> dict[str, Scores]:
+    """`ratio` of the parts and wholes of each name, without those whose wholes are all 0: a share
+    of nothing is no number."""
+    return {name: ratio(parts, wholes) for name, (parts, wholes) in shares.items() if any(wholes)}
+
+
 def ratio_of_sums(statistics: np.ndarray) -> np.ndarray:
     """The sum of the first statistic over that of the second, nan for 0 of 0."""
     return _quotient(statistics.sum(axis=-2))

@@ -11,7 +11,7 @@ from rediff_eval.metrics.base import (
     MetricInfo,
     Scored,
     Scores,
-    ratio,
+    ratios,
     register_metric,
 )
 
@@ -50,6 +50,6 @@ class CostMetric(AlwaysAvailable):
         operations = [answer.flops for answer in answers]
         if None not in operations:
             scores["gflop"] = Scores.of([one / 1e9 for one in operations if one is not None])
-        if {"tokens", "nfe"} <= known.keys() and any(known["nfe"]):
-            scores["tokens_per_pass"] = ratio(known["tokens"], known["nfe"])
+        if {"tokens", "nfe"} <= known.keys():
+            scores |= ratios({"tokens_per_pass": (known["tokens"], known["nfe"])})
         return Scored(scores)

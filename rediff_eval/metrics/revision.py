@@ -19,7 +19,7 @@ from rediff_eval.metrics.base import (
     MetricInfo,
     Scored,
     Scores,
-    ratio,
+    ratios,
     register_metric,
 )
 
@@ -49,7 +49,6 @@ class RevisionMetric(AlwaysAvailable):
         rows: list[dict[str, Any]] = [asdict(a.revisions) for a in answers if a.revisions]
         revisions = [row["revisions"] for row in rows]
         scores = {name: Scores.of([row[name] for row in rows]) for name in ("revisions", "flips")}
-        for name, part in RATES.items():
-            if any(revisions) and all(row[part] is not None for row in rows):
-                scores[name] = ratio([row[part] for row in rows], revisions)
-        return Scored(scores)
+        rates = {name: ([row[part] for row in rows], revisions) for name, part in RATES.items()}
+        known = {name: rate for name, rate in rates.items() if None not in rate[0]}
+        return Scored(scores | ratios(known))

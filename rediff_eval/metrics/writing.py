@@ -21,7 +21,7 @@ from rediff_eval.metrics.base import (
     MetricInfo,
     Scored,
     Scores,
-    ratio,
+    ratios,
     register_metric,
 )
 
@@ -70,9 +70,7 @@ class WritingMetric(AlwaysAvailable):
             shares |= _held_to_truth(written, right, mended)
             parts = np.concatenate([written, confidence, right], axis=1)
             scores["calibration"] = Scores(parts, _calibration(parts[:, None]), _calibration)
-        for name, (some, whole) in shares.items():
-            if whole.any():
-                scores[name] = ratio(some.tolist(), whole.tolist())
+        scores |= ratios({name: (a.tolist(), b.tolist()) for name, (a, b) in shares.items()})
         if known := [row.order for row in rows if row.order is not None]:
             places = [i for i, row in enumerate(rows) if row.order is not None]
             scores["order"] = Scores.of(known).among(places, len(rows))

@@ -8,7 +8,7 @@ log2(passes), beyond them that of the nearest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,15 @@ import pandas as pd
 from rediff.models.config import read_captioner_config
 from rediff_eval.results.finished import read_results
 from rediff_eval.results.simultaneous import simultaneous_halves
-from rediff_eval.views.compare import holm, load_values, mean_interval, paired_p
+from rediff_eval.views.compare import (
+    LEVEL,
+    holm,
+    load_samples,
+    mean_interval,
+    paired_p,
+    values_of,
+)
+from rediff_eval.views.front import pareto
 
 CELL = ["model", "sampler", "steps"]
 
@@ -90,17 +98,15 @@ def contenders(
         ValueError: for a metric that no run has, for a model without its own sampler in the runs,
             and where conditions of a model were not measured on the same samples.
     """
-    quality, passes = load_values(runs, metric), load_values(runs, "nfe")
-    try:
-        work = _means(load_values(runs, "gflop"))
-    except ValueError:
-        work = {}
+    samples = load_samples(runs)
+    quality, passes = values_of(samples, metric), _means(values_of(samples, "nfe"))
+    work = _means(values_of(samples, "gflop")) if "gflop" in samples else {}
     found: list[Contender] = []
     for model, rows in quality.groupby("model", sort=False):
         table = rows.pivot_table(index="id", columns=CELL, values="value", sort=False)
         if table.isna().to_numpy().any():
             raise ValueError(f"the conditions of {model} were not measured on the same samples")
-        found += _of_model(str(model), table, _means(passes), work, own[str(model)], seed)
+        found += _of_model(str(model), table, passes, work, own[str(model)], seed)
     return found
 
 
@@ -153,7 +159,7 @@ def _of_model(
                 front=False,
             )
         )
-    return list(_with_front(_corrected(found)))
+    return _with_front(_corrected(found))
 
 
 def at_passes(curve: Mapping[float, np.ndarray], passes: float) -> np.ndarray:
@@ -187,25 +193,22 @@ def _corrected(found: list[Contender]) -> Iterator[Contender]:
         yield from (replace(c, p_holm=raised.get(c.sampler, 1.0)) for c in group)
 
 
-def _with_front(found: Iterator[Contender]) -> Iterator[Contender]:
-    """Marks what no other condition of the model equals with fewer passes or beats with as many."""
-    best = -np.inf
+def _with_front(found: Iterable[Contender]) -> list[Contender]:
+    """By passes, the front marked."""
     ordered = sorted(found, key=lambda c: (c.passes, -c.quality))
-    for contender in ordered:
-        yield replace(contender, front=contender.quality > best)
-        best = max(best, contender.quality)
+    front = pareto(ordered, lambda c: (c.passes, c.quality))
+    return [replace(c, front=c in front) for c in ordered]
 
 
-def verdict(found: list[Contender], sampler: str, *, level: float = 0.05) -> str:
+def verdict(found: Sequence[Contender], sampler: str) -> str:
     """Where a sampler is better and worse than the models' own, as a sentence.
 
     Args:
         found: all contenders.
         sampler: its name.
-        level: of the corrected tests.
 
     Returns:
-        For instance `better than its own on rediff at 10 steps; worse on control at 80 and 40`.
+        For instance `better with rediff at 10 - worse with control at 80, 40`, the numbers steps.
     """
     parts = []
     for word, sign in (("better", 1), ("worse", -1)):
@@ -215,7 +218,7 @@ def verdict(found: list[Contender], sampler: str, *, level: float = 0.05) -> str
                 str(c.steps)
                 for c in sorted(found, key=lambda c: -c.steps)
                 if (c.model, c.sampler) == (model, sampler)
-                and c.p_holm < level
+                and c.p_holm < LEVEL
                 and sign * c.difference > 0
             ]
             if steps:

@@ -14,9 +14,9 @@ from matplotlib.ticker import ScalarFormatter
 from rediff.io.files import replace
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import Contender, verdict
+from rediff_eval.views.compare import LEVEL
+from rediff_eval.views.front import pareto
 
-CERTAIN = 0.05
-"""Level of the corrected tests."""
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
 
 
@@ -66,7 +66,7 @@ def to_markdown(found: Sequence[Contender], metric: str) -> str:
         lines += ["", f"Half the interval that holds for all of them at once: {_half(mine)}.", ""]
     lines += ["## Verdicts", "", "| sampler | against each model's own |", "|---|---|"]
     for sampler in dict.fromkeys(c.sampler for c in found):
-        lines.append(f"| {markdown(sampler)} | {verdict(list(found), sampler)} |")
+        lines.append(f"| {markdown(sampler)} | {verdict(found, sampler)} |")
     return "\n".join([*lines, ""])
 
 
@@ -78,7 +78,7 @@ def _by_quality(mine: Sequence[Contender]) -> list[str]:
 
 
 def _cell(c: Contender) -> str:
-    sign = ("+" if c.difference > 0 else "-") if c.p_holm < CERTAIN else ""
+    sign = ("+" if c.difference > 0 else "-") if c.p_holm < LEVEL else ""
     return f"{c.quality:.3f}{sign} ({c.passes:.1f}){'*' if c.front else ''}"
 
 
@@ -124,10 +124,10 @@ def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
         capsize=2,
         label="its own",
     )
-    front = front_of([(x, c.quality, c.sampler.partition(",")[0]) for x, c in points])
-    xs, ys = [x for x, _, _ in front], [y for _, y, _ in front]
+    front = pareto(points, lambda point: (point[0], point[1].quality))
+    xs, ys = [x for x, _ in front], [c.quality for _, c in front]
     panel.step(xs, ys, where="post", color="#d1781e", linewidth=1, label="front")
-    named = {name: (x, y) for x, y, name in front}
+    named = {c.sampler.partition(",")[0]: (x, c.quality) for x, c in front}
     for number, (name, place) in enumerate(named.items()):
         off = (3, -9 if number % 2 else 6)
         panel.annotate(name, place, off, textcoords="offset points", fontsize=6)
@@ -135,17 +135,3 @@ def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
     panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)
-
-
-def front_of(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """The points (cost, quality, name) that no other equals at less cost, cheapest first.
-
-    Examples:
-        >>> front_of([(2, 0.5, "a"), (3, 0.4, "b"), (1, 0.3, "c"), (2, 0.6, "d")])
-        [(1, 0.3, 'c'), (2, 0.6, 'd')]
-    """
-    found: list[tuple[float, float, str]] = []
-    for point in sorted(points, key=lambda p: (p[0], -p[1])):
-        if not found or point[1] > found[-1][1]:
-            found.append(point)
-    return found

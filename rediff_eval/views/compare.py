@@ -41,7 +41,7 @@ class Comparison:
     detectable: float
 
 
-def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
+def load_values(runs: Sequence[Path], metric: str) -> pd.DataFrame:
     """Every sample's value of one metric: the condition's columns, `id`, `run`, `scorer`, `value`.
 
     Args:
@@ -52,21 +52,40 @@ def load_values(runs: Iterable[Path], metric: str) -> pd.DataFrame:
         FileNotFoundError: for a folder that is not a finished run.
         ValueError: for a metric that no run has.
     """
+    frame = values_of(load_samples(runs), metric)
+    manifests = {str(run): read_results(run)["manifest"] for run in runs}
+    scorers = {
+        run: current_name(manifest.get("scorers", {}).get(metric, ""))
+        for run, manifest in manifests.items()
+    }
+    frame = frame.assign(scorer=frame["run"].map(scorers))
+    return frame[[*CONDITION_COLUMNS, "run", "scorer", "id", "value"]]
+
+
+def load_samples(runs: Iterable[Path]) -> pd.DataFrame:
+    """Every sample's values of all metrics, a column each, beside the condition's columns, `id` and
+    `run`. Raises FileNotFoundError for a folder that is not a finished run."""
     frames = []
     for run in runs:
         check_finished(run, "samples.csv", "results.json")
-        manifest = read_results(run)["manifest"]
-        scorer = current_name(manifest.get("scorers", {}).get(metric, ""))
-        frame = read_csv(run / "samples.csv")
-        frames.append(frame.assign(run=str(run), scorer=scorer))
-    frame = pd.concat(frames, ignore_index=True)
-    metrics = [
-        name for name in frame.columns if name not in {*CONDITION_COLUMNS, "id", "run", "scorer"}
-    ]
+        frames.append(read_csv(run / "samples.csv").assign(run=str(run)))
+    return pd.concat(frames, ignore_index=True)
+
+
+def values_of(samples: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The samples that have a value of a metric, which is called `value`.
+
+    Args:
+        samples: as `load_samples` reads them.
+        metric: its name.
+
+    Raises:
+        ValueError: for a metric that no run has.
+    """
+    metrics = [name for name in samples.columns if name not in {*CONDITION_COLUMNS, "id", "run"}]
     if metric not in metrics:
         raise unknown("metric", metric, metrics)
-    frame = frame.rename(columns={metric: "value"}).dropna(subset=["value"])
-    return frame[[*CONDITION_COLUMNS, "run", "scorer", "id", "value"]]
+    return samples.rename(columns={metric: "value"}).dropna(subset=["value"])
 
 
 def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from programs import inside
 
-from rediff_eval.metrics.base import Scores
-from rediff_eval.metrics.revision import ratio
+from rediff_eval.metrics.base import Scores, ratio
 from rediff_eval.results.stats import estimate
 from rediff_eval.views.compare import compare, detectable, holm, load_values, paired_p
 

@@ -99,3 +99,20 @@ def test_a_file_is_written_part_by_part_or_stays(tmp_path: Path) -> None:
         replace(path, broken())
     assert path.read_text(encoding="utf-8").startswith("0 ☃")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_lines_of_its_own_are_not_read_again(tmp_path: Path) -> None:
+    """What a process has put is known: the next look begins behind it, and counts it."""
+    path = tmp_path / "rank-0.jsonl"
+    path.write_text('{"key": 1}\n')
+    index = LineIndex(tmp_path, ["key"])
+    index.update()
+    with path.open("a") as file:
+        file.write('{"key": 2}\n')
+    index.put(path, 11, 22, {"key": 2})
+    assert (index.ends, index.read((2,))) == ([22], {"key": 2})
+    with path.open("a") as file:
+        file.write("broken\n")
+    with pytest.raises(ValueError, match=r"rank-0\.jsonl:3: damaged"):
+        index.update()
+    index.close()

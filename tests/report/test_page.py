@@ -13,7 +13,8 @@ from PIL import Image
 from programs import inside, program
 
 from rediff_eval.sanitize import plain
-from rediff_eval.views.report.svg import Point, pareto
+from rediff_eval.views.front import pareto
+from rediff_eval.views.report.svg import Point
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright (pip install .[test])"
@@ -168,8 +169,13 @@ def test_what_was_asked_stands_beside_the_answer(browser: Any, tmp_path: Path) -
 
 def test_the_front_is_what_no_other_point_beats() -> None:
     points = [Point(x, y, y, y) for x, y in ((1, 0.5), (2, 0.4), (2, 0.7), (3, 0.7), (4, 0.9))]
-    assert [(p.x, p.y) for p in pareto(points)] == [(1, 0.5), (2, 0.7), (4, 0.9)]
-    assert pareto([]) == []
+    front = pareto(points, lambda p: (p.x, p.y))
+    assert [(p.x, p.y) for p in front] == [
+        (1, 0.5),
+        (2, 0.7),
+        (4, 0.9),
+    ]
+    assert pareto([], lambda p: p) == []
 
 
 def test_play_plays(browser: Any, report: Path) -> None:

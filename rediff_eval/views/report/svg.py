@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from rediff_eval.views.front import pareto
+
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 42
 
@@ -110,17 +112,9 @@ def _axes(scale: _Scale, x_label: str, y_label: str) -> list[str]:
     ]
 
 
-def pareto(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in both x (less) and y (more), from left to right."""
-    best: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.x, -p.y)):
-        if not best or point.y > best[-1].y:
-            best.append(point)
-    return best
-
-
 def _draw_front(points: Sequence[Point], scale: _Scale) -> list[str]:
-    path = " ".join(f"{scale.x(p.x):.1f},{scale.y(p.y):.1f}" for p in pareto(points))
+    front = pareto(points, lambda p: (p.x, p.y))
+    path = " ".join(f"{scale.x(p.x):.1f},{scale.y(p.y):.1f}" for p in front)
     return [f'<polyline class="front" points="{path}"><title>Pareto front</title></polyline>']
 
 
