@@ -73,7 +73,7 @@ def test_every_option_of_every_sampler_counts() -> None:
             words = {"probability": "margin", "cap": "rescale"}
             others = {
                 "bool": "no" if option.value else "yes",
-                "float": "0.37",
+                "float": "1.37" if option.field == "eos_penalty" else "0.37",
                 "str": words.get(option.value, "cap" if option.field == "how" else "probability"),
             }
             value = others.get(option.type, "8")

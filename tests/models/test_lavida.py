@@ -23,6 +23,7 @@ from rediff.decoding.registry import SAMPLERS, find_sampler
 from rediff.models.anyres import image_tokens, set_pool
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import image_features
+from rediff.models.shifted_logits import has_shifted_logits
 from rediff.training.recipe import Recipe, find_recipe
 
 IMAGES = [picture(90, 40), picture(30, 30), picture(50, 200)]
@@ -52,7 +53,12 @@ def test_a_converted_checkpoint_is_the_same_and_plain(lavida: Path, tmp_path: Pa
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_a_batch_equals_its_rows_with_every_sampler(lavida: Path, name: str) -> None:
     captioner = load_captioner(lavida)
+    assert isinstance(captioner, DiffusionCaptioner)
     decoding = Decoding(sampler=find_sampler(name), steps=16)
+    if name == "wino" and has_shifted_logits(captioner.checkpoint.model):
+        with pytest.raises(ValueError, match="no leave-one-out pass"):
+            captioner.caption(about(IMAGES), decoding)
+        return
     together = captioner.caption(about(IMAGES), decoding)
     for image, reply in zip(IMAGES, together, strict=True):
         (alone,) = captioner.caption(about([image]), decoding)
