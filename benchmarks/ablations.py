@@ -20,7 +20,9 @@ import pandas as pd
 
 from rediff.training.draft_records import COST, DRAFTS, Cost, Draft, read_lines
 from rediff_eval.benchmarks.task import paper_numbers
-from rediff_eval.views.compare import LEVEL, Comparison, compare, holm, load_values
+from rediff_eval.results.paired import LEVEL, holm
+from rediff_eval.views.compare import Comparison, compare
+from rediff_eval.views.samples import load_values
 from rediff_eval.views.tables import amount, pipe_table
 
 METRIC, PAPERS_METRIC = "capture", "clair"

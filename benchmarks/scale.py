@@ -40,9 +40,10 @@ from rediff_eval.metrics.resources import Resources
 from rediff_eval.results.manifest import describe_run
 from rediff_eval.results.numbers import Results
 from rediff_eval.results.scoring import infos_of, main_metric, score_condition
-from rediff_eval.views.compare import compare, load_values
+from rediff_eval.views.compare import compare
 from rediff_eval.views.leaderboard import load, pivot
 from rediff_eval.views.run_folder import write_results
+from rediff_eval.views.samples import load_values
 
 TEXT = " ".join(f"word{i}" for i in range(60))
 TASK = Task(

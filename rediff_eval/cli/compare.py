@@ -2,45 +2,92 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rediff_eval.cli.options import tell
+from rediff_eval.cli.run import parse_steps
+
+if TYPE_CHECKING:
+    from rediff_eval.views.layouts import Sheet
+
+FORMS = ("table", "md", "csv", "json", "html", "latex")
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--metric", default="capture", show_default=True, help="Metric to compare by.")
+@click.option("--baseline", metavar="MODEL[:SAMPLER]", help="Compare the others with this alone.")
+@click.option("--model", "models", multiple=True, help="Only this model; repeatable.")
+@click.option("--sampler", "samplers", multiple=True, help="Only this sampler; repeatable.")
+@click.option("--steps", help="Only these steps, comma-separated.")
+@click.option(
+    "--match",
+    type=click.Choice(["steps", "passes"]),
+    default="steps",
+    show_default=True,
+    help="Budgets that are held together; by passes: the baseline's quality at as many.",
+)
+@click.option(
+    "--group-by",
+    type=click.Choice(["seed"]),
+    help="Take models NAME-SEED for trainings of one; intervals are over seeds and samples.",
+)
+@click.option(
+    "--paired-seeds/--unpaired-seeds",
+    default=True,
+    show_default=True,
+    help="Whether trainings of one seed share more than that, as their base.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
-def compare(runs: tuple[Path, ...], metric: str, seed: int) -> None:
-    """Test every pair of conditions of RUNS with the same data, scorer and budget, joined on
-    sample id.
+@click.option(
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(FORMS),
+    help="Output format.",
+)
+def compare(
+    runs: tuple[Path, ...],
+    metric: str,
+    steps: str | None,
+    group_by: str | None,
+    seed: int,
+    form: str,
+    **asked: Any,
+) -> None:
+    """Test pairs of conditions of RUNS with the same data, scorer and budget, joined on sample id.
 
     Means of the captions' own values are compared, also where a table shows a ratio of sums.
+    P-values are corrected for the pairs that are shown (Holm).
     """
-    from rich.table import Table
-    from rich.text import Text
-
     from rediff_eval.results.finished import finished
-    from rediff_eval.sanitize import plain
-    from rediff_eval.views.compare import compare as compare_cells
-    from rediff_eval.views.compare import load_values
+    from rediff_eval.views.compare import Asked, as_rows, as_sheet
+    from rediff_eval.views.compare import compare as compare_conditions
+    from rediff_eval.views.samples import load_values
+
+    values = load_values(finished(runs, tell), metric)
+    wanted = Asked(**asked, steps=parse_steps(steps), by_seed=group_by == "seed")
+    found = compare_conditions(values, wanted, seed=seed)
+    if form == "csv":
+        import pandas as pd
+
+        click.echo(pd.DataFrame(as_rows(found)).to_csv(index=False), nl=False)
+    elif form == "json":
+        click.echo(json.dumps(as_rows(found), indent=2))
+    else:
+        _show(as_sheet(found, metric), form)
+
+
+def _show(sheet: Sheet, form: Any) -> None:
+    from rediff_eval.views.layouts import lay_out, to_rich
     from rediff_eval.views.tables import print_wide
 
-    table = Table(title=f"{metric}, a - b, paired by sample")
-    for name in ("a", "b", "steps", "n", "a - b", "95% interval", "p", "p (Holm)", "detectable"):
-        table.add_column(name, justify="left" if name in "ab" else "right", no_wrap=True)
-    for row in compare_cells(load_values(finished(runs, tell), metric), seed=seed):
-        table.add_row(
-            Text(plain(row.a)),
-            Text(plain(row.b)),
-            row.steps,
-            str(row.n),
-            f"{row.difference:+.4f}",
-            f"{row.low:+.4f} to {row.high:+.4f}",
-            f"{row.p:.4f}",
-            f"{row.p_holm:.4f}",
-            f"{row.detectable:.4f}",
-        )
-    print_wide(table)
+    if form == "table":
+        print_wide(to_rich(sheet))
+    else:
+        click.echo(lay_out(sheet, form))

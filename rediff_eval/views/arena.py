@@ -17,17 +17,12 @@ import numpy as np
 import pandas as pd
 
 from rediff.models.config import read_captioner_config
+from rediff_eval.results.equal_passes import at_passes
 from rediff_eval.results.finished import read_results
+from rediff_eval.results.paired import LEVEL, holm, mean_interval, paired_p
 from rediff_eval.results.simultaneous import simultaneous_halves
-from rediff_eval.views.compare import (
-    LEVEL,
-    holm,
-    load_samples,
-    mean_interval,
-    paired_p,
-    values_of,
-)
 from rediff_eval.views.front import pareto
+from rediff_eval.views.samples import load_samples, values_of
 
 CELL = ["model", "sampler", "steps"]
 
@@ -160,28 +155,6 @@ def _of_model(
             )
         )
     return _with_front(_corrected(found))
-
-
-def at_passes(curve: Mapping[float, np.ndarray], passes: float) -> np.ndarray:
-    """The values [n] of the own sampler's samples at some mean passes; see the module.
-
-    Args:
-        curve: its values by the mean passes of its budgets.
-        passes: where to read.
-
-    Examples:
-        >>> curve = {8.0: np.array([0.5]), 32.0: np.array([0.9])}
-        >>> at_passes(curve, 16.0), at_passes(curve, 40.0)
-        (array([0.7]), array([0.9]))
-    """
-    known = sorted(curve)
-    at = np.clip(passes, known[0], known[-1])
-    above = next(p for p in known if p >= at)
-    below = max(p for p in known if p <= at)
-    if above == below:
-        return curve[above]
-    share = np.log2(at / below) / np.log2(above / below)
-    return np.asarray((1 - share) * curve[below] + share * curve[above])
 
 
 def _corrected(found: list[Contender]) -> Iterator[Contender]:

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from rediff.io.files import replace
+from rediff_eval.results.paired import LEVEL
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import Contender, verdict
-from rediff_eval.views.compare import LEVEL
 from rediff_eval.views.front import pareto
 
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}

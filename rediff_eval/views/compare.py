@@ -1,31 +1,38 @@
-"""Conditions against each other, sample by sample."""
+"""Conditions against each other, sample by sample, and training by training where there are
+several."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from rediff.io.suggest import unknown
-from rediff_eval.metrics.preset import current_name
-from rediff_eval.results.finished import check_finished, read_results
-from rediff_eval.results.numbers import CONDITION_COLUMNS, read_csv
+from rediff_eval.results.equal_passes import at_passes
+from rediff_eval.results.paired import STARS, holm, one_level, stars
+from rediff_eval.results.two_levels import two_level
+from rediff_eval.views.layouts import Sheet
+from rediff_eval.views.trainings import by_arm
 
-RESAMPLES = 9999
-LEVEL, POWER = 0.05, 0.8
+Match = Literal["steps", "passes"]
+CELL = ["run", "model", "sampler"]
+PASSES = "passes"
+"""Column of each sample's forward passes, where conditions are matched by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Condition `a` against condition `b` on the samples that both have.
 
-    `difference`: mean of a - b, between `low` and `high` with 95% confidence (bootstrap over
-    samples). `p`: two-sided, by random exchange of a and b within samples; `p_holm`: corrected for
-    all comparisons made together (Holm 1979). `detectable`: the smallest true difference that a
+    `steps`: of both; of `a` where conditions are matched otherwise. `n`: samples; `trainings`: of
+    `a` and of `b`. `difference`: mean of a - b, between `low` and `high` with 95% confidence
+    (bootstrap over samples; with several trainings, see `two_levels.py`). `p`: two-sided, by random
+    exchange of a and b within samples, with several trainings by Student's t; `p_holm`: corrected
+    for all comparisons made together (Holm 1979). `detectable`: the smallest true difference that a
     test at level 0.05 on as many samples would find with probability 0.8.
     """
 
@@ -33,6 +40,7 @@ class Comparison:
     b: str
     steps: str
     n: int
+    trainings: tuple[int, int] = (1, 1)
     difference: float
     low: float
     high: float
@@ -41,170 +49,227 @@ class Comparison:
     detectable: float
 
 
-def load_values(runs: Sequence[Path], metric: str) -> pd.DataFrame:
-    """Every sample's value of one metric: the condition's columns, `id`, `run`, `scorer`, `value`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which conditions are compared. Empty filters let everything through.
 
-    Args:
-        runs: run folders.
-        metric: its name.
-
-    Raises:
-        FileNotFoundError: for a folder that is not a finished run.
-        ValueError: for a metric that no run has.
+    `models`, `samplers`, `steps`: only these. `baseline`: `MODEL` or `MODEL:SAMPLER`; every other
+    condition is compared with it, and no others. `match`: by equal steps, or, with a baseline, with
+    its quality at as many mean passes. `by_seed`: trainings by several seeds are one condition;
+    `paired_seeds`: those of one seed have more in common than the samples (their base).
     """
-    frame = values_of(load_samples(runs), metric)
-    manifests = {str(run): read_results(run)["manifest"] for run in runs}
-    scorers = {
-        run: current_name(manifest.get("scorers", {}).get(metric, ""))
-        for run, manifest in manifests.items()
-    }
-    frame = frame.assign(scorer=frame["run"].map(scorers))
-    return frame[[*CONDITION_COLUMNS, "run", "scorer", "id", "value"]]
+
+    models: Sequence[str] = ()
+    samplers: Sequence[str] = ()
+    steps: Sequence[int] = ()
+    baseline: str | None = None
+    match: Match = "steps"
+    by_seed: bool = False
+    paired_seeds: bool = True
 
 
-def load_samples(runs: Iterable[Path]) -> pd.DataFrame:
-    """Every sample's values of all metrics, a column each, beside the condition's columns, `id` and
-    `run`. Raises FileNotFoundError for a folder that is not a finished run."""
-    frames = []
-    for run in runs:
-        check_finished(run, "samples.csv", "results.json")
-        frames.append(read_csv(run / "samples.csv").assign(run=str(run)))
-    return pd.concat(frames, ignore_index=True)
+EVERY = Asked()
 
 
-def values_of(samples: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The samples that have a value of a metric, which is called `value`.
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One model with one sampler at one budget: values [k trainings, n samples] of `ids`.
 
-    Args:
-        samples: as `load_samples` reads them.
-        metric: its name.
-
-    Raises:
-        ValueError: for a metric that no run has.
+    `seeds`: of the trainings, 0 where there is one that has none. `passes`: mean forward passes.
+    `baseline`: whether others are compared with it.
     """
-    metrics = [name for name in samples.columns if name not in {*CONDITION_COLUMNS, "id", "run"}]
-    if metric not in metrics:
-        raise unknown("metric", metric, metrics)
-    return samples.rename(columns={metric: "value"}).dropna(subset=["value"])
+
+    title: str
+    budget: str
+    ids: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: np.ndarray
+    passes: float
+    baseline: bool
+
+    def on(self, ids: Sequence[str]) -> np.ndarray:
+        """The values of some samples."""
+        places = {sample: place for place, sample in enumerate(self.ids)}
+        return self.values[:, [places[sample] for sample in ids]]
 
 
-def compare(frame: pd.DataFrame, *, seed: int = 0) -> list[Comparison]:
-    """Every pair of conditions of one task, data set, scorer and budget, corrected for their
-    number.
+def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list[Comparison]:
+    """Pairs of conditions of one task, data set and scorer, corrected for their number.
 
     Means of the samples' own values are compared, also of metrics whose aggregate is a ratio of
     sums.
 
     Args:
         frame: as `load_values` makes it.
+        asked: which pairs; by default all of the same budget.
         seed: of the bootstrap and of the random exchanges.
 
     Raises:
-        ValueError: if no two conditions share samples.
+        ValueError: for a name that nothing has, and if no two conditions that were asked for
+            share samples.
     """
-    pairs = list(_pairs(frame))
-    if not pairs:
+    if asked.match == "passes" and asked.baseline is None:
+        raise ValueError("equal passes are read off a baseline: name one by --baseline")
+    frame = _filtered(by_arm(frame) if asked.by_seed else frame.assign(training=0), asked)
+    found = [
+        comparison
+        for _, group in frame.groupby(["task", "data", "scorer"], sort=False)
+        for one, two in _pairs(_conditions(group), asked)
+        for comparison in _test(one, two, asked, seed)
+    ]
+    if not found:
         raise ValueError("no two conditions have the same task, data, scorer, budget and samples")
-    found = [_test(*pair, seed=seed) for pair in pairs]
     corrected = holm([comparison.p for comparison in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 
 
-def _pairs(frame: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    budget = frame["steps"].map(lambda steps: "–" if pd.isna(steps) else f"{steps:g}")
-    frame = frame.assign(budget=budget)
-    same = ["task", "data", "scorer", "budget"]
-    for (_, _, _, steps), group in frame.groupby(same, sort=False):
-        cells = dict(list(group.groupby(["run", "model", "sampler"], sort=False)))
-        several = group["run"].nunique() > 1
-        for (first, one), (second, two) in itertools.combinations(cells.items(), 2):
-            both = one.merge(two, on="id", suffixes=("_a", "_b"))
-            if len(both) > 1:
-                yield _title(first, several), _title(second, several), str(steps), both
+def _filtered(frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
+    wanted = (("model", asked.models), ("sampler", asked.samplers), ("steps", asked.steps))
+    keep = pd.Series(True, index=frame.index)
+    for column, names in wanted:
+        known = frame[column].dropna().unique()
+        for name in names:
+            if name not in known:
+                raise unknown(column, str(name), [f"{one}".removesuffix(".0") for one in known])
+        if names:
+            keep &= frame[column].isin(names)
+    if asked.baseline is None:
+        return frame[keep]
+    model, sampler = _named(asked.baseline, frame["model"].unique())
+    baseline = frame["model"].eq(model) & (frame["sampler"].eq(sampler) if sampler else True)
+    if not baseline.any():
+        raise unknown("sampler of the baseline", sampler, frame["sampler"].unique())
+    return frame.assign(baseline=baseline)[keep | baseline]
 
 
-def _title(cell: tuple[Hashable, ...], several: bool) -> str:
-    run, model, sampler = cell
-    return f"{run}: {model} {sampler}" if several else f"{model} {sampler}"
+def _named(baseline: str, models: Iterable[str]) -> tuple[str, str]:
+    """The model and the sampler of `MODEL[:SAMPLER]`; a model's name may have colons."""
+    models = list(models)
+    found = [name for name in models if baseline == name or baseline.startswith(f"{name}:")]
+    if not found:
+        raise unknown("baseline", baseline, models)
+    model = max(found, key=len)
+    return model, baseline[len(model) + 1 :]
 
 
-def _test(a: str, b: str, steps: str, both: pd.DataFrame, *, seed: int) -> Comparison:
-    one, two = both["value_a"].to_numpy(float), both["value_b"].to_numpy(float)
-    difference = one - two
-    low, high = mean_interval(difference, seed)
-    return Comparison(
-        a=a,
-        b=b,
-        steps=steps,
-        n=len(both),
-        difference=float(difference.mean()),
-        low=low,
-        high=high,
-        p=paired_p(one, two, seed=seed),
+def _conditions(frame: pd.DataFrame) -> list[Condition]:
+    budgets = frame["steps"].map(lambda steps: "–" if pd.isna(steps) else f"{steps:g}")
+    several = frame["run"].nunique() > 1
+    found = []
+    for cell, group in frame.assign(budget=budgets).groupby([*CELL, "budget"], sort=False):
+        run, model, sampler, budget = map(str, cell)
+        table = group.pivot(index="training", columns="id", values="value").dropna(axis=1)
+        found.append(
+            Condition(
+                title=f"{run}: {model} {sampler}" if several and run else f"{model} {sampler}",
+                budget=budget,
+                ids=tuple(map(str, table.columns)),
+                seeds=tuple(map(int, table.index)),
+                values=table.to_numpy(np.float64),
+                passes=float(group[PASSES].mean()) if PASSES in group else np.nan,
+                baseline="baseline" in group and bool(group["baseline"].all()),
+            )
+        )
+    return found
+
+
+def _pairs(conditions: Sequence[Condition], asked: Asked) -> Iterator[tuple[Condition, Condition]]:
+    if asked.baseline is None:
+        for one, two in itertools.combinations(conditions, 2):
+            if one.budget == two.budget:
+                yield one, two
+        return
+    baselines = [condition for condition in conditions if condition.baseline]
+    if len({condition.title for condition in baselines}) > 1:
+        titles = ", ".join(dict.fromkeys(condition.title for condition in baselines))
+        raise ValueError(f"the baseline is one of several: {titles}; name its sampler, too")
+    for one in conditions:
+        if one.baseline:
+            continue
+        if asked.match == "passes":
+            yield one, _at_as_many_passes(baselines, one)
+            continue
+        alone = len(baselines) == 1 and baselines[0].budget == "–"
+        yield from ((one, two) for two in baselines if alone or one.budget == two.budget)
+
+
+def _at_as_many_passes(baselines: Sequence[Condition], other: Condition) -> Condition:
+    first = baselines[0]
+    for two in baselines:
+        if np.isnan(two.passes) or np.isnan(other.passes):
+            raise ValueError("not all of these captions tell how many passes they took")
+        if (two.ids, two.seeds) != (first.ids, first.seeds):
+            raise ValueError(f"the budgets of {first.title} were not measured on the same samples")
+    curve = {two.passes: two.values for two in baselines}
+    return replace(first, budget=other.budget, values=at_passes(curve, other.passes))
+
+
+def _test(one: Condition, two: Condition, asked: Asked, seed: int) -> Iterator[Comparison]:
+    """Nothing for conditions that share fewer than two samples."""
+    theirs = set(two.ids)
+    ids = [sample for sample in one.ids if sample in theirs]
+    if len(ids) < 2:
+        return
+    by_training = asked.paired_seeds and one.seeds == two.seeds
+    a, b = one.on(ids), two.on(ids)
+    found = (
+        two_level(a, b, by_training=by_training) if asked.by_seed else one_level(a[0], b[0], seed)
+    )
+    yield Comparison(
+        a=one.title,
+        b=two.title,
+        steps=one.budget,
+        n=len(ids),
+        trainings=(len(a), len(b)),
         p_holm=1.0,
-        detectable=detectable(difference),
+        **asdict(found),
     )
 
 
-def mean_interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
-    """A 95% interval of the mean, by the bootstrap over samples.
+def as_sheet(found: Sequence[Comparison], metric: str) -> Sheet:
+    """The comparisons as a table of texts, stars where the corrected p is small.
 
     Args:
-        difference: of each sample, float64 [n].
-        seed: of the resamples.
+        found: of one table, all that were tested together.
+        metric: what was compared.
     """
-    if np.ptp(difference) == 0:
-        return float(difference[0]), float(difference[0])
-    from scipy.stats import bootstrap
-
-    interval = bootstrap(
-        (difference,),
-        np.mean,
-        n_resamples=2000,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
-
-
-def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
-    """The two-sided p of equal means of paired values; 1 where all pairs are equal.
-
-    Args:
-        one: values [n].
-        two: values [n] of the same samples.
-        seed: of the random exchanges.
-    """
-    if np.array_equal(one, two):
-        return 1.0
-    from scipy.stats import permutation_test
-
-    result = permutation_test(
-        (one, two),
-        lambda x, y, axis: np.mean(x - y, axis=axis),
-        permutation_type="samples",
-        n_resamples=RESAMPLES,
-        vectorized=True,
-        batch=500,
-        rng=np.random.default_rng(seed),
+    trained = max(max(c.trainings) for c in found) > 1
+    tests = ["n", "a - b", "95% interval", "p", "p (Holm)", "detectable"]
+    names = ["a", "b", "steps", *(["trainings"] if trained else []), *tests]
+    rows = [
+        [
+            c.a,
+            c.b,
+            c.steps,
+            *(["/".join(str(k) for k in dict.fromkeys(c.trainings))] if trained else []),
+            str(c.n),
+            f"{c.difference:+.4f}{stars(c.p_holm)}",
+            f"{c.low:+.4f} to {c.high:+.4f}",
+            _p(c.p),
+            _p(c.p_holm),
+            f"{c.detectable:.4f}",
+        ]
+        for c in found
+    ]
+    levels = "trainings and samples" if trained else "samples"
+    return Sheet(
+        title=f"{metric}: a - b, paired by sample",
+        header=names,
+        rows=rows,
+        texts=2,
+        notes=[f"Intervals are over {levels}; {STARS}"],
     )
-    return float(min(1.0, result.pvalue))
 
 
-def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's correction: the p values of tests made together, in the order given."""
-    order = np.argsort(ps, kind="stable")
-    factors = np.arange(len(ps), 0, -1)
-    raised = np.maximum.accumulate(np.asarray(ps)[order] * factors).clip(max=1.0)
-    corrected = np.empty(len(ps))
-    corrected[order] = raised
-    return [float(p) for p in corrected]
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
 
 
-def detectable(difference: np.ndarray) -> float:
-    """(z(1 - level / 2) + z(power)) s / sqrt(n) of paired differences [n]."""
-    from scipy.stats import norm
-
-    z = norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER)
-    return float(z * difference.std(ddof=1) / np.sqrt(len(difference)))
+def as_rows(found: Iterable[Comparison]) -> list[dict[str, Any]]:
+    """The comparisons as plain values, a dict for each."""
+    rows = []
+    for comparison in found:
+        row = asdict(comparison)
+        row["trainings_a"], row["trainings_b"] = row.pop("trainings")
+        rows.append(row)
+    return rows

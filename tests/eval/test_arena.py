@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import program
 
+from rediff_eval.results.equal_passes import at_passes
 from rediff_eval.results.simultaneous import simultaneous_halves
-from rediff_eval.views.arena import Contender, at_passes, contenders, verdict
+from rediff_eval.views.arena import Contender, contenders, verdict
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_sampler.py"
 passes = st.floats(1, 100)

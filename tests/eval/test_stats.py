@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from programs import inside
 
 from rediff_eval.metrics.base import Scores, ratio
+from rediff_eval.results.paired import detectable, holm, paired_p
 from rediff_eval.results.stats import estimate
-from rediff_eval.views.compare import compare, detectable, holm, load_values, paired_p
+from rediff_eval.views.compare import compare
+from rediff_eval.views.samples import load_values
 
 RUNS = 1000
 
