@@ -88,10 +88,24 @@ class DiffusionCaptioner:
             for row, (response, nfe) in enumerate(zip(result.responses, result.nfe, strict=True))
         ]
 
-    def decode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> Decoded:
-        """The responses as token ids. Raises as `caption`."""
-        denoiser = self._encode(requests, decoding).denoiser
-        return self._decode(denoiser.metered(Meter(len(requests))), len(requests), decoding)
+    def decode(
+        self,
+        requests: Sequence[CaptionRequest],
+        decoding: Decoding,
+        canvas: Canvas | None = None,
+    ) -> Decoded:
+        """The responses as token ids.
+
+        Args:
+            requests: the pictures, as one batch.
+            decoding: how to decode.
+            canvas: to begin with, on the model's device; None for a blank one.
+
+        Raises:
+            ValueError: as `caption`.
+        """
+        denoiser = self._encode(requests, decoding).denoiser.metered(Meter(len(requests)))
+        return self._decode(denoiser, len(requests), decoding, canvas)
 
     @torch.inference_mode()
     def _encode(self, requests: Sequence[CaptionRequest], decoding: Decoding) -> _Encoded:
@@ -111,9 +125,12 @@ class DiffusionCaptioner:
         return self._last
 
     @torch.inference_mode()
-    def _decode(self, denoiser: Denoiser, rows: int, decoding: Decoding) -> Decoded:
+    def _decode(
+        self, denoiser: Denoiser, rows: int, decoding: Decoding, canvas: Canvas | None = None
+    ) -> Decoded:
         checkpoint, length = self.checkpoint, self.checkpoint.config.canvas
-        canvas = Canvas.blank(rows, length, checkpoint.ids, device=checkpoint.model.device)
+        if canvas is None:
+            canvas = Canvas.blank(rows, length, checkpoint.ids, device=checkpoint.model.device)
         if decoding.prefill is not None:
             answer = checkpoint.tokenizer(decoding.prefill, add_special_tokens=False)["input_ids"]
             for row in range(rows):

@@ -22,6 +22,7 @@ from rediff.decoding.remask_late import (
 )
 from rediff.decoding.revise import RepredictVisible, TakeCorrections
 from rediff.decoding.sampler import (
+    RepairSampler,
     RuleSampler,
     Sampler,
 )
@@ -91,6 +92,12 @@ def mend() -> Sampler:
         remask=RemaskUnlikely(below=0.5),
         stop=Converged(),
     )
+
+
+@register_sampler("repair")
+def repair() -> Sampler:
+    """A quick draft; what the rest of it does not support is hidden and written again, slowly."""
+    return RepairSampler(name="repair")
 
 
 @register_sampler("t2m")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rediff.decoding.lavida_options import DreamOptions, LavidaOptions
 from rediff.decoding.official_options import OfficialOptions
+from rediff.decoding.repair_options import RepairOptions
 from rediff.decoding.rules import Rules
 
 if TYPE_CHECKING:
@@ -108,6 +109,27 @@ class RuleSampler(Rules, LoopSampler):
         from rediff.decoding.loop import decode_by_rules
 
         return decode_by_rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairSampler(RepairOptions, LoopSampler):
+    """A quick draft whose least supported words are hidden and written again, slowly.
+
+    Made for a model that only predicts masks, and for many steps: a text is never revised while it
+    is seen, so nothing has to be learnt for it.
+    """
+
+    name: str
+
+    @property
+    def remasks(self) -> bool:
+        """They do."""
+        return True
+
+    def _loop(self) -> Loop:
+        from rediff.decoding.repair import decode_repair
+
+        return decode_repair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

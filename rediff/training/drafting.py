@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rediff.captioners.base import CaptionRequest, Decoding
 from rediff.captioners.diffusion import DiffusionCaptioner
+from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import find_sampler
 from rediff.io.part_store import PartStore, work_through
 from rediff.io.rank import Rank
@@ -56,8 +57,8 @@ class Drafter:
             )
             for r in requests
         ]
-        decoding = Decoding(sampler=self.sampler, steps=length // budget)
-        decoded = self.captioner.decode(asked, decoding)
+        decoding = Decoding(sampler=self.sampler, steps=length // self.pace(budget))
+        decoded = self.captioner.decode(asked, decoding, self.canvas(requests))
         spell = checkpoint.tokenizer.convert_ids_to_tokens
         return [
             Draft(
@@ -69,6 +70,14 @@ class Drafter:
             )
             for request, response, nfe in zip(requests, decoded.responses, decoded.nfe, strict=True)
         ]
+
+    def pace(self, budget: int) -> int:
+        """Tokens per step of a request with that budget."""
+        return budget
+
+    def canvas(self, requests: Sequence[DraftRequest]) -> Canvas | None:
+        """What decoding begins with; None for a blank canvas."""
+        return None
 
 
 def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, path: Path) -> None:

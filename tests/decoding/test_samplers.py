@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rediff.decoding.canvas import Canvas, Prediction, predict
 from rediff.decoding.registry import SAMPLERS, find_sampler
 from rediff.decoding.revise import KeepVisible, RepredictVisible
-from rediff.decoding.sampler import RuleSampler, Sampler
+from rediff.decoding.sampler import RepairSampler, RuleSampler, Sampler
 from rediff.decoding.schedules import LinearSchedule
 from rediff.decoding.stop import Filled
 from rediff.decoding.unmask import MostConfident
@@ -19,7 +19,12 @@ from rediff.decoding.unmask import MostConfident
 LENGTH = 12
 samplers = st.sampled_from(
     [
-        *(find for name in SAMPLERS if isinstance(find := find_sampler(name), RuleSampler)),
+        *(
+            find
+            for name in SAMPLERS
+            if isinstance(find := find_sampler(name), RuleSampler | RepairSampler)
+        ),
+        find_sampler("repair,draft=0.5,parts=2,most=0.3,below=0.6"),
         find_sampler("refine,rank=random,temperature=0.7"),
         find_sampler("mask-predict,temperature=2,seed=3,block_length=4"),
         replace(find_sampler("refine"), block_length=4, name="blocks"),

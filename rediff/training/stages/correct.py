@@ -24,14 +24,15 @@ from rediff.training.stages.revise import RevisingStage
 class CorrectStage(RevisingStage):
     """Stage II, online self-correction, on an expert's corrections of the model's own drafts.
 
-    `corrections`: an `expert` stage, or None: then the edits of `data` are those of drafts.
+    `corrections`: a stage that makes them, or several; None: the edits of `data` are those of
+    drafts.
     `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the drafts
     that are partly masked too, as drafts are while they are decoded. `loss_weights`: the paper
     trains on the corrected segments alone (`keep: 0`), which unlearns to keep what is right.
     """
 
     kind: Literal["correct"] = "correct"
-    corrections: str | None = None
+    corrections: str | tuple[str, ...] | None = None
     stage1_share: float = 0.25
     masked_share: float = 0.0
     suffix_share: float = 0.5
@@ -53,7 +54,12 @@ class CorrectStage(RevisingStage):
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
         if self.corrections is None:
             return rows_of_data(self, run, checkpoint, maker, maker.drafted)
-        corrections = list(read_lines(run.root / self.corrections / CORRECTIONS, Correction))
+        named = (self.corrections,) if isinstance(self.corrections, str) else self.corrections
+        corrections = [
+            correction
+            for stage in named
+            for correction in read_lines(run.root / stage / CORRECTIONS, Correction)
+        ]
         drafts = (correction.draft for correction in corrections)
         items = run.items_of(drafts, self.data, checkpoint.config.prompt)
         keep = all(name in DATA for name in self.data)

@@ -1,0 +1,74 @@
+"""Corrections that no expert made: the model's own slow repair, and its errors in true answers."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy_recipes import toy, weights
+
+from rediff.training.draft_records import Correction, Draft, read_lines
+from rediff.training.edits import END
+from rediff.training.pipeline import train
+from rediff.training.recipe import Recipe
+
+STAGES: dict[str, Any] = {
+    "repair": {"kind": "expert", "expert": "repair", "drafts": "drafts", "start": "stage1",
+               "sampler": "repair"},
+    "fills": {"kind": "fills", "start": "stage1", "pictures": 3, "at_once": [4, 16], "sure": 0.0},
+}  # fmt: skip
+
+
+def recipe(**changes: Any) -> Recipe:
+    raw = toy().model_dump(mode="json")
+    raw["stages"] |= {name: {**stage, **changes.get(name, {})} for name, stage in STAGES.items()}
+    raw["stages"]["both"] = {**raw["stages"]["stage2"], "corrections": ["repair", "fills"]}
+    return Recipe.model_validate(raw)
+
+
+def corrections(folder: Path) -> list[Correction]:
+    return list(read_lines(folder / "corrections.jsonl", Correction))
+
+
+@pytest.fixture(scope="module")
+def made(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("without-expert")
+    for need in ("stage1", "drafts"):
+        shutil.copytree(trained / need, root / need)
+    assert sorted(train(recipe(), root, only=[*STAGES, "both"])) == ["both", "fills", "repair"]
+    return root
+
+
+def test_repair_begins_with_the_drafts_and_keeps_their_lengths(made: Path) -> None:
+    drafts = list(read_lines(made / "drafts" / "drafts.jsonl", Draft))
+    repaired = corrections(made / "repair")
+    assert [correction.draft for correction in repaired] == drafts
+    assert any(correction.segments for correction in repaired)
+    for correction in repaired:
+        before, after = correction.draft.words, correction.corrected()
+        assert [word == END for word in before] == [word == END for word in after]
+    cost = json.loads((made / "repair" / "cost.jsonl").read_text())
+    assert cost["nfe"] > 0
+    assert cost["dollars"] == 0
+
+
+def test_fills_are_led_to_true_answers(made: Path) -> None:
+    wrong = corrections(made / "fills")
+    assert len(wrong) == 6
+    assert {correction.draft.tokens_per_step for correction in wrong} == {4, 16}
+    assert any(correction.segments for correction in wrong)
+    for correction in wrong:
+        assert correction.corrected() != correction.draft.words or not correction.segments
+
+
+def test_the_same_fills_by_another_batch_size(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "stage1", tmp_path / "stage1")
+    train(recipe(fills={"batch_size": 1}), tmp_path, only=["fills"])
+    assert corrections(tmp_path / "fills") == corrections(made / "fills")
+
+
+def test_several_corrections_are_learnt_from(made: Path, trained: Path) -> None:
+    one, other = weights(made / "both"), weights(trained / "stage2")
+    assert any(not torch.equal(one[name], other[name]) for name in one)
