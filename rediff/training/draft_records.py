@@ -123,7 +123,12 @@ class Unused(BaseModel):
 
 
 def pad_words(words: Sequence[str], length: int) -> tuple[str, ...]:
-    """`words` filled up with `END` to the canvas's length."""
+    """Words filled up with `END`.
+
+    Args:
+        words: of a response.
+        length: of the canvas.
+    """
     return (*words, *[END] * (length - len(words)))
 
 

@@ -25,6 +25,7 @@ from rediff_eval.cli.renamed import with_current_names
 from rediff_eval.cli.report import report
 from rediff_eval.cli.run import run
 from rediff_eval.cli.score import score
+from rediff_eval.cli.serve import serve
 from rediff_eval.cli.show import show
 from rediff_eval.cli.speed import speed
 from rediff_eval.cli.train import train
@@ -73,6 +74,7 @@ for command in (
     show,
     speed,
     caption,
+    serve,
     convert,
     list_,
     doctor,

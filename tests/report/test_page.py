@@ -2,13 +2,12 @@
 
 import csv
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import Page, needs_chromium, open_browser
 from PIL import Image
 from programs import inside, program
 
@@ -16,15 +15,7 @@ from rediff_eval.sanitize import plain
 from rediff_eval.views.front import pareto
 from rediff_eval.views.report.svg import Point
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright (pip install .[test])"
-)
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt install chromium)")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+pytestmark = needs_chromium
 HOSTILE = [
     "<script>window.hacked = 1</script>",
     "</script><script>window.hacked = 1</script>",
@@ -65,31 +56,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Page:
-    """An open page, and all that it complained about or asked the network for."""
-
-    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
-        self.page = browser.new_context(
-            viewport={"width": 1100, "height": 1500}, **context
-        ).new_page()
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri())
-
-    def text(self, selector: str) -> str:
-        return str(self.page.locator(selector).inner_text())
+browser = pytest.fixture(scope="module")(open_browser)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +71,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_opens_without_a_complaint_or_a_network(browser: Any, report: Path) -> None:
-    page = Page(browser, report)
+    page = Page(browser, report.as_uri())
     assert page.complaints == []
     assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
     assert page.page.locator("tbody tr").count() >= 4
@@ -114,7 +81,7 @@ def test_the_page_opens_without_a_complaint_or_a_network(browser: Any, report: P
 
 
 def test_the_slider_moves_by_keyboard_and_shows_every_state(browser: Any, report: Path) -> None:
-    page = Page(browser, report)
+    page = Page(browser, report.as_uri())
     slider = page.page.locator("#trace-slider")
     assert page.page.locator("#trace-words .masked").count() == 80
     slider.focus()
@@ -135,7 +102,7 @@ def test_the_slider_moves_by_keyboard_and_shows_every_state(browser: Any, report
 
 
 def test_the_last_step_shows_the_caption(browser: Any, report: Path) -> None:
-    page = Page(browser, report)
+    page = Page(browser, report.as_uri())
     page.page.locator("#trace-slider").press("End")
     words = page.text("#trace-words").replace("■", "").split()
     lines = [
@@ -156,7 +123,7 @@ def test_what_was_asked_stands_beside_the_answer(browser: Any, tmp_path: Path) -
         "--traces", "5", "--out", tmp_path,
     )  # fmt: skip
     inside("report", str(tmp_path))
-    page = Page(browser, tmp_path / "report.html")
+    page = Page(browser, (tmp_path / "report.html").as_uri())
     lines = [json.loads(line) for line in (tmp_path / "captions.jsonl").read_text().splitlines()]
     for number, line in enumerate(lines):
         page.page.locator("#trace-sample").select_option(str(number))
@@ -179,7 +146,7 @@ def test_the_front_is_what_no_other_point_beats() -> None:
 
 
 def test_play_plays(browser: Any, report: Path) -> None:
-    page = Page(browser, report)
+    page = Page(browser, report.as_uri())
     page.page.locator("#trace-play").click()
     page.page.wait_for_timeout(1200)
     page.page.locator("#trace-play").click()
@@ -192,7 +159,7 @@ def test_play_plays(browser: Any, report: Path) -> None:
 def test_light_and_dark(browser: Any, report: Path) -> None:
     shades = {}
     for scheme in ("light", "dark"):
-        page = Page(browser, report, color_scheme=scheme).page
+        page = Page(browser, report.as_uri(), color_scheme=scheme).page
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         shades[scheme] = sum(map(int, colour[4:-1].split(",")))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -220,7 +187,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_from_outside_acts_in_the_page(browser: Any, hostile: Path) -> None:
     inside("report", str(hostile), "--samples", "99")
-    page = Page(browser, hostile / "report.html")
+    page = Page(browser, (hostile / "report.html").as_uri())
     page.page.wait_for_timeout(300)
     assert page.complaints == []
     assert page.page.evaluate("window.hacked") is None
