@@ -19,11 +19,7 @@ from rediff.decoding.unmask import MostConfident
 LENGTH = 12
 samplers = st.sampled_from(
     [
-        *(
-            find
-            for name in SAMPLERS
-            if isinstance(find := find_sampler(name), RuleSampler | RepairSampler)
-        ),
+        *(s for s in map(find_sampler, SAMPLERS) if isinstance(s, RuleSampler | RepairSampler)),
         find_sampler("repair,draft=0.5,parts=2,most=0.3,below=0.6"),
         find_sampler("refine,rank=random,temperature=0.7"),
         find_sampler("mask-predict,temperature=2,seed=3,block_length=4"),
