@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -11,10 +12,15 @@ from rich.text import Text
 from rediff_eval.metrics.base import WORST
 from rediff_eval.results.numbers import ConditionResult, Results
 from rediff_eval.sanitize import as_options, markdown, plain
+from rediff_eval.views.best import EXPLAINED, MARK, best_of_budgets
 from rediff_eval.views.columns import digits, shown
 
 WIDE = 400
 """Columns of a table that is not printed on a terminal."""
+PIPED = 120
+"""The same of the closing table of a run, which people read in logs."""
+NAMES = 2
+"""The first columns, which hold names."""
 FRAME = 3
 """Columns that a table cell takes beside its text."""
 LISTED = 10
@@ -22,15 +28,21 @@ LISTED = 10
 
 
 def table_rows(
-    results: Results, metrics: Sequence[str] | None = None
+    results: Results, metrics: Sequence[str] | None = None, marked: Collection[int] = ()
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a row for each condition, the main metric with its interval.
 
-    `metrics`: only these; None for all that tables show.
+    `metrics`: only these; None for all that tables show. `marked`: numbers of conditions whose main
+    metric has a mark.
     """
     metrics = metrics_of(results) if metrics is None else metrics
     header = ["model", "sampler", "steps", "tokens/step", *metrics, "n"]
-    return header, [_row(condition, metrics, results) for condition in results.conditions]
+    rows = [_row(condition, metrics, results) for condition in results.conditions]
+    if results.main_metric in metrics:
+        place = header.index(results.main_metric)
+        for number, row in enumerate(rows):
+            row[place] += MARK if number in marked else " " * bool(marked)
+    return header, rows
 
 
 def metrics_of(results: Results) -> list[str]:
@@ -39,11 +51,11 @@ def metrics_of(results: Results) -> list[str]:
     return shown(there, results.main_metric, results.metrics)
 
 
-def fitting(results: Results, width: int) -> list[str]:
+def fitting(results: Results, width: int, marked: Collection[int] = ()) -> list[str]:
     """Of the metrics those that fit in a table of `width` columns: the main one always, of the
     others the first."""
     metrics = metrics_of(results)
-    header, rows = table_rows(results, metrics)
+    header, rows = table_rows(results, metrics, marked)
     widths = [max(map(len, column)) + FRAME for column in zip(header, *rows, strict=True)]
     first = len(header) - len(metrics) - 1
     sizes = dict(zip(metrics, widths[first:-1], strict=True))
@@ -76,12 +88,23 @@ def _format(condition: ConditionResult, name: str, results: Results) -> str:
     return text
 
 
-def to_terminal(results: Results, metrics: Sequence[str] | None = None) -> Table:
-    """A rich table of some metrics (see `table_rows`), a rule between models."""
-    header, rows = table_rows(results, metrics)
+def to_terminal(
+    results: Results, metrics: Sequence[str] | None = None, marked: Collection[int] = ()
+) -> Table:
+    """A rich table (see `table_rows`), a rule between models; long names go on in further lines.
+
+    Args:
+        results: of a run.
+        metrics: as for `table_rows`.
+        marked: as for `table_rows`.
+    """
+    header, rows = table_rows(results, metrics, marked)
     table = Table(title=describe(results))
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
+        if index < NAMES:
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         table.add_row(
             *(Text(plain(part)) for part in row),
@@ -100,13 +123,20 @@ def describe(results: Results) -> str:
 
 
 def print_table(results: Results) -> None:
-    """Prints the table and what was not run or judged, at full width without a terminal."""
+    """Prints the table as it fits, the best of each budget marked, and what was not run or judged.
+
+    Without a terminal it is `PIPED` columns wide, or as wide as COLUMNS says.
+    """
     console = Console()
-    metrics = fitting(results, console.width if console.is_terminal else WIDE)
-    print_wide(to_terminal(results, metrics))
+    piped = None if "COLUMNS" in os.environ else PIPED
+    width = console.width if console.is_terminal or piped is None else piped
+    marked = best_of_budgets(results)
+    metrics = fitting(results, width, marked)
+    Console(width=width).print(to_terminal(results, metrics, marked))
     left = [name for name in metrics_of(results) if name not in metrics]
+    legend = [f"{MARK} {EXPLAINED}"] if marked else []
     more = [f"No room for {', '.join(left)}: see leaderboard.md"] if left else []
-    for line in [*more, *_remarks(results)[1:], *_bill(results)]:
+    for line in [*legend, *more, *_remarks(results)[1:], *_bill(results)]:
         console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,0 +1,55 @@
+"""Which conditions are the best of their budget, as far as that can be told."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+
+from rediff_eval.results.numbers import ConditionResult, Results
+from rediff_eval.results.paired import LEVEL, paired_p
+
+MARK = "*"
+EXPLAINED = "best of its budget, or not told from it by a paired test (p >= 0.05)"
+
+
+def best_of_budgets(results: Results) -> frozenset[int]:
+    """The numbers of the conditions that are best of their tokens per step in the main metric, and
+    of those that a paired test does not tell from these.
+
+    A model without budgets has one of its own. Without the values of samples, as in results that
+    were read from a file, only the best means are known.
+    """
+    metric, groups = results.main_metric, defaultdict(list)
+    for number, condition in enumerate(results.conditions):
+        if metric in condition.metrics:
+            groups[condition.tokens_per_step].append(number)
+    info = results.metrics.get(metric)
+    sign = -1 if info is not None and info.lower_is_better else 1
+    found: set[int] = set()
+    for numbers in groups.values():
+        if len(numbers) > 1:
+            found |= _best(results, numbers, sign)
+    return frozenset(found)
+
+
+def _best(results: Results, numbers: list[int], sign: int) -> set[int]:
+    metric, every = results.main_metric, results.conditions
+    first = max(numbers, key=lambda number: sign * every[number].metrics[metric].value)
+    best = _values(every[first], metric)
+    return {first, *(n for n in numbers if _is_tied(best, _values(every[n], metric)))}
+
+
+def _values(condition: ConditionResult, metric: str) -> Mapping[str, float]:
+    values = condition.values.get(metric, ())
+    pairs = zip(condition.ids, values, strict=True) if values else ()
+    return {sample: value for sample, value in pairs if not np.isnan(value)}
+
+
+def _is_tied(one: Mapping[str, float], two: Mapping[str, float]) -> bool:
+    shared = [sample for sample in one if sample in two]
+    if len(shared) < 2:
+        return False
+    a, b = (np.array([values[sample] for sample in shared]) for values in (one, two))
+    return paired_p(a, b) >= LEVEL
