@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rediff_eval.cli.options import tell
 from rediff_eval.cli.run import parse_steps
-
-if TYPE_CHECKING:
-    from rediff_eval.views.layouts import Sheet
-
-FORMS = ("table", "md", "csv", "json", "html", "latex")
+from rediff_eval.cli.sheets import FORMS, show
 
 
 @click.command()
@@ -80,14 +76,4 @@ def compare(
     elif form == "json":
         click.echo(json.dumps(as_rows(found), indent=2))
     else:
-        _show(as_sheet(found, metric), form)
-
-
-def _show(sheet: Sheet, form: Any) -> None:
-    from rediff_eval.views.layouts import lay_out, to_rich
-    from rediff_eval.views.tables import print_wide
-
-    if form == "table":
-        print_wide(to_rich(sheet))
-    else:
-        click.echo(lay_out(sheet, form))
+        show(as_sheet(found, metric), form)

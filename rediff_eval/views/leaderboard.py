@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,19 @@ def pivot(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return _spread(rows, ["data", *scorer, "model", "sampler"], "tokens_per_step")
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Rows that can be ranked together. `table`: means, best first, a row for each value of
+    `index`, a column for each of `spread` (or `value` alone, if that is None). `rows`: the numbers
+    in it, in long form."""
+
+    title: str
+    table: pd.DataFrame
+    rows: pd.DataFrame
+    index: list[str]
+    spread: str | None
+
+
 def rankings(
     frame: pd.DataFrame, metric: str, by: Sequence[str] = BY
 ) -> list[tuple[str, pd.DataFrame]]:
@@ -151,21 +165,33 @@ def rankings(
     Raises:
         ValueError: for a metric that no run has, or an unknown column.
     """
+    return [(ranking.title, ranking.table) for ranking in ranked(frame, metric, by)]
+
+
+def ranked(frame: pd.DataFrame, metric: str, by: Sequence[str] = BY) -> list[Ranking]:
+    """The same with the rows that are in each table. Arguments and errors as for `rankings`.
+
+    Args:
+        frame: as `load` gives it.
+        metric: its name.
+        by: columns that make a row.
+    """
     rows = _told_apart(select(frame, metric))
     for name in by:
         if name not in frame.columns:
             raise unknown("column", name, frame.columns)
     spread = next((n for n in reversed(by) if n in ("tokens_per_step", "steps")), None)
     index = [name for name in by if name != spread]
-    tables = []
+    found = []
     for (data, scorer, source), group in rows.groupby(["data", "scorer", "source"], sort=False):
         notes = [
             str(part) for part in (scorer and f"by {scorer}", source != "run" and source) if part
         ]
         title = ", ".join([f"{metric} on {data}", *notes])
-        table = _spread(group, index, spread)
-        tables.append((title, _ranked(table, ascending=bool(group["lower_is_better"].iloc[0]))))
-    return tables
+        lower = bool(group["lower_is_better"].iloc[0])
+        table = _ranked(_spread(group, index, spread), ascending=lower)
+        found.append(Ranking(title, table, group, index, spread))
+    return found
 
 
 def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:

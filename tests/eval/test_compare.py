@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import inside, program
 
-from rediff_eval.cli.compare import FORMS
+from rediff_eval.cli.sheets import FORMS
 from rediff_eval.results.paired import Difference
 from rediff_eval.results.two_levels import hierarchical_bootstrap, two_level
 from rediff_eval.views.compare import Asked, Comparison, as_sheet, compare

@@ -9,7 +9,8 @@ import pytest
 from programs import inside
 
 from rediff_eval.benchmarks.task import paper_numbers
-from rediff_eval.views.leaderboard import QUOTED, load, rankings
+from rediff_eval.views.leaderboard import QUOTED, load, ranked, rankings
+from rediff_eval.views.leaderboard_sheet import BEST, BEST_MEANS, as_sheet
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,48 @@ def test_long_forms_have_every_count(runs: list[Path], capsys: pytest.CaptureFix
     assert {"value", "low", "high", "n", "failed", "unscored", "truncated"} <= rows[0].keys()
     inside("leaderboard", str(runs[0]), "--metric", "bleu4", "--format", "csv", "--paper")
     assert len(pd.read_csv(io.StringIO(capsys.readouterr().out))) == 2
+
+
+def test_tables_for_people_say_how_sure_they_are(
+    runs: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = {}
+    for form in ("md", "html", "latex", "table"):
+        inside("leaderboard", *map(str, runs[:2]), "--metric", "bleu4", "--format", form)
+        shown[form] = capsys.readouterr().out
+    for form, text in shown.items():
+        assert "2 tokens/step" in text, form
+        assert " ".join(["Bold:", "the", "best", "of", "its", "column"]) in text
+        assert text.count("[0.") == 3, "two budgets of one model, one of the other"
+    assert shown["md"].count("**") >= 4
+    assert "\\textbf{" in shown["latex"]
+    assert "\\label{tab:bleu4-on-" in shown["latex"]
+
+
+def test_counts_stay_whole_numbers(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    inside("leaderboard", str(runs[0]), "--metric", "nfe", "--by", "model,steps,sampler")
+    wide = capsys.readouterr().out
+    assert "8 steps" in wide
+    assert "8.0" not in wide.replace("[8.0, 8.0]", "").replace("8.0 ", "")
+    assert " 4 " in wide, "n"
+
+
+def test_ties_are_bold_and_what_cannot_be_tested_says_so(runs: list[Path], tmp_path: Path) -> None:
+    """The same run twice is a tie; without the values of samples the best mean alone is bold."""
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        for file in runs[0].iterdir():
+            if file.is_file():
+                text = file.read_bytes()
+                if file.suffix in (".csv", ".json"):
+                    text = text.replace(b"diffusion", name.encode())
+                (tmp_path / name / file.name).write_bytes(text)
+    both = [tmp_path / "x", tmp_path / "y"]
+    (ranking,) = ranked(load(both), "bleu4")
+    sheet = as_sheet(ranking, "bleu4", {})
+    assert sheet.bold == {(0, 2), (0, 3), (1, 2), (1, 3)}
+    assert list(sheet.notes) == [BEST]
+    (tmp_path / "y" / "samples.csv").unlink()
+    sheet = as_sheet(ranking, "bleu4", {})
+    assert len(sheet.bold) == 2
+    assert list(sheet.notes) == [BEST_MEANS]
