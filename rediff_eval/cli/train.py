@@ -165,7 +165,7 @@ def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
 
 def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
     """Draws `losses.png` from the stages' logs."""
-    from rediff_eval.views.plots import plot_losses
+    from rediff_eval.views.loss_plot import plot_losses
 
     if plot_losses(root, stages, root / "losses.png"):
         click.echo(f"Loss curves in {root / 'losses.png'}.")

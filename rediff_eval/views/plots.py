@@ -2,133 +2,155 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
 
-from rediff.training.logs import LOG, read_log
 from rediff_eval.results.numbers import ConditionResult, Results
 from rediff_eval.views.columns import label
+from rediff_eval.views.front import pareto
+from rediff_eval.views.line_styles import Style, line_styles
 
-COLOURS = {
-    "base": "#8c8c8c",
-    "control": "#d1781e",
-    "stage1": "#5aa0c8",
-    "rediff": "#1f5fa8",
-    "ar": "#2d8a4e",
-}
-"""Of the shipped models."""
-LINES_WITHIN = 6
-"""More than so many lines leave no room for their names between them."""
+MARKS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross": "X"}
+IN_LEGEND = 6
+"""More lines than so many are named at their ends."""
+COSTS = {"nfe": "forward passes a caption", "gflop": "GFLOP a caption"}
+"""What quality is held against; a run's own seconds are not, since it shares its machine."""
+Lines = dict[tuple[str, str], list[ConditionResult]]
+Place = Callable[[ConditionResult], float | None]
 
 
 def plot_quality(results: Results, path: Path | IO[bytes]) -> None:
     """The main metric against tokens per step: a line for each model and sampler, bars for
-    intervals.
+    intervals; a model without budgets is a level.
 
     Args:
         results: of a run.
         path: of the PNG.
     """
-    figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
+    figure = Figure(figsize=(7.6, 4.6), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    lines: defaultdict[tuple[str, str], list[ConditionResult]] = defaultdict(list)
-    for condition in results.conditions:
-        if results.main_metric in condition.metrics and condition.tokens_per_step is not None:
-            lines[condition.model, condition.sampler].append(condition)
-    colours = colours_of([model for model, _ in lines])
-    for (model, sampler), points in lines.items():
-        _plot_line(axes, f"{model} ({sampler})", colours[model], points, results.main_metric)
+    _draw(axes, results, lambda condition: condition.tokens_per_step, "tokens per step")
     ticks = sorted({c.tokens_per_step for c in results.conditions if c.tokens_per_step is not None})
-    axes.set_xscale("log", base=2)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("tokens per step")
-    axes.set_ylabel(label(results.main_metric, results.metrics))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(lines) > LINES_WITHIN:
-        figure.legend(frameon=False, fontsize=8, loc="outside right center")
-    else:
-        axes.legend(frameon=False, fontsize=8)
-    data = results.manifest["data"]
-    axes.set_title(f"{data['name']}, {data['samples']} samples, 95% intervals", fontsize=9)
+    axes.set_title(_title(results), fontsize=9)
     figure.savefig(path, format="png")
 
 
-def colours_of(models: Sequence[str]) -> dict[str, str]:
-    """A colour for each model: fixed for the shipped ones, distinct for the others."""
-    others = [model for model in dict.fromkeys(models) if model not in COLOURS]
-    palette = [to_hex(colour) for colour in colormaps["tab20"].colors]  # type: ignore[attr-defined]
-    return {**COLOURS, **{model: palette[i % 20] for i, model in enumerate(others)}}
-
-
-def _plot_line(
-    axes: Axes, title: str, colour: str, points: list[ConditionResult], metric: str
-) -> None:
-    points = sorted(points, key=lambda point: point.tokens_per_step or 0.0)
-    x = [point.tokens_per_step or 0.0 for point in points]
-    estimates = [point.metrics[metric] for point in points]
-    y = [e.value for e in estimates]
-    low = [e.value - (e.value if e.low is None else e.low) for e in estimates]
-    high = [(e.value if e.high is None else e.high) - e.value for e in estimates]
-    if len(points) == 1:
-        axes.axhline(y[0], color=colour, linestyle=":", linewidth=1.2, label=title)
-        return
-    style = "-" if points[0].sampler == "refine" else "--"
-    axes.errorbar(
-        x,
-        y,
-        yerr=[low, high],
-        color=colour,
-        linestyle=style,
-        marker="o",
-        markersize=4,
-        capsize=2,
-        linewidth=1.5,
-        label=title,
-    )
-
-
-def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:
-    """Loss against step, a panel a stage and a line a part.
+def plot_front(results: Results, path: Path | IO[bytes]) -> bool:
+    """The main metric against each cost that is known, with the Pareto front of all conditions.
 
     Args:
-        root: of the training.
-        stages: their names.
+        results: of a run.
         path: of the PNG.
 
     Returns:
-        False if no stage has a log, and nothing is drawn.
+        False if no cost is known, and nothing is drawn.
     """
-    logs = {name: read_log(root / name / LOG) for name in stages}
-    logs = {name: entries for name, entries in logs.items() if entries}
-    if not logs:
+    metric = results.main_metric
+    ranked = [c for c in results.conditions if metric in c.metrics]
+    known = [cost for cost in COSTS if any(cost in condition.metrics for condition in ranked)]
+    if not known:
         return False
-    columns = min(4, len(logs))
-    rows = -(-len(logs) // columns)
-    figure = Figure(figsize=(3.2 * columns, 2.4 * rows), dpi=120, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels[len(logs) :]:
-        panel.set_visible(False)
-    for panel, (name, entries) in zip(panels, logs.items(), strict=False):
-        parts = sorted({key for entry in entries for key in entry if key.startswith("loss_")})
-        for part in parts or ["loss"]:
-            points = [(entry["step"], entry[part]) for entry in entries if part in entry]
-            panel.plot(*zip(*points, strict=True), linewidth=1, label=part.removeprefix("loss_"))
-        panel.set_title(name, fontsize=9)
-        panel.set_yscale("log")
-        for set_formatter in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
-            set_formatter(LogFormatter(minor_thresholds=(1.0, 0.5)))
-        panel.tick_params(labelsize=7, which="both")
-        panel.grid(alpha=0.25)
-        panel.legend(frameon=False, fontsize=7)
-    figure.savefig(path)
+    figure = Figure(figsize=(6.2 * len(known), 4.4), dpi=150, layout="constrained")
+    for axes, cost in zip(figure.subplots(1, len(known), squeeze=False)[0], known, strict=True):
+
+        def place(condition: ConditionResult, cost: str = cost) -> float | None:
+            return condition.metrics[cost].value if cost in condition.metrics else None
+
+        points = [(x, c.metrics[metric].value) for c in ranked if (x := place(c))]
+        front = pareto(points, lambda point: point)
+        axes.plot(*zip(*front, strict=True), color="#9aa4ad", linewidth=7, alpha=0.35, zorder=0)
+        _draw(axes, results, place, COSTS[cost])
+    figure.suptitle(f"{_title(results)}; grey: the Pareto front", fontsize=9)
+    figure.savefig(path, format="png")
     return True
+
+
+def _title(results: Results) -> str:
+    data = results.manifest["data"]
+    return f"{data['name']}, {data['samples']} samples, 95% intervals"
+
+
+def _draw(axes: Axes, results: Results, place: Place, x_label: str) -> None:
+    lines: Lines = defaultdict(list)
+    for condition in results.conditions:
+        if results.main_metric in condition.metrics:
+            lines[condition.model, condition.sampler].append(condition)
+    styles = line_styles(lines)
+    named = len(lines) > IN_LEGEND
+    ends = []
+    for pair, conditions in lines.items():
+        end = _draw_line(axes, pair, styles[pair], conditions, results.main_metric, place)
+        ends.append((f"{pair[0]} ({pair[1]})", styles[pair].colour, end))
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(label(results.main_metric, results.metrics))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if named:
+        _name_ends(axes, [(name, colour, end) for name, colour, end in ends if end is not None])
+    else:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def _draw_line(
+    axes: Axes,
+    pair: tuple[str, str],
+    style: Style,
+    conditions: Sequence[ConditionResult],
+    metric: str,
+    place: Place,
+) -> tuple[float, float] | None:
+    """Draws a line; its right end, None for a level or nothing."""
+    name = f"{pair[0]} ({pair[1]})"
+    placed = sorted((x, c.metrics[metric]) for c in conditions if (x := place(c)))
+    if not placed:
+        for condition in conditions[:1]:
+            level = condition.metrics[metric].value
+            axes.axhline(level, color=style.colour, linestyle=":", linewidth=1.2, label=name)
+        return None
+    xs, estimates = [x for x, _ in placed], [estimate for _, estimate in placed]
+    ys = [estimate.value for estimate in estimates]
+    low = [y - (y if e.low is None else e.low) for y, e in zip(ys, estimates, strict=True)]
+    high = [(y if e.high is None else e.high) - y for y, e in zip(ys, estimates, strict=True)]
+    dashes = tuple(map(float, style.dash.split()))
+    axes.errorbar(
+        xs,
+        ys,
+        yerr=[low, high],
+        color=style.colour,
+        marker=MARKS[style.marker],
+        markersize=5,
+        linestyle=(0, dashes) if dashes else "-",
+        capsize=2,
+        linewidth=1.5,
+        label=name,
+    )
+    return xs[-1], ys[-1]
+
+
+def _name_ends(axes: Axes, ends: Sequence[tuple[str, str, tuple[float, float]]]) -> None:
+    """Writes names at the right ends of lines, from top to bottom, none over another."""
+    bottom, top = axes.get_ylim()
+    room = (top - bottom) / max(24, len(ends) + 1)
+    right, height = axes.get_xlim()[1], math.inf
+    for name, colour, (x, y) in sorted(ends, key=lambda end: -end[2][1]):
+        height = min(y, height - room)
+        axes.annotate(
+            name,
+            (x, y),
+            (right, height),
+            fontsize=7,
+            color=colour,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.4, "relpos": (0, 0.5)},
+        )

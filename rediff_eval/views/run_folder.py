@@ -2,7 +2,8 @@
 
 `results.json` (all numbers and what made them), `results.csv` (long form), `samples.csv` (each
 sample's values), `captions.jsonl`, `judgements.jsonl` (what a judge said, or why it did not),
-`leaderboard.md`, `quality.png`.
+`leaderboard.md`, `quality.png` (quality against tokens per step), `front.png` (against passes and
+operations).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from rediff.io.files import replace as write
 from rediff_eval.captioning.outcome import Outcome
 from rediff_eval.results.finished import CAPTIONS, RESULTS
 from rediff_eval.results.numbers import Results, samples_csv, to_csv
-from rediff_eval.views.plots import plot_quality
+from rediff_eval.views.plots import plot_front, plot_quality
 from rediff_eval.views.tables import to_markdown
 
 JUDGEMENTS = "judgements.jsonl"
-QUALITY = "quality.png"
+QUALITY, FRONT = "quality.png", "front.png"
 
 
 def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -> None:
@@ -35,7 +36,7 @@ def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -
     """
     lines = (json.dumps(row) + "\n" for outcome in outcomes for row in caption_rows(outcome))
     write(folder / CAPTIONS, lines)
-    for stale in (JUDGEMENTS, QUALITY):
+    for stale in (JUDGEMENTS, QUALITY, FRONT):
         (folder / stale).unlink(missing_ok=True)
     if any(condition.judgements or condition.unjudged for condition in results.conditions):
         write(folder / JUDGEMENTS, (json.dumps(row) + "\n" for row in judgement_rows(results)))
@@ -47,6 +48,10 @@ def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -
         picture = io.BytesIO()
         plot_quality(results, picture)
         write(folder / QUALITY, picture.getvalue())
+    if len(ranked) > 1:
+        picture = io.BytesIO()
+        if plot_front(results, picture):
+            write(folder / FRONT, picture.getvalue())
     write(folder / RESULTS, json.dumps(results.to_record(), indent=2) + "\n")
 
 

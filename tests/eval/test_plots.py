@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 from PIL import Image
+from programs import inside
 
-from rediff_eval.views.plots import COLOURS, colours_of, plot_losses
+from rediff_eval.views.line_styles import SHIPPED, line_styles
+from rediff_eval.views.loss_plot import plot_losses
 
 
 def test_loss_curves(tmp_path: Path) -> None:
@@ -17,7 +19,26 @@ def test_loss_curves(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "losses.png").width > 300
 
 
-def test_models_are_told_apart() -> None:
-    colours = colours_of(["base", *(f"m{i}" for i in range(12)), "m0"])
-    assert colours["base"] == COLOURS["base"]
-    assert len({colours[f"m{i}"] for i in range(12)}) == 12
+def test_lines_are_told_apart() -> None:
+    models = ["base", *(f"m{i}" for i in range(12))]
+    samplers = ["refine", "mend", "mask-predict"]
+    styles = line_styles([(model, sampler) for model in models for sampler in samplers])
+    assert styles["base", "refine"].colour == SHIPPED["base"]
+    assert len({style.colour for style in styles.values()}) == 13 * 3
+    assert {styles[model, "mend"].marker for model in models} == {"square"}
+    assert len({styles["m0", sampler].dash for sampler in samplers}) == 3
+
+
+def test_a_run_has_its_pictures(untrained: Path, tmp_path: Path) -> None:
+    """One line, three, and more than fit in a legend."""
+    model = untrained / "diffusion"
+    samplers = ("refine", "mend", "mask-predict", "gated", "t2m", "random", "cosine", "margin")
+    for number in (1, 3, 8):
+        out = tmp_path / str(number)
+        chosen = [part for name in samplers[:number] for part in ("--sampler", name)]
+        inside(
+            "run", "--task", "capture", "--limit", "3", "--steps", "8,4", "--out", out,
+            "--model", model, *chosen,
+        )  # fmt: skip
+        for name in ("quality.png", "front.png"):
+            assert Image.open(out / name).width > 500

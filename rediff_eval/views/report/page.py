@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from rediff_eval.sanitize import plain
 from rediff_eval.views.columns import digits, shown
+from rediff_eval.views.line_styles import Style, line_styles
 from rediff_eval.views.report.collect import BEST_BATCH, LATENCY, Run
-from rediff_eval.views.report.svg import Line, Point, chart
+from rediff_eval.views.report.svg import Line, Point, chart, marker
 
 FOLDER = Path(__file__).parent
 
@@ -59,7 +60,7 @@ def _view(run: Run) -> dict[str, Any]:
         "main": run.main_metric,
         "metrics": metrics,
         "rows": [_row(cell, metrics, run) for cell in run.cells],
-        "legend": list(dict.fromkeys(_line_name(cell) for cell in run.cells)),
+        "legend": _legend(run),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
         "missing": run.missing,
         "notes": run.manifest.get("notes", ()),
@@ -139,7 +140,22 @@ def _lines(run: Run, x: str) -> list[Line]:
             low = value if estimate["low"] is None else estimate["low"]
             high = value if estimate["high"] is None else estimate["high"]
             points[_line_name(cell)].append(Point(place, value, low, high))
-    return [Line(name, i, points[name]) for i, name in enumerate(names)]
+    styles = _styles(run)
+    return [Line(name, styles[name], points[name]) for name in names]
+
+
+def _styles(run: Run) -> dict[str, Style]:
+    """The style of each line, by its name."""
+    pairs = [(cell["model"], cell["sampler"]) for cell in run.cells]
+    return {f"{model} ({sampler})": s for (model, sampler), s in line_styles(pairs).items()}
+
+
+def _legend(run: Run) -> list[dict[str, str]]:
+    """Each line's name, colour and marker."""
+    return [
+        {"name": name, "colour": style.colour, "mark": marker(style.marker, 8, 7)}
+        for name, style in _styles(run).items()
+    ]
 
 
 def _viewer_data(run: Run) -> dict[str, Any]:

@@ -1,16 +1,27 @@
-"""Lines with intervals, as SVG that takes its colours from the page."""
+"""Lines with intervals, as SVG."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from rediff_eval.views.front import pareto
+from rediff_eval.views.line_styles import Style
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 42
+CORNERS: Mapping[str, Sequence[tuple[float, float]]] = {
+    "square": ((-4, -4), (4, -4), (4, 4), (-4, 4)),
+    "triangle": ((0, -5), (5, 4), (-5, 4)),
+    "diamond": ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)),
+    "cross": (
+        *((-5, -2), (-2, -5), (0, -3), (2, -5), (5, -2), (3, 0)),
+        *((5, 2), (2, 5), (0, 3), (-2, 5), (-5, 2), (-3, 0)),
+    ),
+}
+"""Of the markers but the circle, around their middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +36,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A named line; `colour` counts the page's series colours from 0."""
+    """A named line."""
 
     name: str
-    colour: int
+    style: Style
     points: Sequence[Point]
 
 
@@ -122,12 +133,22 @@ def _draw(line: Line, scale: _Scale) -> list[str]:
     points = sorted((p for p in line.points if p.x > 0), key=lambda p: p.x)
     places = [(scale.x(p.x), scale.y(p.y), scale.y(p.low), scale.y(p.high)) for p in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in places)
-    parts = [f'<g class="series s{line.colour % 8}"><title>{escape(line.name)}</title>']
-    parts.append(f'<polyline points="{path}"/>')
+    style = line.style
+    parts = [
+        f'<g class="series" style="--c: {style.colour}"><title>{escape(line.name)}</title>',
+        f'<polyline points="{path}" stroke-dasharray="{style.dash or "none"}"/>',
+    ]
     for (x, y, low, high), point in zip(places, points, strict=True):
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
         label = f"{line.name}: {point.y:.3f} [{point.low:.3f}, {point.high:.3f}] at {point.x:.3g}"
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(label)}</title></circle>'
-        )
+        shape = marker(style.marker, x, y)
+        parts.append(f'<path class="mark" d="{shape}"><title>{escape(label)}</title></path>')
     return [*parts, "</g>"]
+
+
+def marker(kind: str, x: float, y: float) -> str:
+    """The path of a marker around a point, of one of `MARKERS`."""
+    if kind == "circle":
+        return f"M{x - 4:.1f},{y:.1f}a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z"
+    corners = CORNERS[kind]
+    return "M" + "L".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners) + "z"
