@@ -28,13 +28,16 @@ class SelfCorrection:
     `MASK` (see `draft_as_input`); segments without a known correction have no loss. The first
     `stage1_share` of a global batch is Stage I data from the same pictures, and so is every
     example without a draft. A share `masked_share` of the drafts is also masked, at a random
-    level.
+    level; `trust_masks`: whether what is masked in a draft, or comes after its end, has a loss. An
+    expert that only mends what it finds leaves a draft's other faults, and these should not be
+    learnt as answers.
     """
 
     ids: SpecialIds
     stage1: FoundationalRevision
     stage1_share: float
     masked_share: float
+    trust_masks: bool = True
 
     def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         if example.draft is None or place.position < round(place.rows * self.stage1_share):
@@ -48,11 +51,10 @@ class SelfCorrection:
             )
         level = self.stage1.levels(place) * (torch.rand(1) < self.masked_share)
         hide = (torch.rand(target.shape) < level) & (clean.role != TokenRole.IGNORED)
-        corrupted = Corrupted(
-            torch.where(hide, ids.mask, clean.tokens),
-            torch.where(hide, TokenRole.MASK, clean.role),
-            clean.level,
-        )
+        role = torch.where(hide, TokenRole.MASK, clean.role)
+        if not self.trust_masks:
+            role = role.masked_fill(role == TokenRole.MASK, TokenRole.IGNORED)
+        corrupted = Corrupted(torch.where(hide, ids.mask, clean.tokens), role, clean.level)
         return TrainingRow(example.picture, draft.prompt, target, corrupted)
 
 

@@ -9,10 +9,18 @@ import pytest
 import torch
 from toy_recipes import toy, weights
 
+from rediff.decoding.canvas import SpecialIds
+from rediff.models.anyres import ImageBatch
+from rediff.training.corruption import TokenRole
+from rediff.training.data_order import BatchPosition
 from rediff.training.draft_records import Correction, Draft, read_lines
 from rediff.training.edits import END
+from rediff.training.examples import Answer, Example, Revision
+from rediff.training.foundational_revision import FoundationalRevision
+from rediff.training.objectives import MaskRatio
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
+from rediff.training.self_correction import SelfCorrection
 
 STAGES: dict[str, Any] = {
     "repair": {"kind": "expert", "expert": "repair", "drafts": "drafts", "start": "stage1",
@@ -72,3 +80,23 @@ def test_the_same_fills_by_another_batch_size(made: Path, tmp_path: Path) -> Non
 def test_several_corrections_are_learnt_from(made: Path, trained: Path) -> None:
     one, other = weights(made / "both"), weights(trained / "stage2")
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("trust", [True, False])
+def test_masks_of_a_draft_can_be_left_without_a_loss(trust: bool) -> None:
+    """Of a draft whose correction is trusted at its edits alone."""
+    ids = SpecialIds(mask=9, eos=1)
+    prompt, words = (0,), torch.tensor([5, 6, 7])
+    wrong, right = torch.tensor([5, 6, 7, 1, 1]), torch.tensor([5, 7, 7, 1, 1])
+    picture = ImageBatch(torch.zeros(1, 3, 2, 2), (1,), ((2, 2),))
+    example = Example(picture, (Answer(prompt, right),), draft=Revision(prompt, wrong, right))
+    stage1 = FoundationalRevision(ids, words, None, MaskRatio(), 0.0, 0.0)
+    correct = SelfCorrection(ids, stage1, 0.0, 0.5, trust)
+    roles = [
+        correct(example, BatchPosition(position=place, rows=40, stratum=place)).corrupted.role[0]
+        for place in range(40)
+    ]
+    seen = {TokenRole(role) for row in roles for role in row.tolist()}
+    assert {TokenRole.EDIT, TokenRole.KEEP} <= seen
+    assert (TokenRole.MASK in seen) is trust
+    assert (TokenRole.IGNORED in seen) is not trust

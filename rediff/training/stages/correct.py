@@ -22,19 +22,20 @@ from rediff.training.stages.revise import RevisingStage
 
 @register_stage("correct")
 class CorrectStage(RevisingStage):
-    """Stage II, online self-correction, on an expert's corrections of the model's own drafts.
+    """Stage II, online self-correction, on corrections of the model's own drafts.
 
     `corrections`: a stage that makes them, or several; None: the edits of `data` are those of
-    drafts.
-    `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the drafts
-    that are partly masked too, as drafts are while they are decoded. `loss_weights`: the paper
-    trains on the corrected segments alone (`keep: 0`), which unlearns to keep what is right.
+    drafts. `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the
+    drafts that are partly masked too, as drafts are while they are decoded. `trust_masks`: whether
+    the corrected draft is also the answer at its masks (see `SelfCorrection`). `loss_weights`: the
+    paper trains on the corrected segments alone (`keep: 0`), which unlearns to keep what is right.
     """
 
     kind: Literal["correct"] = "correct"
     corrections: str | tuple[str, ...] | None = None
     stage1_share: float = 0.25
     masked_share: float = 0.0
+    trust_masks: bool = True
     suffix_share: float = 0.5
 
     @model_validator(mode="after")
@@ -46,7 +47,9 @@ class CorrectStage(RevisingStage):
     def run(self, run: Run) -> None:
         checkpoint = self.load_start(run)
         stage1 = self.foundational_revision(checkpoint, MaskRatio())
-        objective = SelfCorrection(checkpoint.ids, stage1, self.stage1_share, self.masked_share)
+        objective = SelfCorrection(
+            checkpoint.ids, stage1, self.stage1_share, self.masked_share, self.trust_masks
+        )
         rows = self._rows(run, checkpoint)
         train_checkpoint(self, run, checkpoint, objective, rows, weights=self.loss_weights)
 
