@@ -119,6 +119,33 @@ def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list
     ]
     if not found:
         raise ValueError("no two conditions have the same task, data, scorer, budget and samples")
+    return _corrected(found)
+
+
+def against_best(frame: pd.DataFrame, *, lower_is_better: bool, seed: int = 0) -> list[Comparison]:
+    """The best condition of each budget, as `a`, against each other one there.
+
+    Args:
+        frame: as `load_values` makes it, of one task, data set and scorer.
+        lower_is_better: of the metric.
+        seed: as for `compare`.
+
+    Returns:
+        Corrected together; nothing where no budget has two conditions.
+    """
+    sign = -1 if lower_is_better else 1
+    every = _conditions(frame.assign(training=0))
+    found: list[Comparison] = []
+    for budget in dict.fromkeys(condition.budget for condition in every):
+        there = [condition for condition in every if condition.budget == budget]
+        best = max(there, key=lambda condition: sign * float(condition.values.mean()))
+        for other in there:
+            if other is not best:
+                found += _test(best, other, EVERY, seed)
+    return _corrected(found)
+
+
+def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
     corrected = holm([comparison.p for comparison in found])
     return [replace(c, p_holm=p) for c, p in zip(found, corrected, strict=True)]
 

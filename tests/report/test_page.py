@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Page, needs_chromium, open_browser
+from browsing import Page, needs_chromium
 from PIL import Image
 from programs import inside, program
 
@@ -56,20 +56,6 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-browser = pytest.fixture(scope="module")(open_browser)
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("run")
-    program(
-        "run", "--task", "capture", "--limit", "4", "--model", "rediff", "--model", "control",
-        "--steps", "20,10", "--traces", "2", "--out", out,
-    )  # fmt: skip
-    inside("report", str(out))
-    return out / "report.html"
-
-
 def test_the_page_opens_without_a_complaint_or_a_network(browser: Any, report: Path) -> None:
     page = Page(browser, report.as_uri())
     assert page.complaints == []
@@ -83,6 +69,8 @@ def test_the_page_opens_without_a_complaint_or_a_network(browser: Any, report: P
 def test_the_slider_moves_by_keyboard_and_shows_every_state(browser: Any, report: Path) -> None:
     page = Page(browser, report.as_uri())
     slider = page.page.locator("#trace-slider")
+    page.page.locator("#trace-cell").select_option(label="rediff (refine), 20 steps")
+    slider.press("Home")
     assert page.page.locator("#trace-words .masked").count() == 80
     slider.focus()
     seen: set[str] = set()
@@ -103,7 +91,6 @@ def test_the_slider_moves_by_keyboard_and_shows_every_state(browser: Any, report
 
 def test_the_last_step_shows_the_caption(browser: Any, report: Path) -> None:
     page = Page(browser, report.as_uri())
-    page.page.locator("#trace-slider").press("End")
     words = page.text("#trace-words").replace("■", "").split()
     lines = [
         json.loads(line) for line in (report.parent / "captions.jsonl").read_text().splitlines()
@@ -147,6 +134,8 @@ def test_the_front_is_what_no_other_point_beats() -> None:
 
 def test_play_plays(browser: Any, report: Path) -> None:
     page = Page(browser, report.as_uri())
+    page.page.locator("#trace-cell").select_option(label="rediff (refine), 20 steps")
+    page.page.locator("#trace-slider").press("Home")
     page.page.locator("#trace-play").click()
     page.page.wait_for_timeout(1200)
     page.page.locator("#trace-play").click()

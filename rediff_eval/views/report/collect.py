@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,11 @@ from rediff_eval.results.finished import (
 )
 from rediff_eval.results.resume import same_loading
 from rediff_eval.speed import SPEED
+from rediff_eval.views.compare import Comparison, against_best
+from rediff_eval.views.samples import load_values
 
 THUMBNAIL = 192
+SAMPLES = "samples.csv"
 CELL = ("model", "sampler", "steps", "tokens_per_step")
 LATENCY, BEST_BATCH = "latency", "best_batch"
 """What `rediff-eval speed` adds to a cell, in milliseconds a caption."""
@@ -38,8 +42,8 @@ LATENCY, BEST_BATCH = "latency", "best_batch"
 class Shown:
     """One sample of the gallery. `answers`: a caption record for each condition, by its number.
 
-    `said`: what was asked of this sample alone, and said before.
-    `picture`: a data URL, empty where the picture could not be opened.
+    `said`: what was asked of this sample alone, and said before. `scores`: the main metric of each
+    answer that has one. `picture`: a data URL, empty where the picture could not be opened.
     """
 
     id: str
@@ -47,12 +51,14 @@ class Shown:
     references: Sequence[str]
     said: Sequence[str] = ()
     answers: dict[int, dict[str, Any]] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A finished run: `results.json`, and the samples to show. `infos`: how metrics are shown.
-    `missing`: why pictures and references are not shown, empty where they are."""
+    `missing`: why pictures and references are not shown, empty where they are. `tests`: the best
+    condition of each budget against the others, where the values of samples are there."""
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -61,6 +67,7 @@ class Run:
     shown: Sequence[Shown]
     infos: Mapping[str, MetricInfo]
     missing: str = ""
+    tests: Sequence[Comparison] = ()
 
 
 def load_run(
@@ -91,15 +98,30 @@ def load_run(
         if line["id"] in shown:
             number = numbers[tuple(line[k] for k in CELL)]
             shown[line["id"]].answers[number] = line
+    metric, infos = results["main_metric"], metric_infos(results)
+    tests: list[Comparison] = []
+    if (folder / SAMPLES).is_file():
+        values = load_values([folder], metric)
+        for row in values[values["id"].isin(list(shown))].to_dict("records"):
+            key = tuple(_plain(row[name]) for name in CELL)
+            shown[row["id"]].scores[numbers[key]] = row["value"]
+        lower = metric in infos and infos[metric].lower_is_better
+        tests = against_best(values, lower_is_better=lower)
     return Run(
         folder,
         manifest,
         results["cells"] if speed is None else _with_times(results["cells"], manifest, speed),
-        results["main_metric"],
+        metric,
         list(shown.values()),
-        metric_infos(results),
+        infos,
         missing,
+        tests,
     )
+
+
+def _plain(value: Any) -> Any:
+    """A name or a budget as `results.json` has it."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _with_times(

@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rediff_eval.results.paired import stars
 from rediff_eval.sanitize import plain
 from rediff_eval.views.columns import digits, shown
+from rediff_eval.views.compare import Comparison
 from rediff_eval.views.line_styles import Style, line_styles
 from rediff_eval.views.report.collect import BEST_BATCH, LATENCY, Run
 from rediff_eval.views.report.svg import Line, Point, chart, marker
@@ -62,6 +64,7 @@ def _view(run: Run) -> dict[str, Any]:
         "rows": [_row(cell, metrics, run) for cell in run.cells],
         "legend": _legend(run),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
+        "tests": _tests(run.tests),
         "missing": run.missing,
         "notes": run.manifest.get("notes", ()),
         "failures": sorted({f"{i}: {e}" for c in run.cells for i, e in c["failures"].items()}),
@@ -144,6 +147,22 @@ def _lines(run: Run, x: str) -> list[Line]:
     return [Line(name, styles[name], points[name]) for name in names]
 
 
+def _tests(found: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """The comparisons with the best of each budget, as texts."""
+    return [
+        (
+            c.steps,
+            c.a,
+            c.b,
+            f"{c.difference:+.3f}{stars(c.p_holm)}",
+            f"{c.low:+.3f} to {c.high:+.3f}",
+            f"{c.p_holm:.4f}",
+            str(c.n),
+        )
+        for c in found
+    ]
+
+
 def _styles(run: Run) -> dict[str, Style]:
     """The style of each line, by its name."""
     pairs = [(cell["model"], cell["sampler"]) for cell in run.cells]
@@ -162,9 +181,16 @@ def _viewer_data(run: Run) -> dict[str, Any]:
     """What the page's script builds gallery and trace viewer from."""
     return {
         "cells": [
-            {"name": _line_name(c), "steps": c["steps"], "budget": _dash(c["tokens_per_step"])}
+            {
+                "name": _line_name(c),
+                "steps": c["steps"],
+                "tokens": c["tokens_per_step"],
+                "mean": c["metrics"].get(run.main_metric, {}).get("value"),
+            }
             for c in run.cells
         ],
+        "main": run.main_metric,
+        "lower": run.main_metric in run.infos and run.infos[run.main_metric].lower_is_better,
         "samples": [
             {
                 "id": plain(shown.id),
@@ -172,6 +198,7 @@ def _viewer_data(run: Run) -> dict[str, Any]:
                 "references": list(shown.references),
                 "said": list(shown.said),
                 "answers": {str(n): _answer(a) for n, a in sorted(shown.answers.items())},
+                "scores": {str(n): round(v, 4) for n, v in sorted(shown.scores.items())},
             }
             for shown in run.shown
         ],
