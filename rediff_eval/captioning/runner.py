@@ -46,7 +46,14 @@ class CaptionRunner:
         once: dict[ModelSource, list[ModelSource]] = {}
         for source in self.config.models:
             once.setdefault(replace(source, sampler=None), []).append(source)
-        found = (c for sources in once.values() for c in self._run_model(sources))
+        places = (
+            f"model {k} of {len(once)}, " if len(once) > 1 else "" for k in range(1, len(once) + 1)
+        )
+        found = (
+            condition
+            for sources, place in zip(once.values(), places, strict=True)
+            for condition in self._run_model(sources, place)
+        )
         return list(dict.fromkeys(found))
 
     def wait(self, conditions: Sequence[Condition]) -> None:
@@ -61,8 +68,9 @@ class CaptionRunner:
         assert len(answers) == len(self.samples)
         return Outcome.of(condition, self.samples, answers)
 
-    def _run_model(self, sources: Sequence[ModelSource]) -> list[Condition]:
-        """Captions by one model, which several sources name with samplers of their own."""
+    def _run_model(self, sources: Sequence[ModelSource], place: str) -> list[Condition]:
+        """Captions by one model, which several sources name with samplers of their own. `place`:
+        which of the models it is, for the progress."""
         source = sources[0]
         loading = source.loading
         if loading.device is None and self.rank.world > 1 and loading.place == "cuda":
@@ -87,10 +95,12 @@ class CaptionRunner:
                 )
                 for condition in dict.fromkeys(found)
             ]
-            self._run_conditions(conditions, captioner)
+            self._run_conditions(conditions, captioner, place)
         return conditions
 
-    def _run_conditions(self, conditions: Sequence[Condition], captioner: Captioner) -> None:
+    def _run_conditions(
+        self, conditions: Sequence[Condition], captioner: Captioner, place: str
+    ) -> None:
         """Captions batch by batch, each in all conditions, so that what a captioner has encoded of
         a batch serves them all."""
         sampled = captioner.capabilities.takes_samplers
@@ -105,7 +115,7 @@ class CaptionRunner:
             first.title if len(conditions) == 1 else f"{first.model}, {len(conditions)} conditions"
         )
         done = total - sum(map(len, todo.values()))
-        with self.progress.task(title, total, done=done) as advance:
+        with self.progress.task(f"{place}{title}", total, done=done) as advance:
             for start in range(0, len(left), self.config.batch_size):
                 opened = list(self._open(left[start : start + self.config.batch_size]))
                 for condition, ids in todo.items():

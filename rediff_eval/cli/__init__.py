@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("Interrupted. Start the same command again to resume.", err=True)
+        command = plain(shlex.join(["rediff-eval", *sys.argv[1:]]))
+        click.echo(f"Interrupted. What was done is kept; this goes on:\n  {command}", err=True)
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(plain(as_options(f"Error: {error}")), err=True)

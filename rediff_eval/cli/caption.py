@@ -12,7 +12,7 @@ from rediff_eval.cli.options import loading_options, plugin_option, tell, to_loa
 if TYPE_CHECKING:
     import PIL.Image
 
-    from rediff.captioners.base import Caption
+    from rediff.decoding.trace import Trace
     from rediff.scenes.world import Scene
 
 
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="Seconds between played steps on a terminal.",
 )
+@click.option(
+    "--movie",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the denoising steps as a moving picture, .webp or .gif.",
+)
 @loading_options
 @plugin_option
 def caption(
@@ -53,13 +58,18 @@ def caption(
     guidance: float,
     trace: bool,
     delay: float,
+    movie: Path | None,
     **loading: Any,
 ) -> None:
     """Describe IMAGE, a picture file, or `scene:N` for the N-th embedded test scene."""
+    from rich.console import Console
+
     from rediff.captioners.sources import SCENES_ONLY, find_model, knows_scenes_only
     from rediff.io.quiet import quiet_libraries
     from rediff.loaded import LoadedModel
     from rediff_eval.sanitize import plain
+    from rediff_eval.views.movie import save_movie
+    from rediff_eval.views.trace_player import play
 
     quiet_libraries()
     source = find_model(model, to_loading(loading))
@@ -77,11 +87,16 @@ def caption(
             steps=steps,
             prefill=prefill,
             guidance=guidance,
-            trace=trace,
+            trace=trace or movie is not None,
             name=image.name,
         )
-    if result.trace is not None:
-        play_trace(result, scene, dialogue, delay)
+        title = f"{source.name} ({sampler or source.sampler or able.sampler})"
+    steps_of = None if result.trace is None else told(result.trace, scene, dialogue)
+    if trace and steps_of is not None:
+        play(steps_of, Console(), delay=delay)
+    if movie is not None:
+        assert steps_of is not None
+        save_movie(steps_of, picture, movie, title=title)
     click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]
     if result.tokens is None or result.nfe is None:
@@ -89,22 +104,16 @@ def caption(
     click.echo(f"({', '.join([*counts, f'{result.seconds:.2f} s'])})", err=True)
 
 
-def play_trace(
-    result: Caption, scene: Scene | None, dialogue: tuple[str, ...], delay: float
-) -> None:
-    """Plays the denoising steps, wrong words marked where the truth is known."""
-    from rich.console import Console
-
+def told(trace: Trace, scene: Scene | None, dialogue: tuple[str, ...]) -> dict[str, Any]:
+    """The denoising steps as runs store them, with the true words where the truth is known."""
     from rediff.data.dialogue import CAPTION_PROMPT
     from rediff.scenes.questions import read_question
     from rediff_eval.captioning.answers import history, true_words
-    from rediff_eval.views.trace_player import play
 
-    assert result.trace is not None
     truth = None
     if scene is not None and (not dialogue or read_question(dialogue) is not None):
-        truth = true_words(result.trace.words[-1], scene, dialogue or (CAPTION_PROMPT,))
-    play(history(result.trace, truth), Console(), delay=delay)
+        truth = true_words(trace.words[-1], scene, dialogue or (CAPTION_PROMPT,))
+    return history(trace, truth)
 
 
 def load_picture(name: str) -> tuple[PIL.Image.Image, Scene | None]:

@@ -6,9 +6,6 @@ from typing import Any
 
 import pytest
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright (pip install .[test])"
-)
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="needs Chromium (apt install chromium)"
@@ -21,6 +18,9 @@ FLAGS = [
 
 def open_browser() -> Iterator[Any]:
     """Chromium; the body of a fixture."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright (pip install .[test])"
+    )
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
