@@ -16,7 +16,7 @@ Logits = Callable[[Tensor], Tensor]
 def hidden_support(
     logits: Logits, tokens: Tensor, words: Tensor, ids: SpecialIds, parts: int
 ) -> Prediction:
-    """What a model says of words that it does not see, every word hidden once.
+    """The predictions of a model for words that it does not see, every word hidden once.
 
     Args:
         logits: of the model.
@@ -26,14 +26,14 @@ def hidden_support(
         parts: passes; position modulo `parts` is the part with which a position is hidden.
 
     Returns:
-        What it would write in each place, as `token`, and the probability of what stands there, as
-        `support`; of positions outside `words` the tokens themselves and 1.
+        `token`: the token that it predicts in each place; `support`: the probability of the token
+        that is there. Positions outside `words` have the tokens themselves and 1.
     """
     token, support = tokens, torch.ones(tokens.shape, device=tokens.device)
     places = torch.arange(tokens.size(1), device=tokens.device) % parts
     for part in range(parts):
-        apart = words & (places == part)
-        said = predict(logits(tokens.masked_fill(apart, ids.mask)), ids, standing=tokens)
-        token = torch.where(apart, said.token, token)
-        support = torch.where(apart, said.standing_probability(), support)
+        hidden = words & (places == part)
+        said = predict(logits(tokens.masked_fill(hidden, ids.mask)), ids, standing=tokens)
+        token = torch.where(hidden, said.token, token)
+        support = torch.where(hidden, said.standing_probability(), support)
     return Prediction(token, support, support=support)

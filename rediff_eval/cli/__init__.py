@@ -104,7 +104,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         command = plain(shlex.join(["rediff-eval", *sys.argv[1:]]))
-        click.echo(f"Interrupted. What was done is kept; this goes on:\n  {command}", err=True)
+        click.echo(
+            f"Interrupted. All captions and steps that were saved are kept. To resume:\n  {command}",
+            err=True,
+        )
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
         click.echo(plain(as_options(f"Error: {error}")), err=True)

@@ -38,7 +38,7 @@ async def read_json(request: Request, settings: ServerSettings) -> Any:
         settings: the limits.
 
     Raises:
-        RequestError: for a body that is too large, too slow or no JSON.
+        RequestError: for a body that is too large, too slow or not JSON.
         LeftError: if the client is gone before it is whole.
     """
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -54,7 +54,7 @@ async def read_json(request: Request, settings: ServerSettings) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RequestError(400, f"the body is no JSON: {error}") from error
+        raise RequestError(400, f"the body is not JSON: {error}") from error
 
 
 async def _read(request: Request, most: int) -> bytes:
