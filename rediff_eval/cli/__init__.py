@@ -105,7 +105,7 @@ def main() -> None:
     except click.Abort:
         command = plain(shlex.join(["rediff-eval", *sys.argv[1:]]))
         click.echo(
-            f"Interrupted. All captions and steps that were saved are kept. To resume:\n  {command}",
+            f"Interrupted. What was saved is kept. To resume:\n  {command}",
             err=True,
         )
         sys.exit(INTERRUPTED)

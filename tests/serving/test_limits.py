@@ -1,6 +1,10 @@
 """Keys, queues, addresses and signals: what a server lets happen and what not."""
 
+import json
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -53,6 +57,37 @@ def test_a_full_queue_says_when_to_come_again(small: Running) -> None:
         found = list(pool.map(one, range(72)))
     assert 0 < found.count(0) < 72
     assert one(0) == 0
+
+
+def test_a_client_that_leaves_gives_its_place_up() -> None:
+    """Thirty ask a slow server and hang up; it captions few of them."""
+    with serving("--model", "control", "--batch", "1", "--queue", "30") as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        body = json.dumps({"model": "control", "messages": ask(shown(2))}).encode()
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        sockets = [socket.create_connection((host, int(port))) for _ in range(30)]
+        for connection in sockets:
+            connection.sendall(head + body)
+        time.sleep(0.3)
+        for connection in sockets:
+            connection.close()
+        running.client().chat.completions.create(model="control", messages=ask(shown(1)))
+        text = httpx2.get(f"{running.url}/metrics").text
+    counts = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert 1 <= float(counts['rediff_captions_total{model="control"}']) < 20
+    assert float(counts['rediff_waiting{model="control"}']) == 0
+
+
+def test_what_to_install_is_said() -> None:
+    blocked = "import sys; sys.modules['uvicorn'] = None; from rediff_eval.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", blocked, "serve"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'rediff[serve]'" in done.stderr
 
 
 def test_pictures_by_address_where_they_are_allowed(small: Running) -> None:
