@@ -62,8 +62,9 @@ def compare(
     P-values are corrected for the pairs that are shown (Holm).
     """
     from rediff_eval.results.finished import finished
-    from rediff_eval.views.compare import Asked, as_rows, as_sheet
+    from rediff_eval.views.compare import Asked
     from rediff_eval.views.compare import compare as compare_conditions
+    from rediff_eval.views.compare_sheet import as_rows, as_sheet
     from rediff_eval.views.samples import load_values
 
     values = load_values(finished(runs, tell), metric)

@@ -14,7 +14,8 @@ from programs import inside, program
 from rediff_eval.cli.sheets import FORMS
 from rediff_eval.results.paired import Difference
 from rediff_eval.results.two_levels import hierarchical_bootstrap, two_level
-from rediff_eval.views.compare import Asked, Comparison, as_sheet, compare
+from rediff_eval.views.compare import Asked, Comparison, compare
+from rediff_eval.views.compare_sheet import as_sheet
 from rediff_eval.views.layouts import Form, Sheet, lay_out
 from rediff_eval.views.trainings import by_arm
 

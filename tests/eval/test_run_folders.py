@@ -40,7 +40,7 @@ def test_the_same_command_without_a_folder_goes_on(untrained: Path, tmp_path: Pa
     first.send_signal(signal.SIGINT)
     _, said = first.communicate()
     assert first.returncode == 130
-    assert "Start the same command again to resume" in said
+    assert "What was saved is kept. To resume" in said
     (folder,) = (tmp_path / "runs").iterdir()
     before = len(parts[0].read_text().splitlines())
     out = program("leaderboard", folder, ok=2, cwd=tmp_path)

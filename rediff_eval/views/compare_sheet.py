@@ -1,0 +1,60 @@
+"""Comparisons as a table and as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rediff_eval.results.paired import STARS, stars
+from rediff_eval.views.compare import Comparison
+from rediff_eval.views.layouts import Sheet
+
+
+def as_sheet(found: Sequence[Comparison], metric: str) -> Sheet:
+    """The comparisons as a table of texts, stars where the corrected p is small.
+
+    Args:
+        found: of one table, all that were tested together.
+        metric: what was compared.
+    """
+    trained = max(max(c.trainings) for c in found) > 1
+    tests = ["n", "a - b", "95% interval", "p", "p (Holm)", "detectable"]
+    names = ["a", "b", "steps", *(["trainings"] if trained else []), *tests]
+    rows = [
+        [
+            c.a,
+            c.b,
+            c.steps,
+            *(["/".join(str(k) for k in dict.fromkeys(c.trainings))] if trained else []),
+            str(c.n),
+            f"{c.difference:+.4f}{stars(c.p_holm)}",
+            f"{c.low:+.4f} to {c.high:+.4f}",
+            _p(c.p),
+            _p(c.p_holm),
+            f"{c.detectable:.4f}",
+        ]
+        for c in found
+    ]
+    levels = "trainings and samples" if trained else "samples"
+    return Sheet(
+        title=f"{metric}: a - b, paired by sample",
+        header=names,
+        rows=rows,
+        texts=2,
+        notes=[f"Intervals are over {levels}; {STARS}"],
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+
+
+def as_rows(found: Iterable[Comparison]) -> list[dict[str, Any]]:
+    """The comparisons as plain values, a dict for each."""
+    rows = []
+    for comparison in found:
+        row = asdict(comparison)
+        row["trainings_a"], row["trainings_b"] = row.pop("trainings")
+        rows.append(row)
+    return rows
