@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -125,7 +126,8 @@ class Batcher:
             if left <= 0 or len(self._like(first)) >= self.settings.batch:
                 return
             self._some.clear()
-            await asyncio.wait([asyncio.ensure_future(self._some.wait())], timeout=left)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._some.wait(), left)
 
     def _like(self, first: Job) -> list[Job]:
         if first.on_step is not None:
