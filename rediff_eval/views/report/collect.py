@@ -100,7 +100,8 @@ def load_run(
             shown[line["id"]].answers[number] = line
     metric, infos = results["main_metric"], metric_infos(results)
     tests: list[Comparison] = []
-    if (folder / SAMPLES).is_file():
+    measured = any(metric in cell["metrics"] for cell in results["cells"])
+    if measured and (folder / SAMPLES).is_file():
         values = load_values([folder], metric)
         for row in values[values["id"].isin(list(shown))].to_dict("records"):
             key = tuple(_plain(row[name]) for name in CELL)
