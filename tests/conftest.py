@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browsing import open_browser
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -20,6 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--vectors", type=Path, help="Folder of vectors of the same form as the committed ones."
     )
+
+
+browser = pytest.fixture(scope="module")(open_browser)
+"""Closed before the next module: Playwright runs once in a process, and holds its event loop."""
 
 
 @pytest.fixture(scope="session")

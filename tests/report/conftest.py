@@ -1,12 +1,9 @@
-"""A browser, and the report of a small run."""
+"""The report of a small run."""
 
 from pathlib import Path
 
 import pytest
-from browsing import open_browser
 from programs import inside, program
-
-browser = pytest.fixture(scope="package")(open_browser)
 
 
 @pytest.fixture(scope="package")

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
-from browsing import Page, needs_chromium, open_browser
+from browsing import Page, needs_chromium
 from served import KEY, Running, serving
 
 import rediff
 
 pytestmark = needs_chromium
-browser = pytest.fixture(scope="module")(open_browser)
 
 
 def opened(browser: Any, url: str, **context: Any) -> Page:
