@@ -149,13 +149,8 @@ class DiffusionCaptioner:
         return decoding.sampler or find_sampler(self.checkpoint.config.sampler)
 
     def _with_words(self, trace: Trace) -> Trace:
-        """The trace with its words; an id that names no token reads like [123]."""
-        spell = self.checkpoint.tokenizer.convert_ids_to_tokens
-        words = [
-            [word or f"[{i}]" for i, word in zip(row, spell(row), strict=True)]
-            for row in trace.tokens.tolist()
-        ]
-        return replace(trace, words=words)
+        """The trace with its words."""
+        return replace(trace, words=[self.checkpoint.spell(row) for row in trace.tokens.tolist()])
 
     def forget(self) -> None:
         """Gives back what was encoded last."""

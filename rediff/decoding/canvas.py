@@ -106,6 +106,10 @@ class Canvas:
         positions = torch.arange(self.tokens.size(1), device=self.tokens.device)
         return ~self.masked & (positions <= self.eos_position()[:, None])
 
+    def words(self) -> Tensor:
+        """Visible positions without the eos token; bool [B, R]."""
+        return self.visible() & (self.tokens != self.ids.eos)
+
     def responses(self) -> list[list[int]]:
         """The tokens of each row up to its eos token, which is left out."""
         ends = self.eos_position().tolist()

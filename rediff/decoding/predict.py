@@ -167,7 +167,7 @@ class WithContextsHidden:
         prediction = passes.predict(passes.logits(canvas.tokens), canvas)
         if (passes.step + 1) % self.every or passes.spare == 0:
             return prediction
-        visible = canvas.visible() & (canvas.tokens != canvas.ids.eos)
+        visible = canvas.words()
         drawn = passes.noise.uniform("hide", visible.size(1)).to(prediction.confidence)
         hidden = top_ranked(drawn, visible, (visible.sum(dim=1) * self.hidden).ceil())
         without = canvas.tokens.masked_fill(hidden, canvas.ids.mask)

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from rediff.decoding.active_rows import ActiveRows
 from rediff.decoding.canvas import Canvas
@@ -43,7 +42,7 @@ def decode_repair(
     if blank:
         drafted = decode_by_rules(writing, denoiser, canvas, first, recorder)
         canvas, nfe = drafted.canvas, drafted.nfe
-    finished = ~_words(canvas).any(dim=1)
+    finished = ~canvas.words().any(dim=1)
     for refill in refills:
         before = replace(canvas, done=finished)
         hidden, passes = _hide(options, denoiser, before, recorder)
@@ -76,16 +75,11 @@ def plan(options: RepairOptions, steps: int, *, draft: bool) -> tuple[int, list[
     return first, [(steps - first) // rounds - options.parts] * rounds
 
 
-def _words(canvas: Canvas) -> Tensor:
-    """Visible tokens before the eos token, bool [B, R]."""
-    return canvas.visible() & (canvas.tokens != canvas.ids.eos)
-
-
 def _hide(
     options: RepairOptions, denoiser: Denoiser, canvas: Canvas, recorder: Recorder
 ) -> tuple[Canvas, list[int]]:
     """The canvas with its least supported words hidden, and the passes of each row."""
-    rows, words = ActiveRows(len(canvas.done), denoiser.passes), _words(canvas)
+    rows, words = ActiveRows(len(canvas.done), denoiser.passes), canvas.words()
     numbers = rows.begin_step(canvas.done, None)
     if len(numbers) == 0:
         return canvas, rows.nfe

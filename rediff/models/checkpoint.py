@@ -167,6 +167,11 @@ class Checkpoint:
         """A response's token ids as text, special tokens left out."""
         return str(self.tokenizer.decode(response, skip_special_tokens=True))
 
+    def spell(self, ids: list[int]) -> list[str]:
+        """Token ids as tokens of text; an id that names none reads like [123]."""
+        words = self.tokenizer.convert_ids_to_tokens(ids)
+        return [word or f"[{i}]" for i, word in zip(ids, words, strict=True)]
+
     def image_batch(self, images: list[Image.Image]) -> ImageBatch:
         """The pictures as the vision tower takes them."""
         return prepare_images(images, self.images)

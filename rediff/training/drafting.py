@@ -38,6 +38,11 @@ class DraftRequest:
         """The values of `KEY`."""
         return self.item.id, self.dialogue, self.tokens_per_step
 
+    def asked(self) -> CaptionRequest:
+        """The same to a captioner. Raises as `Item.open`."""
+        dialogue = before_answer(self.item.dialogues[self.dialogue])
+        return CaptionRequest(image=self.item.open(), dialogue=dialogue)
+
 
 class Drafter:
     """Drafts by a checkpoint with a sampler: the captioner of evaluations, its tokens as words."""
@@ -51,25 +56,30 @@ class Drafter:
         """The drafts of some requests with the same budget."""
         checkpoint = self.captioner.checkpoint
         length, budget = checkpoint.config.canvas, requests[0].tokens_per_step
-        asked = [
-            CaptionRequest(
-                image=r.item.open(), dialogue=before_answer(r.item.dialogues[r.dialogue])
-            )
-            for r in requests
-        ]
         decoding = Decoding(sampler=self.sampler, steps=length // self.pace(budget))
+        asked = [request.asked() for request in requests]
         decoded = self.captioner.decode(asked, decoding, self.canvas(requests))
-        spell = checkpoint.tokenizer.convert_ids_to_tokens
         return [
-            Draft(
-                id=request.item.id,
-                dialogue=request.dialogue,
-                tokens_per_step=budget,
-                nfe=nfe,
-                words=pad_words(spell(response), length),
-            )
-            for request, response, nfe in zip(requests, decoded.responses, decoded.nfe, strict=True)
+            self.spelled(*row) for row in zip(requests, decoded.responses, decoded.nfe, strict=True)
         ]
+
+    def spelled(self, request: DraftRequest, response: list[int], nfe: int) -> Draft:
+        """The draft of a response.
+
+        Args:
+            request: what it answers.
+            response: token ids, without eos.
+            nfe: forward passes that it took.
+        """
+        checkpoint = self.captioner.checkpoint
+        words = checkpoint.tokenizer.convert_ids_to_tokens(response)
+        return Draft(
+            id=request.item.id,
+            dialogue=request.dialogue,
+            tokens_per_step=request.tokens_per_step,
+            nfe=nfe,
+            words=pad_words(words, checkpoint.config.canvas),
+        )
 
     def pace(self, budget: int) -> int:
         """Tokens per step of a request with that budget."""

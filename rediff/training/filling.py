@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from rediff.captioners.base import CaptionRequest
 from rediff.captioners.diffusion import prompted_denoiser
 from rediff.decoding.canvas import SpecialIds, predict
 from rediff.decoding.support import Logits, hidden_support
 from rediff.decoding.unmask import top_ranked
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.corruption import after_eos
-from rediff.training.draft_records import Draft, pad_words
+from rediff.training.draft_records import Draft
 from rediff.training.drafting import Drafter, DraftRequest
 from rediff.training.examples import ExampleMaker
-from rediff.training.items import before_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +94,12 @@ class Filler(Drafter):
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """The drafts; the answers must fit the canvas."""
         checkpoint, how = self.captioner.checkpoint, self.how
-        dialogues = [request.item.dialogues[request.dialogue] for request in requests]
-        asked = [
-            CaptionRequest(image=request.item.open(), dialogue=before_answer(dialogue))
-            for request, dialogue in zip(requests, dialogues, strict=True)
-        ]
-        denoiser = prompted_denoiser(checkpoint, asked)
+        denoiser = prompted_denoiser(checkpoint, [request.asked() for request in requests])
         rows = torch.arange(len(requests))
-        target = torch.stack(
-            [
-                self.maker.answer(d, r.item.id).response
-                for d, r in zip(dialogues, requests, strict=True)
-            ]
-        ).to(checkpoint.model.device)
+        answers = [
+            self.maker.answer(r.item.dialogues[r.dialogue], r.item.id).response for r in requests
+        ]
+        target = torch.stack(answers).to(checkpoint.model.device)
         filled = fill(
             replace(how, at_once=requests[0].tokens_per_step),
             lambda tokens: denoiser(tokens, rows),
@@ -116,15 +107,9 @@ class Filler(Drafter):
             checkpoint.ids,
             [self._draws(request) for request in requests],
         )
-        spell, eos = checkpoint.tokenizer.convert_ids_to_tokens, checkpoint.ids.eos
+        eos = checkpoint.ids.eos
         return [
-            Draft(
-                id=request.item.id,
-                dialogue=request.dialogue,
-                tokens_per_step=request.tokens_per_step,
-                nfe=how.passes,
-                words=pad_words(spell([token for token in row if token != eos]), target.size(1)),
-            )
+            self.spelled(request, [token for token in row if token != eos], how.passes)
             for request, row in zip(requests, filled.tolist(), strict=True)
         ]
 

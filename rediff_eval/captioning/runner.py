@@ -46,14 +46,10 @@ class CaptionRunner:
         once: dict[ModelSource, list[ModelSource]] = {}
         for source in self.config.models:
             once.setdefault(replace(source, sampler=None), []).append(source)
-        places = (
-            f"model {k} of {len(once)}, " if len(once) > 1 else "" for k in range(1, len(once) + 1)
-        )
-        found = (
-            condition
-            for sources, place in zip(once.values(), places, strict=True)
-            for condition in self._run_model(sources, place)
-        )
+        found: list[Condition] = []
+        for number, sources in enumerate(once.values(), 1):
+            place = f"model {number} of {len(once)}, " if len(once) > 1 else ""
+            found += self._run_model(sources, place)
         return list(dict.fromkeys(found))
 
     def wait(self, conditions: Sequence[Condition]) -> None:

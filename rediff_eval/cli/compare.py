@@ -10,7 +10,7 @@ import click
 
 from rediff_eval.cli.options import tell
 from rediff_eval.cli.run import parse_steps
-from rediff_eval.cli.sheets import FORMS, show
+from rediff_eval.cli.sheets import format_option, show
 
 
 @click.command()
@@ -39,14 +39,7 @@ from rediff_eval.cli.sheets import FORMS, show
     help="Whether trainings of one seed share more than that, as their base.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
-@click.option(
-    "--format",
-    "form",
-    default="table",
-    show_default=True,
-    type=click.Choice(FORMS),
-    help="Output format.",
-)
+@format_option("Output format.")
 def compare(
     runs: tuple[Path, ...],
     metric: str,

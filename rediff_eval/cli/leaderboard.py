@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rediff_eval.cli.options import tell
-from rediff_eval.cli.sheets import FORMS, show
+from rediff_eval.cli.sheets import format_option, show
 
 
 @click.command()
@@ -24,14 +24,7 @@ from rediff_eval.cli.sheets import FORMS, show
     show_default=True,
     help="Columns that make a row; a budget (tokens_per_step, steps) is spread over columns.",
 )
-@click.option(
-    "--format",
-    "form",
-    default="table",
-    show_default=True,
-    type=click.Choice(FORMS),
-    help="Output format; csv and json are in long form, with intervals and counts.",
-)
+@format_option("Output format; csv and json are in long form, with intervals and counts.")
 @click.option("--paper/--no-paper", default=False, help="The paper's numbers too, as quoted.")
 def leaderboard(
     runs: tuple[Path, ...], metrics: tuple[str, ...], by: str, form: str, paper: bool
@@ -49,7 +42,8 @@ def leaderboard(
 
     folders = finished(runs, tell)
     frame = load(folders, paper=paper_numbers() if paper else None)
-    metrics = metrics or tuple(dict.fromkeys(read_results(f)["main_metric"] for f in folders))
+    contents = [read_results(folder) for folder in folders]
+    metrics = metrics or tuple(dict.fromkeys(content["main_metric"] for content in contents))
     if form == "csv":
         click.echo(long_rows(frame, metrics).to_csv(index=False), nl=False)
         return
@@ -57,7 +51,7 @@ def leaderboard(
         click.echo(json.dumps(as_records(long_rows(frame, metrics)), indent=2))
         return
     columns = [name.strip() for name in by.split(",")]
-    infos = {name: info for f in folders for name, info in metric_infos(read_results(f)).items()}
+    infos = {name: info for content in contents for name, info in metric_infos(content).items()}
     for metric in metrics:
         for ranking in ranked(frame, metric, columns):
             show(as_sheet(ranking, metric, infos), form)

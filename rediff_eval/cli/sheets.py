@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,22 @@ if TYPE_CHECKING:
     from rediff_eval.views.layouts import Sheet
 
 FORMS = ("table", "md", "csv", "json", "html", "latex")
+
+
+def format_option(help_: str) -> Callable[[Any], Any]:
+    """The option `--format`.
+
+    Args:
+        help_: says what the formats hold.
+    """
+    return click.option(
+        "--format",
+        "form",
+        default="table",
+        show_default=True,
+        type=click.Choice(FORMS),
+        help=help_,
+    )
 
 
 def show(sheet: Sheet, form: Any) -> None:

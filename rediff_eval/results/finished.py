@@ -12,7 +12,7 @@ from rediff_eval.metrics.base import MetricInfo
 
 RESULTS = "results.json"
 """Written last: a folder that has it is a finished run."""
-CAPTIONS = "captions.jsonl"
+CAPTIONS, SAMPLES = "captions.jsonl", "samples.csv"
 
 
 def check_finished(folder: Path, *names: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,20 @@ def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
         rng=np.random.default_rng(seed),
     )
     return float(min(1.0, result.pvalue))
+
+
+def is_tied(one: Mapping[str, float], two: Mapping[str, float]) -> bool:
+    """Whether a paired test does not tell two conditions from each other.
+
+    Args:
+        one: values by sample.
+        two: of another condition; samples that only one of them has are left out.
+    """
+    shared = [sample for sample in one if sample in two]
+    if len(shared) < 2:
+        return False
+    a, b = (np.array([values[sample] for sample in shared]) for values in (one, two))
+    return paired_p(a, b) >= LEVEL
 
 
 def holm(ps: Sequence[float]) -> list[float]:

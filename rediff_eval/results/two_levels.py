@@ -10,7 +10,7 @@ estimate what trainings (with the residuals) and what samples add to the varianc
 interval is the mean -+ sqrt(t(k - 1)^2 A + t(n - 1)^2 S), t Student's quantiles: exact where one of
 the two is all (Graybill and Wang 1980). A bootstrap that draws trainings and samples has the
 variance of trainings times (k - 1) / k and nearly the tails of a normal, which is too narrow for
-the three to five trainings that one has: see `hierarchical_bootstrap` and its test.
+the three to five trainings that one has (`tests/eval/test_compare.py` has it beside this one).
 """
 
 from __future__ import annotations
@@ -57,25 +57,6 @@ def two_level(one: np.ndarray, two: np.ndarray, *, by_training: bool) -> Differe
         p=spread.level(abs(difference)),
         detectable=half + spread.half(2 * (1 - POWER)),
     )
-
-
-def hierarchical_bootstrap(
-    difference: np.ndarray, *, seed: int = 0, resamples: int = 2000
-) -> tuple[float, float]:
-    """The percentile interval of the mean where trainings and samples are drawn with replacement.
-
-    Args:
-        difference: of k trainings on n samples, float64 [k, n].
-        seed: of the draws.
-        resamples: how many.
-    """
-    rng = np.random.default_rng(seed)
-    k, n = difference.shape
-    trainings = rng.multinomial(k, np.full(k, 1 / k), size=resamples) / k
-    samples = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
-    means = np.einsum("rk,kn,rn->r", trainings, difference, samples, optimize=True)
-    low, high = np.quantile(means, [LEVEL / 2, 1 - LEVEL / 2])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)

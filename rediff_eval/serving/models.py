@@ -45,7 +45,7 @@ class Served:
         """Token ids as text, empty from the end of the response on."""
         checkpoint = self._checkpoint()
         assert checkpoint is not None
-        known, eos = checkpoint.tokenizer.convert_ids_to_tokens(ids), checkpoint.ids.eos
+        known, eos = checkpoint.spell(ids), checkpoint.ids.eos
         end = ids.index(eos) if eos in ids else len(ids)
         return [word if place < end else END for place, word in enumerate(known)]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rediff_eval.results.numbers import ConditionResult, Results
-from rediff_eval.results.paired import LEVEL, paired_p
+from rediff_eval.results.paired import is_tied
 
 MARK = "*"
 EXPLAINED = "best of its budget, or not told from it by a paired test (p >= 0.05)"
@@ -38,18 +38,10 @@ def _best(results: Results, numbers: list[int], sign: int) -> set[int]:
     metric, every = results.main_metric, results.conditions
     first = max(numbers, key=lambda number: sign * every[number].metrics[metric].value)
     best = _values(every[first], metric)
-    return {first, *(n for n in numbers if _is_tied(best, _values(every[n], metric)))}
+    return {first, *(n for n in numbers if is_tied(best, _values(every[n], metric)))}
 
 
 def _values(condition: ConditionResult, metric: str) -> Mapping[str, float]:
     values = condition.values.get(metric, ())
     pairs = zip(condition.ids, values, strict=True) if values else ()
     return {sample: value for sample, value in pairs if not np.isnan(value)}
-
-
-def _is_tied(one: Mapping[str, float], two: Mapping[str, float]) -> bool:
-    shared = [sample for sample in one if sample in two]
-    if len(shared) < 2:
-        return False
-    a, b = (np.array([values[sample] for sample in shared]) for values in (one, two))
-    return paired_p(a, b) >= LEVEL

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from rediff_eval.metrics.base import MetricInfo
-from rediff_eval.results.paired import LEVEL, paired_p
+from rediff_eval.results.finished import SAMPLES
+from rediff_eval.results.paired import is_tied
 from rediff_eval.views.columns import digits
 from rediff_eval.views.layouts import Sheet
 from rediff_eval.views.leaderboard import NO_BUDGET, Ranking
 from rediff_eval.views.samples import load_samples
 
-SAMPLES = "samples.csv"
 BEST = (
     "Bold: the best of its column, and what a paired test over samples does not tell from it"
     " (p >= 0.05)"
@@ -43,17 +43,14 @@ def as_sheet(ranking: Ranking, metric: str, infos: Mapping[str, MetricInfo]) -> 
         if len(rows) > 1
         for number in _best(ranking, cells, column, values)
     )
-    spread = ranking.spread or ""
+    spread, places = ranking.spread or "", digits(metric, infos)
     return Sheet(
         title=ranking.title,
         header=[*ranking.index, *(_head(column, spread) for column in columns), "n"],
         rows=[
             [
                 *(_plain(part) for part in _tuple(row)),
-                *(
-                    _number(cells.get((*_tuple(row), column)), digits(metric, infos))
-                    for column in columns
-                ),
+                *(_number(cells.get((*_tuple(row), column)), places) for column in columns),
                 _counts(cells, row, columns),
             ]
             for row in rows
@@ -76,21 +73,23 @@ def _cells(ranking: Ranking) -> dict[Place, pd.DataFrame]:
     return {(*_tuple(key), *column): group for key, group in groups}
 
 
-def _values(ranking: Ranking, metric: str) -> dict[Place, pd.Series]:
+def _values(ranking: Ranking, metric: str) -> dict[Place, dict[str, float]]:
     """Each sample's value of the conditions of a ranking, by run, model, sampler and steps."""
     samples = load_samples(Path(run) for run in ranking.rows["run"].unique())
     if metric not in samples:
         return {}
     known = samples.dropna(subset=[metric]).assign(steps=samples["steps"].fillna(-1))
     groups = known.groupby(["run", "model", "sampler", "steps"], sort=False)
-    return {_tuple(key): group.set_index("id")[metric] for key, group in groups}
+    return {
+        _tuple(key): dict(zip(group["id"], group[metric], strict=True)) for key, group in groups
+    }
 
 
 def _best(
     ranking: Ranking,
     cells: Mapping[Place, pd.DataFrame],
     column: Any,
-    values: Mapping[Place, pd.Series],
+    values: Mapping[Place, Mapping[str, float]],
 ) -> list[int]:
     """Numbers of the rows that are best in a column, or not told from it."""
     rows = list(ranking.table.index)
@@ -103,26 +102,21 @@ def _best(
     ties = [
         number
         for number, row in enumerate(rows)
-        if number != first and _is_tied(best, _samples(cells.get((*_tuple(row), column)), values))
+        if number != first and is_tied(best, _samples(cells.get((*_tuple(row), column)), values))
     ]
     return sorted([first, *ties])
 
 
-def _samples(cell: pd.DataFrame | None, values: Mapping[Place, pd.Series]) -> pd.Series | None:
-    """The samples of a cell with one number; those of an average are of several captions."""
+def _samples(
+    cell: pd.DataFrame | None, values: Mapping[Place, Mapping[str, float]]
+) -> Mapping[str, float]:
+    """The samples of a cell with one number, by their ids; none of an average of several."""
     if cell is None or len(cell) != 1:
-        return None
+        return {}
     one = cell.iloc[0]
     steps = -1 if pd.isna(one["steps"]) else one["steps"]
     model = str(one["model"]).removesuffix(f" ({one['run']})")
-    return values.get((one["run"], model, one["sampler"], steps))
-
-
-def _is_tied(one: pd.Series | None, two: pd.Series | None) -> bool:
-    if one is None or two is None:
-        return False
-    both = pd.concat([one, two], axis=1, join="inner").to_numpy(float)
-    return len(both) > 1 and paired_p(both[:, 0], both[:, 1]) >= LEVEL
+    return values.get((one["run"], model, one["sampler"], steps), {})
 
 
 def _number(cell: pd.DataFrame | None, places: int) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rediff.io.suggest import unknown
 from rediff_eval.metrics.preset import current_name
-from rediff_eval.results.finished import check_finished, read_results
+from rediff_eval.results.finished import RESULTS, SAMPLES, check_finished, read_results
 from rediff_eval.results.numbers import CONDITION_COLUMNS, read_csv
 
 
@@ -45,8 +45,8 @@ def load_samples(runs: Iterable[Path]) -> pd.DataFrame:
     `run`. Raises FileNotFoundError for a folder that is not a finished run."""
     frames = []
     for run in runs:
-        check_finished(run, "samples.csv", "results.json")
-        frames.append(read_csv(run / "samples.csv").assign(run=str(run)))
+        check_finished(run, SAMPLES, RESULTS)
+        frames.append(read_csv(run / SAMPLES).assign(run=str(run)))
     return pd.concat(frames, ignore_index=True)
 
 

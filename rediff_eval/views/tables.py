@@ -128,8 +128,7 @@ def print_table(results: Results) -> None:
     Without a terminal it is `PIPED` columns wide, or as wide as COLUMNS says.
     """
     console = Console()
-    piped = None if "COLUMNS" in os.environ else PIPED
-    width = console.width if console.is_terminal or piped is None else piped
+    width = console.width if console.is_terminal or "COLUMNS" in os.environ else PIPED
     marked = best_of_budgets(results)
     metrics = fitting(results, width, marked)
     Console(width=width).print(to_terminal(results, metrics, marked))

@@ -13,7 +13,7 @@ from programs import inside, program
 
 from rediff_eval.cli.sheets import FORMS
 from rediff_eval.results.paired import Difference
-from rediff_eval.results.two_levels import hierarchical_bootstrap, two_level
+from rediff_eval.results.two_levels import two_level
 from rediff_eval.views.compare import Asked, Comparison, compare
 from rediff_eval.views.compare_sheet import as_sheet
 from rediff_eval.views.layouts import Form, Sheet, lay_out
@@ -39,6 +39,25 @@ def test_intervals_over_seeds_and_scenes_cover(k: int, spread: tuple[float, floa
     draws = [crossed(k, 40, spread, 0.3) for _ in range(600)]
     covered = np.mean([between(two_level(d, d * 0, by_training=True), 0.3) for d in draws])
     assert 0.92 <= covered <= 0.995
+
+
+def hierarchical_bootstrap(
+    difference: np.ndarray, *, seed: int = 0, resamples: int = 2000
+) -> tuple[float, float]:
+    """The percentile interval of the mean where trainings and samples are drawn with replacement.
+
+    Args:
+        difference: of k trainings on n samples, float64 [k, n].
+        seed: of the draws.
+        resamples: how many.
+    """
+    rng = np.random.default_rng(seed)
+    k, n = difference.shape
+    trainings = rng.multinomial(k, np.full(k, 1 / k), size=resamples) / k
+    samples = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
+    means = np.einsum("rk,kn,rn->r", trainings, difference, samples, optimize=True)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def test_a_plain_bootstrap_of_three_trainings_is_too_narrow() -> None:

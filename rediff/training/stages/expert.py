@@ -21,6 +21,7 @@ from rediff.training.draft_records import (
     read_lines,
     write_lines,
 )
+from rediff.training.edits import changes
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
@@ -109,6 +110,24 @@ def register_expert(name: str, *, field: str | None = None) -> Callable[[Correct
         return correct
 
     return decorate
+
+
+def write_better(
+    folder: Path, drafts: Sequence[Draft], better: Sequence[Sequence[str]], nfe: int
+) -> None:
+    """Writes the corrections that turn drafts into other texts.
+
+    Args:
+        folder: of the stage.
+        drafts: as they were written.
+        better: the words of a better text for each, as many.
+        nfe: forward passes that these took.
+    """
+    corrections = [
+        Correction.of(draft, changes(draft.words, words))
+        for draft, words in zip(drafts, better, strict=True)
+    ]
+    write_corrections(folder, corrections, Cost(nfe=nfe))
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction], cost: Cost) -> None:

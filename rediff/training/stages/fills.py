@@ -7,12 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from rediff.training.distributed import on_main_process
-from rediff.training.draft_records import DRAFTS, Correction, Cost, Draft, pad_words, read_lines
+from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines
 from rediff.training.drafting import DraftRequest, draft_all
-from rediff.training.edits import changes
 from rediff.training.filling import Fill, Filler
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
-from rediff.training.stages.expert import write_corrections
+from rediff.training.stages.expert import write_better
 
 
 @register_stage("fills")
@@ -60,11 +59,6 @@ class FillsStage(Stage):
                 pad_words(split(r.item.dialogues[r.dialogue][-1].answer), run.recipe.canvas)
                 for r in requests
             ]
-            corrections = [
-                Correction.of(draft, changes(draft.words, truth))
-                for draft, truth in zip(drafts, truths, strict=True)
-            ]
-            cost = Cost(nfe=sum(draft.nfe for draft in drafts))
-            write_corrections(run.folder, corrections, cost)
+            write_better(run.folder, drafts, truths, sum(draft.nfe for draft in drafts))
 
         on_main_process(compare)

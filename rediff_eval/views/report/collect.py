@@ -21,6 +21,7 @@ from rediff_eval.metrics.base import MetricInfo
 from rediff_eval.results.finished import (
     CAPTIONS,
     RESULTS,
+    SAMPLES,
     check_finished,
     metric_infos,
     read_captions,
@@ -32,7 +33,6 @@ from rediff_eval.views.compare import Comparison, against_best
 from rediff_eval.views.samples import load_values
 
 THUMBNAIL = 192
-SAMPLES = "samples.csv"
 CELL = ("model", "sampler", "steps", "tokens_per_step")
 LATENCY, BEST_BATCH = "latency", "best_batch"
 """What `rediff-eval speed` adds to a cell, in milliseconds a caption."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from rediff.decoding.canvas import Canvas
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.distributed import on_main_process
-from rediff.training.draft_records import Correction, Cost, Draft, read_lines
+from rediff.training.draft_records import Draft, read_lines
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
-from rediff.training.edits import END, changes
+from rediff.training.edits import END
 from rediff.training.items import Item
 from rediff.training.stages.base import Run
-from rediff.training.stages.expert import ExpertStage, register_expert, write_corrections
+from rediff.training.stages.expert import ExpertStage, register_expert, write_better
 
 REPAIRED = "repaired.jsonl"
 BATCH = 32
@@ -38,12 +38,8 @@ def correct_by_repair(
 
     def compare() -> None:
         repaired = list(read_lines(run.folder / REPAIRED, Draft))
-        corrections = [
-            Correction.of(draft, changes(draft.words, better.words))
-            for draft, better in zip(drafts, repaired, strict=True)
-        ]
-        cost = Cost(nfe=sum(better.nfe for better in repaired))
-        write_corrections(run.folder, corrections, cost)
+        better = [draft.words for draft in repaired]
+        write_better(run.folder, drafts, better, sum(draft.nfe for draft in repaired))
 
     on_main_process(compare)
 

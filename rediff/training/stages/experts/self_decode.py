@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rediff.training.distributed import on_main_process
-from rediff.training.draft_records import Correction, Cost, Draft, read_lines
+from rediff.training.draft_records import Draft, read_lines
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
-from rediff.training.edits import changes
 from rediff.training.items import Item
 from rediff.training.stages.base import Run
-from rediff.training.stages.expert import ExpertStage, register_expert, write_corrections
+from rediff.training.stages.expert import ExpertStage, register_expert, write_better
 
 SELF = "self.jsonl"
 BATCH = 32
@@ -30,10 +29,7 @@ def correct_by_self(
     def compare() -> None:
         decodes = list(read_lines(run.folder / SELF, Draft))
         best = dict(zip(asked, decodes, strict=True))
-        corrections = [
-            Correction.of(d, changes(d.words, best[d.id, d.dialogue].words)) for d in drafts
-        ]
-        cost = Cost(nfe=sum(decode.nfe for decode in decodes))
-        write_corrections(run.folder, corrections, cost)
+        better = [best[draft.id, draft.dialogue].words for draft in drafts]
+        write_better(run.folder, drafts, better, sum(decode.nfe for decode in decodes))
 
     on_main_process(compare)
