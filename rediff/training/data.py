@@ -65,11 +65,10 @@ def fact_vocabulary(names: Sequence[str], checkpoint: Checkpoint) -> FactVocabul
     """The facts of the first of some data that has any.
 
     Args:
-        names: of the data that a stage learns from.
+        names: of registered data.
         checkpoint: whose tokens spell the facts.
 
     Returns:
-        None for public data alone.
+        None for none of them.
     """
-    made = [name for name in names if name in DATA]
-    return DATA[made[0]].facts(checkpoint) if made else None
+    return DATA[names[0]].facts(checkpoint) if names else None

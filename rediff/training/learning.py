@@ -16,7 +16,6 @@ from rediff.models.config import Dtype
 from rediff.models.tiny import is_causal
 from rediff.training.collator import CaptionerForTraining, Collator
 from rediff.training.corruption import TokenRole
-from rediff.training.data import DATA
 from rediff.training.data_order import Rows
 from rediff.training.distributed import on_main_process
 from rediff.training.estimate import estimate_learning
@@ -141,7 +140,7 @@ def rows_of_data(
         for name in stage.data
     }
     rows: Any = ConcatDataset(
-        [Examples(found, make, keep=name in DATA) for name, found in items.items()]
+        [Examples(found, make, keep=bool(run.registered([name]))) for name, found in items.items()]
     )
     if not stage.optimisation.group_by_length:
         return rows, None

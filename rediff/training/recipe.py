@@ -13,7 +13,7 @@ from rediff.io.strict_yaml import check_form, form_keys, read_yaml
 from rediff.io.suggest import unknown
 from rediff.models.tiny import TinyConfig
 from rediff.training.data import DATA, SECTIONS, Section
-from rediff.training.stages.base import REFERENCES, STAGES, Stage, needs, references
+from rediff.training.stages.base import REFERENCES, STAGES, Stage, data_of, needs, references
 from rediff.training.strict import Strict
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -87,7 +87,7 @@ class Recipe(Strict):
         for name, stage in self.stages.items():
             if name in DATA:
                 raise ValueError(f"{path}: {name!r} is the name of built-in data, not of a stage")
-            for data in getattr(stage, "data", ()):
+            for data in data_of(stage):
                 if data in DATA and (lack := DATA[data].check(self)):
                     raise ValueError(f"{path}: stage {name!r} learns from {data!r}: {lack}")
             for need in needs(stage):
@@ -105,8 +105,8 @@ class Recipe(Strict):
     def _check_parts(self, path: Path, name: str, part: Stage | Export) -> None:
         """That each stage that a stage or an export reads makes what is read, and its sampler."""
         for field, need in references(part):
-            if self.stages[need].makes != REFERENCES[field]:
-                kinds = [kind for kind, own in STAGES.items() if own.makes == REFERENCES[field]]
+            if self.stages[need].makes not in REFERENCES[field]:
+                kinds = [kind for kind, own in STAGES.items() if own.makes in REFERENCES[field]]
                 raise ValueError(
                     f"{path}: {field!r} of {name!r} takes a stage of kind {' or '.join(kinds)};"
                     f" {need!r} is of kind {self.stages[need].kind}"

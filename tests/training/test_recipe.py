@@ -58,7 +58,7 @@ def test_shipped_recipes_load(path: Path) -> None:
         (
             "start: vision",
             "start: vision, data: [vision]",
-            "'data' of 'base' takes .* kind records",
+            "'data' of 'base' takes .* kind drafts or records",
         ),
         ("{stage: base}", "{stage: public}", "'stage' of 'base' takes .* kind records"),
         ("{stage: base}", "{stage: base, sampler: refin}", "'base': .*did you mean 'refine'"),

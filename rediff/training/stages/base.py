@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
+
+from transformers import AutoTokenizer
 
 from rediff.captioners.sources import pick_device
 from rediff.data.store import RecordStore
@@ -13,25 +16,27 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype, read_captioner_config
 from rediff.plugins import TRAINING, Registry
 from rediff.training.data import DATA, RecipeSettings
-from rediff.training.draft_records import Draft
+from rediff.training.draft_records import DRAFTS, Draft, read_lines
 from rediff.training.items import Item, RecordItems
+from rediff.training.own_answers import own_answers
 from rediff.training.planning import Network, PlannedStage, Planner
 from rediff.training.strict import Strict
 
 MODEL = "model"
 """Folder of the checkpoint in the folder of a stage that makes one."""
 Makes = Literal["model", "drafts", "corrections", "records"]
-REFERENCES: Mapping[str, Makes] = {
-    "start": "model",
-    "stage": "model",
-    "drafts": "drafts",
-    "corrections": "corrections",
-    "data": "records",
+REFERENCES: Mapping[str, tuple[Makes, ...]] = {
+    "start": ("model",),
+    "stage": ("model",),
+    "drafts": ("drafts",),
+    "corrections": ("corrections",),
+    "data": ("records", "drafts"),
 }
 """The fields by which a stage or an export names stages, and what these must make."""
 Data = tuple[str, ...]
-"""What a stage learns from: names of registered data, or of `records` stages. The rows of several
-are put together."""
+"""What a stage learns from: names of registered data, of `records` stages, or of stages that make
+drafts, which are then the right answers (see `own_answers`). The rows of several are put
+together."""
 
 
 class Stage(Strict):
@@ -86,6 +91,11 @@ def needs(stage: Stage) -> tuple[str, ...]:
     return tuple(name for _, name in references(stage))
 
 
+def data_of(stage: Stage) -> Data:
+    """What a stage learns from, or writes about; empty where a kind takes no data."""
+    return getattr(stage, "data", ())
+
+
 class RecipeParts(RecipeSettings, Protocol):
     """What a stage sees of a recipe."""
 
@@ -121,7 +131,19 @@ class Run:
         """The training data of that name. `prompt`: what asks for a caption."""
         if name in DATA:
             return DATA[name].items(self.recipe, self.root, prompt, seed)
-        return RecordItems(RecordStore(self.root / name))
+        if self.recipe.stages[name].makes == "records":
+            return RecordItems(RecordStore(self.root / name))
+        drafts = list(read_lines(self.root / name / DRAFTS, Draft))
+        items = self.items_of(drafts, data_of(self.recipe.stages[name]), prompt)
+        return own_answers(drafts, items, AutoTokenizer.from_pretrained(self.start_of(name)))
+
+    def registered(self, data: Sequence[str]) -> tuple[str, ...]:
+        """The registered data that some data are, or are answers to the pictures of."""
+        names = [
+            (name,) if name in DATA else self.registered(data_of(self.recipe.stages[name]))
+            for name in data
+        ]
+        return tuple(itertools.chain.from_iterable(names))
 
     def items_of(
         self, drafts: Iterable[Draft], data: Sequence[str], prompt: str

@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import model_validator
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.data import DATA
 from rediff.training.data_order import Rows
 from rediff.training.draft_records import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import Example, ExampleMaker, Examples
@@ -46,7 +45,7 @@ class CorrectStage(RevisingStage):
 
     def run(self, run: Run) -> None:
         checkpoint = self.load_start(run)
-        stage1 = self.foundational_revision(checkpoint, MaskRatio())
+        stage1 = self.foundational_revision(run, checkpoint, MaskRatio())
         objective = SelfCorrection(
             checkpoint.ids, stage1, self.stage1_share, self.masked_share, self.trust_masks
         )
@@ -65,5 +64,5 @@ class CorrectStage(RevisingStage):
         ]
         drafts = (correction.draft for correction in corrections)
         items = run.items_of(drafts, self.data, checkpoint.config.prompt)
-        keep = all(name in DATA for name in self.data)
+        keep = all(run.registered([name]) for name in self.data)
         return Examples(corrections, partial(maker.corrected, items=items), keep=keep), None

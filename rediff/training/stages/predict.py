@@ -38,7 +38,7 @@ class PredictStage(LearningStage):
         checkpoint = self.load_start(run)
         if self.causal and not is_causal(checkpoint.model):
             checkpoint = _autoregressive(checkpoint)
-        facts = fact_vocabulary(self.data, checkpoint) if self.facts_only else None
+        facts = fact_vocabulary(run.registered(self.data), checkpoint) if self.facts_only else None
         ids = checkpoint.ids
         objective: Objective = (
             NextToken(ids, facts)

@@ -30,13 +30,13 @@ class RevisingStage(LearningStage):
     loss_weights: LossWeights = Field(default_factory=dict)
 
     def foundational_revision(
-        self, checkpoint: Checkpoint, levels: MaskRatio, *, tied: bool = False
+        self, run: Run, checkpoint: Checkpoint, levels: MaskRatio, *, tied: bool = False
     ) -> FoundationalRevision:
         """The Stage I objective with these rates."""
         return FoundationalRevision(
             checkpoint.ids,
             torch.tensor(checkpoint.word_ids),
-            fact_vocabulary(self.data, checkpoint),
+            fact_vocabulary(run.registered(self.data), checkpoint),
             levels,
             self.syntax_rate,
             self.hallucination_rate,
@@ -63,7 +63,7 @@ class ReviseStage(RevisingStage):
     def run(self, run: Run) -> None:
         checkpoint = self.load_start(run)
         levels = MaskRatio(*self.levels, self.power)
-        objective = self.foundational_revision(checkpoint, levels, tied=self.tied)
+        objective = self.foundational_revision(run, checkpoint, levels, tied=self.tied)
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
         train_checkpoint(
             self,

@@ -1,0 +1,93 @@
+"""Drafts as data: a model's own answers in place of the true ones."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from toy_recipes import toy, weights
+from transformers import PreTrainedTokenizerFast
+
+from rediff.data.records import Turn
+from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines, write_lines
+from rediff.training.items import Item
+from rediff.training.own_answers import own_answers
+from rediff.training.pipeline import train
+from rediff.training.recipe import Recipe
+from rediff.training.stages.base import Run
+
+
+def recipe(**stages: Any) -> Recipe:
+    raw = toy().model_dump(mode="json")
+    raw["stages"] |= stages
+    return Recipe.model_validate(raw)
+
+
+def own(kind: str) -> dict[str, Any]:
+    """A stage that learns from what `stage1` drafts."""
+    optimisation = toy().stages["stage1"].model_dump(mode="json")["optimisation"]
+    return {"kind": kind, "start": "stage1", "data": ["drafts"], "optimisation": optimisation}
+
+
+@pytest.fixture
+def root(trained: Path, tmp_path: Path) -> Path:
+    """With the drafts of a toy cut short and its stops left out: it fills its canvas."""
+    for name in ("stage1", "drafts"):
+        shutil.copytree(trained / name, tmp_path / name)
+    path = tmp_path / "drafts" / DRAFTS
+    drafts = list(read_lines(path, Draft))
+    cut = [
+        pad_words([word for word in draft.words[: 9 + number] if word != "."], len(draft.words))
+        for number, draft in enumerate(drafts)
+    ]
+    write_lines(
+        path,
+        [
+            draft.model_copy(update={"words": words})
+            for draft, words in zip(drafts, cut, strict=True)
+        ],
+    )
+    return tmp_path
+
+
+def test_items_say_what_the_drafts_said(root: Path) -> None:
+    run = Run(recipe(), root, root / "any")
+    drafts = list(read_lines(root / "drafts" / DRAFTS, Draft))
+    items = run.items("drafts", "describe it .")
+    assert [item.id for item in items] == [draft.id for draft in drafts]
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(root / "stage1" / "model")
+    for draft, item in zip(drafts, items, strict=True):
+        ((turn,),) = item.dialogues
+        assert tokenizer.tokenize(turn.answer) == [word for word in draft.words if word]
+        assert item.known is not None
+    assert run.registered(["drafts", "captions"]) == ("captions", "captions")
+
+
+def test_an_answer_keeps_the_turns_before_it_and_what_is_not_learnt_is_left_out(root: Path) -> None:
+    turns = (Turn("what is it ?", "a star ."), Turn("how big ?", "it is small ."))
+    item = Item("a", Image.new("RGB", (8, 8)), ((Turn("say it .", "no ."),), turns))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(root / "stage1" / "model")
+
+    def draft(words: list[str], length: int) -> Draft:
+        return Draft(id="a", dialogue=1, tokens_per_step=1, nfe=4, words=pad_words(words, length))
+
+    told = own_answers(
+        [
+            draft(["it", "is", "big", "."], 4),
+            draft(["it", "is", ".", "."], 6),
+            draft(["it", "is", "big", "."], 6),
+        ],
+        {"a": item},
+        tokenizer,
+    )
+    assert [one.dialogues for one in told] == [((turns[0], Turn("how big ?", "it is big.")),)]
+
+
+@pytest.mark.parametrize("kind", ["predict", "revise"])
+def test_a_stage_learns_from_drafts(root: Path, trained: Path, kind: str) -> None:
+    """As from true answers, and another model comes out."""
+    assert train(recipe(own=own(kind)), root, only=["own"]) == ["own"]
+    told, true = weights(root / "own"), weights(trained / "stage1")
+    assert any(not torch.equal(told[name], true[name]) for name in told)
