@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -90,12 +91,16 @@ class Progress:
 
 
 class StageProgress:
-    """Shows the stages of a training run that are under way; call it with their reports."""
+    """Shows the stages of a training run that are under way; call it with their reports.
 
-    def __init__(self, console: Console | None = None) -> None:
+    `stages`: all that the run has, so that each is said to be one of as many.
+    """
+
+    def __init__(self, console: Console | None = None, *, stages: Sequence[str] = ()) -> None:
+        self.stages = tuple(stages)
         self.console = console or Console(file=sys.stderr)
         self.bars = Bars(
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<20}"),
             BarColumn(),
             MofNCompleteColumn(),
             TaskProgressColumn(show_speed=True),
@@ -122,9 +127,11 @@ class StageProgress:
 
     def _draw(self, report: StageReport) -> None:
         if report.stage not in self.rows:
-            self.rows[report.stage] = self.bars.add_task(report.stage, total=None, loss="")
+            self.rows[report.stage] = self.bars.add_task(
+                escape(self._title(report.stage)), total=None, loss=""
+            )
         row = self.rows[report.stage]
-        loss = "" if report.loss is None else f"loss {report.loss:.3f}"
+        loss = ", ".join(_learning(report))
         if report.finished:
             self.bars.update(row, total=1, completed=1, loss=loss)
         elif report.steps:
@@ -140,8 +147,23 @@ class StageProgress:
         state = "started" if first else "done" if report.finished else "at work"
         if report.steps and report.step and not report.finished:
             left = report.seconds / report.step * (report.steps - report.step)
-            loss = "" if report.loss is None else f" loss {report.loss:.3f},"
-            state = f"step {report.step}/{report.steps},{loss} {left:.0f} s left"
+            rate = f"{report.step / report.seconds:.1f}/s" if report.seconds else ""
+            parts = (f"step {report.step}/{report.steps}", *_learning(report), rate)
+            state = ", ".join([*filter(None, parts), f"{left:.0f} s left"])
         if report.finished and report.loss is not None:
-            state = f"done, loss {report.loss:.3f} at step {report.step}/{report.steps}"
-        self.console.print(f"{report.stage}: {state}", highlight=False)
+            losses = ", ".join(_learning(replace(report, lr=None)))
+            state = f"done, {losses} at step {report.step}/{report.steps}"
+        self.console.print(f"{self._title(report.stage)}: {state}", highlight=False, markup=False)
+
+    def _title(self, stage: str) -> str:
+        """The stage, and which of all it is."""
+        if stage not in self.stages:
+            return stage
+        return f"{stage} ({self.stages.index(stage) + 1} of {len(self.stages)})"
+
+
+def _learning(report: StageReport) -> list[str]:
+    """What a stage has logged last: its losses, and its learning rate."""
+    logged = {"loss": report.loss, "validation": report.validation}
+    losses = [f"{name} {value:.3f}" for name, value in logged.items() if value is not None]
+    return losses if report.lr is None else [*losses, f"lr {report.lr:.2g}"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import Field
 from torch.utils.data import ConcatDataset
@@ -29,6 +29,7 @@ from rediff.training.planning import PlannedStage, Planner, RowSize
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.base import MODEL, Data, Run, Stage
 from rediff.training.trainer import RevisionTrainer, fit
+from rediff.training.validation import Validation, hold_out
 
 LEFT_OUT = "left-out.txt"
 MOST_LEFT_OUT = 0.01
@@ -43,12 +44,14 @@ class LearningStage(Stage):
     """A stage that trains a checkpoint.
 
     `start`: the stage that made it. `data`: what it learns from. `longest`: an answer that is
-    longer than the canvas has a canvas of its own size, up to this many tokens.
+    longer than the canvas has a canvas of its own size, up to this many tokens. `validation`: what
+    is held out of the data, if anything.
     """
 
     start: str
     data: Data = ("captions",)
     longest: int | None = None
+    validation: Validation | None = None
     optimisation: Optimisation
 
     def load_start(self, run: Run) -> Checkpoint:
@@ -65,12 +68,21 @@ class LearningStage(Stage):
         return planner.row
 
 
+class LearningRows(NamedTuple):
+    """What is learnt from, its lengths in tokens where it is grouped by them, and what is held out
+    for validation."""
+
+    learnt: Rows[Example]
+    lengths: Sequence[int] | None = None
+    held: Rows[Example] | None = None
+
+
 def train_checkpoint(
     stage: LearningStage,
     run: Run,
     checkpoint: Checkpoint,
     objective: Objective,
-    rows: tuple[Rows[Example], Sequence[int] | None],
+    rows: LearningRows,
     *,
     weights: LossWeights | None = None,
     weighting: Weighting = "uniform",
@@ -82,7 +94,7 @@ def train_checkpoint(
         run: the recipe and the folder.
         checkpoint: what is trained, in place.
         objective: corrupts a batch and says its targets.
-        rows: the examples, with their lengths in tokens where they are grouped by length.
+        rows: the examples.
         weights: of the parts of the loss, by the lower-case name of a `TokenRole`; 1 where none is.
         weighting: of the masked part, see `loss_sums`.
 
@@ -95,18 +107,19 @@ def train_checkpoint(
     bfloat16 = settings.precision == "bfloat16"
     trained = CaptionerForTraining(network, causal=is_causal(network), bfloat16=bfloat16)
     updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
-    examples, lengths = rows
     by_role = {TokenRole[name.upper()]: weight for name, weight in (weights or {}).items()}
     fit(
         RevisionTrainer,
         trained,
-        examples,
+        rows.learnt,
         Collator(objective),
         settings,
         run.folder,
         seed=stage.seed,
         weighting=weighting,
-        lengths=lengths,
+        lengths=rows.lengths,
+        held=rows.held,
+        validation=stage.validation,
         weights=by_role,
     )
     if updates is not None:
@@ -121,8 +134,8 @@ def rows_of_data(
     checkpoint: Checkpoint,
     maker: ExampleMaker,
     make: Callable[[Item], Example],
-) -> tuple[Rows[Example], Sequence[int] | None]:
-    """The rows of all data that a stage learns from.
+) -> LearningRows:
+    """The rows of all data that a stage learns from, or holds out.
 
     Args:
         stage: names the data and says whether rows are grouped by length.
@@ -131,20 +144,30 @@ def rows_of_data(
         maker: says what fits in the canvas.
         make: makes a row of an item.
 
-    Returns:
-        The rows, and their lengths in tokens if grouped by them, else None.
+    Raises:
+        ValueError: as `fitting` and `hold_out`.
     """
     prompt = checkpoint.config.prompt
-    items: Mapping[str, Sequence[Item]] = {
-        name: fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
-        for name in stage.data
-    }
+    learnt: list[Sequence[Item]] = []
+    held: list[Examples] = []
+    for name in stage.data:
+        items = fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
+        if stage.validation is not None:
+            items, kept = hold_out(items, stage.validation.share)
+            held.append(Examples(kept, make, keep=run.keeps(name)))
+        learnt.append(items)
     rows: Any = ConcatDataset(
-        [Examples(found, make, keep=bool(run.registered([name]))) for name, found in items.items()]
+        [
+            Examples(items, make, keep=run.keeps(name))
+            for name, items in zip(stage.data, learnt, strict=True)
+        ]
     )
-    if not stage.optimisation.group_by_length:
-        return rows, None
-    return rows, [length for found in items.values() for length in _lengths(found, checkpoint)]
+    lengths = [length for items in learnt for length in _lengths(items, checkpoint)]
+    return LearningRows(
+        rows,
+        lengths if stage.optimisation.group_by_length else None,
+        cast("Any", ConcatDataset(held)) if held else None,
+    )
 
 
 def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequence[Item]:

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from rediff.io.files import replace, whole_lines
+from rediff.training.validation import METRIC
 
 LOG = "log.jsonl"
 COUNT = "count.json"
@@ -46,7 +47,8 @@ class JsonLog(TrainerCallback):
         logs: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not state.is_world_process_zero or not logs or "loss" not in logs:
+        logs = {name.removeprefix("eval_"): value for name, value in (logs or {}).items()}
+        if not state.is_world_process_zero or not logs.keys() & {"loss", METRIC}:
             return
         entry = {
             "step": state.global_step,
@@ -98,9 +100,11 @@ def read_count(folder: Path) -> dict[str, float] | None:
 def read_log(path: Path) -> list[dict[str, float]]:
     """The entries of a stage's `log.jsonl`; none if the file does not exist.
 
-    A step that was logged twice, before and after a resume, counts once, as it was last. A last
+    What was logged of a step twice, before and after a resume, counts once, as it was last. A last
     line that is being written, or was cut short, is left out.
     """
     lines = whole_lines(path) if path.is_file() else ()
-    entries = {entry["step"]: entry for entry in map(json.loads, lines)}
+    entries: dict[float, dict[str, float]] = {}
+    for entry in map(json.loads, lines):
+        entries[entry["step"]] = entries.get(entry["step"], {}) | entry
     return [entries[step] for step in sorted(entries)]

@@ -32,25 +32,21 @@ def own_answers(
 ) -> list[Item]:
     """An item for each draft: its picture, and the draft in place of the true answer.
 
-    Left out are drafts that fill their canvas, which have not ended, and those whose text the
-    tokenizer does not know (".." of a vocabulary of whole words).
+    The true one stays where a draft cannot be learnt: it fills its canvas and so has not ended, or
+    its text has what the tokenizer does not know (".." of a vocabulary of whole words).
 
     Args:
         drafts: as a model wrote them.
         items: of their pictures, by id.
         tokenizer: of that model.
     """
-    ended = (draft for draft in drafts if END in draft.words)
-    told = (_answered(items[draft.id], draft, tokenizer) for draft in ended)
-    return [item for item in told if _known(item, tokenizer)]
+    return [_answered(items[draft.id], draft, tokenizer) for draft in drafts]
 
 
 def _answered(item: Item, draft: Draft, tokenizer: Speller) -> Item:
     *before, last = item.dialogues[draft.dialogue]
     ids = tokenizer.convert_tokens_to_ids([word for word in draft.words if word != END])
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    return replace(item, dialogues=((*before, replace(last, answer=text)),), asked=0)
-
-
-def _known(item: Item, tokenizer: Speller) -> bool:
-    return tokenizer.unk_token not in tokenizer.tokenize(item.dialogues[0][-1].answer)
+    if END in draft.words and tokenizer.unk_token not in tokenizer.tokenize(text):
+        last = replace(last, answer=text)
+    return replace(item, dialogues=((*before, last),), asked=0)

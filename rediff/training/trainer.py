@@ -29,6 +29,7 @@ from rediff.training.saved_states import STATE, check_processes, last_state
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 from rediff.training.trainer_arguments import training_arguments
+from rediff.training.validation import METRIC, Patience, Validation
 
 
 class OwnOptimizerTrainer(Trainer):
@@ -108,17 +109,49 @@ class RevisionTrainer(OwnOptimizerTrainer):
         Gradients are averaged over processes afterwards.
         """
         assert isinstance(num_items_in_batch, Tensor)
-        sums = loss_sums(
-            canvas_logits(model, inputs).float(),
-            inputs["target"],
-            inputs["role"],
-            inputs["level"],
-            weighting=self.weighting,
-            certain=inputs["certain"],
-        )
-        parts = loss_parts(sums, num_items_in_batch)
+        parts = loss_parts(self._loss_sums(model, inputs), num_items_in_batch)
         self.seen[0] += parts.detach()
         return (self.weights.to(parts) * parts).sum() * self.accelerator.num_processes
+
+    @torch.no_grad()
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """The loss on the held-out rows, each with the same draws every time.
+
+        Every process takes as many micro-batches, as sharded weights want it; one that has none
+        left computes the first again and leaves it out.
+        """
+        held, micro = self.eval_dataset, self.args.per_device_train_batch_size
+        assert isinstance(held, Schedule)
+        starts = range(0, len(held), micro)
+        sums = torch.zeros(2, len(TokenRole), device=self.args.device)
+        self.model_wrapped.eval()
+        for turn in range(0, len(starts), self.accelerator.num_processes):
+            number = turn + self.accelerator.process_index
+            start = starts[number] if number < len(starts) else 0
+            slots: Any = [held[slot] for slot in range(start, min(start + micro, len(held)))]
+            batch = self._prepare_inputs(self.data_collator(slots))
+            own = self._loss_sums(self.model_wrapped, batch)
+            if number < len(starts):
+                counts = loss_counts(batch["role"], weighting=self.weighting)
+                sums += torch.stack([own, counts.to(own)])
+        self.model_wrapped.train()
+        parts = loss_parts(*self.accelerator.reduce(sums, "sum"))
+        metrics = {f"eval_{METRIC}": float((self.weights.to(parts) * parts).sum())}
+        super().log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _loss_sums(self, model: nn.Module, batch: Batch) -> Tensor:
+        return loss_sums(
+            canvas_logits(model, batch).float(),
+            batch["target"],
+            batch["role"],
+            batch["level"],
+            weighting=self.weighting,
+            certain=batch["certain"],
+        )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the mean of each loss part over the steps since the last log that had it."""
@@ -143,6 +176,8 @@ def fit(
     *,
     seed: int,
     lengths: Sequence[int] | None = None,
+    held: Rows[Any] | None = None,
+    validation: Validation | None = None,
     **kwargs: Any,
 ) -> None:
     """Trains a model in place; resumes from the last state saved in the folder.
@@ -160,6 +195,8 @@ def fit(
         folder: of the states and of `log.jsonl`, a line every ten steps.
         seed: of the order of the rows and of all that is drawn for them.
         lengths: see `Schedule`.
+        held: rows for validation, if there is one.
+        validation: how often, and what follows from it.
         kwargs: go to the trainer.
 
     Raises:
@@ -169,7 +206,7 @@ def fit(
     share_with_workers(settings)
     several = process_group().num_processes > 1
     shard = sharding(settings.shard, model) if settings.shard and several else {}
-    arguments = training_arguments(settings, folder, seed, **shard)
+    arguments = training_arguments(settings, folder, seed, validation, **shard)
     choose_trained(model, settings)
     runner = trainer(
         model,
@@ -178,12 +215,15 @@ def fit(
         train_dataset=Schedule(
             rows, batch=settings.batch_size, steps=settings.steps, seed=seed, lengths=lengths
         ),
+        eval_dataset=None if held is None else Schedule(held, batch=len(held), steps=1, seed=seed),
         callbacks=[JsonLog(folder / LOG)],
         optimisation=settings,
         **kwargs,
     )
     runner.remove_callback(PrinterCallback)
     runner.add_callback(FiniteGradients(runner._rows_of_step))
+    if validation and validation.patience:
+        runner.add_callback(Patience(validation))
     model.train()
     state = last_state(folder / STATE)
     check_processes(folder / STATE, settings.shard if several else None, resumed=state is not None)

@@ -10,17 +10,21 @@ from transformers import TrainingArguments
 
 from rediff.training.optimisation import Optimisation
 from rediff.training.saved_states import STATE
+from rediff.training.validation import METRIC, Validation
 
 LOG_EVERY = 10
 
 
 def training_arguments(
-    settings: Optimisation, folder: Path, seed: int, **more: Any
+    settings: Optimisation, folder: Path, seed: int, validation: Validation | None, **more: Any
 ) -> TrainingArguments:
     """transformers' arguments for a recipe's settings and the processes that are here, with `more`.
 
+    Where the best weights are kept, a state is saved at each validation.
+
     Raises ValueError if the global batch cannot be split over them.
     """
+    chosen = {"save_steps": settings.save_every, **_validating(validation), **more}
     arguments = TrainingArguments(
         output_dir=str(folder / STATE),
         max_steps=settings.steps,
@@ -30,7 +34,6 @@ def training_arguments(
         max_grad_norm=settings.max_grad_norm,
         logging_steps=LOG_EVERY,
         logging_first_step=True,
-        save_steps=settings.save_every,
         save_total_limit=1,
         seed=seed,
         data_seed=seed,
@@ -43,7 +46,7 @@ def training_arguments(
         use_cpu=not torch.cuda.is_available(),
         bf16=settings.precision == "bfloat16" and "deepspeed" not in more,
         dataloader_num_workers=settings.workers,
-        **more,
+        **chosen,
     )
     if arguments.n_gpu > 1:
         raise ValueError(
@@ -55,6 +58,20 @@ def training_arguments(
     arguments.per_device_train_batch_size = micro
     arguments.gradient_accumulation_steps = accumulation
     return arguments
+
+
+def _validating(validation: Validation | None) -> dict[str, Any]:
+    if validation is None:
+        return {}
+    chosen: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": validation.every}
+    if validation.patience is not None:
+        chosen |= {
+            "save_steps": validation.every,
+            "load_best_model_at_end": True,
+            "metric_for_best_model": METRIC,
+            "greater_is_better": False,
+        }
+    return chosen
 
 
 def split_batch(settings: Optimisation, processes: int) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def train(
     if plan:
         print_training_plan(loaded, devices, tflops)
         return
-    with StageProgress() as progress:
+    with StageProgress(stages=stages or tuple(loaded.stages)) as progress:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
     if process_group().is_main_process:
         report(loaded, out, ran, stages, limit)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from rediff.training.logs import LOG, read_log
+from rediff.training.validation import METRIC
 
 
 def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:
-    """Loss against step, a panel a stage: the total as it is trained, and a line a part, its mean
-    over the positions of its role.
+    """Loss against step, a panel a stage: the total as it is trained, the total on held-out rows
+    where there is a validation, and a line a part, its mean over the positions of its role.
 
     Args:
         root: of the training.
@@ -35,15 +37,10 @@ def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:
         panel.set_visible(False)
     for panel, (name, entries) in zip(panels, logs.items(), strict=False):
         parts = sorted({key for entry in entries for key in entry if key.startswith("loss_")})
-        for part in ["loss", *parts]:
+        for part in ["loss", METRIC, *parts]:
             points = [(entry["step"], entry[part]) for entry in entries if part in entry]
-            whole = part == "loss"
-            panel.plot(
-                *zip(*points, strict=True),
-                linewidth=1.6 if whole else 1,
-                color="#1c2024" if whole else None,
-                label="total" if whole else part.removeprefix("loss_"),
-            )
+            if points:
+                panel.plot(*zip(*points, strict=True), **_look(part))
         panel.set_title(name, fontsize=9)
         panel.set_xlabel("step", fontsize=8)
         panel.set_ylabel("loss (nats)", fontsize=8)
@@ -55,3 +52,13 @@ def plot_losses(root: Path, stages: Sequence[str], path: Path) -> bool:
         panel.legend(frameon=False, fontsize=7)
     figure.savefig(path)
     return True
+
+
+def _look(part: str) -> dict[str, Any]:
+    """Of the line of a part, or of a total."""
+    if part == "loss":
+        return {"color": "#1c2024", "linewidth": 1.6, "label": "total"}
+    if part == METRIC:
+        look = {"color": "#1c2024", "linewidth": 1.2, "linestyle": "--", "marker": "."}
+        return {**look, "label": "validation"}
+    return {"linewidth": 1, "label": part.removeprefix("loss_")}

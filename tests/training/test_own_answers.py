@@ -65,7 +65,9 @@ def test_items_say_what_the_drafts_said(root: Path) -> None:
     assert run.registered(["drafts", "captions"]) == ("captions", "captions")
 
 
-def test_an_answer_keeps_the_turns_before_it_and_what_is_not_learnt_is_left_out(root: Path) -> None:
+def test_an_answer_keeps_the_turns_before_it_and_the_true_answer_stays_where_a_draft_is_none(
+    root: Path,
+) -> None:
     turns = (Turn("what is it ?", "a star ."), Turn("how big ?", "it is small ."))
     item = Item("a", Image.new("RGB", (8, 8)), ((Turn("say it .", "no ."),), turns))
     tokenizer = PreTrainedTokenizerFast.from_pretrained(root / "stage1" / "model")
@@ -82,7 +84,10 @@ def test_an_answer_keeps_the_turns_before_it_and_what_is_not_learnt_is_left_out(
         {"a": item},
         tokenizer,
     )
-    assert [one.dialogues for one in told] == [((turns[0], Turn("how big ?", "it is big.")),)]
+    answers = ["it is small .", "it is small .", "it is big."]
+    assert [one.dialogues for one in told] == [
+        ((turns[0], Turn("how big ?", answer)),) for answer in answers
+    ]
 
 
 @pytest.mark.parametrize("kind", ["predict", "revise"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -231,6 +232,20 @@ def test_a_stage_without_steps_counts_its_drafts(tmp_path: Path) -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "drafts: step 30/40, 0 s left" in text
     assert list(folder.iterdir()) == []
+
+
+def test_a_stage_at_work_says_its_place_rate_and_losses() -> None:
+    console = Console(file=StringIO(), width=100)
+    spoken = StageProgress(console, stages=["base", "control"])
+    told = StageReport("control", 30, 40, 1.25, 1.5, 0.004, seconds=60.0)
+    for report in (StageReport("control"), told, replace(told, step=40, finished=True)):
+        spoken(report)
+        spoken.spoken["control"] = -1e9
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "control (2 of 2): started",
+        "control (2 of 2): step 30/40, loss 1.250, validation 1.500, lr 0.004, 0.5/s, 20 s left",
+        "control (2 of 2): done, loss 1.250, validation 1.500 at step 40/40",
+    ]
 
 
 def test_drafts_and_corrections_fit_each_other(trained: Path) -> None:

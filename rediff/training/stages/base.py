@@ -137,6 +137,10 @@ class Run:
         items = self.items_of(drafts, data_of(self.recipe.stages[name]), prompt)
         return own_answers(drafts, items, AutoTokenizer.from_pretrained(self.start_of(name)))
 
+    def keeps(self, name: str) -> bool:
+        """Whether the pictures of data of that name are small enough to be kept in memory."""
+        return bool(self.registered([name]))
+
     def registered(self, data: Sequence[str]) -> tuple[str, ...]:
         """The registered data that some data are, or are answers to the pictures of."""
         names = [

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
 from pydantic import model_validator
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.data_order import Rows
 from rediff.training.draft_records import CORRECTIONS, Correction, read_lines
-from rediff.training.examples import Example, ExampleMaker, Examples
-from rediff.training.learning import rows_of_data, train_checkpoint
+from rediff.training.examples import ExampleMaker, Examples
+from rediff.training.learning import LearningRows, rows_of_data, train_checkpoint
 from rediff.training.objectives import MaskRatio
 from rediff.training.self_correction import SelfCorrection
 from rediff.training.stages.base import Run, register_stage
 from rediff.training.stages.revise import RevisingStage
+from rediff.training.validation import hold_out
 
 
 @register_stage("correct")
@@ -52,7 +51,7 @@ class CorrectStage(RevisingStage):
         rows = self._rows(run, checkpoint)
         train_checkpoint(self, run, checkpoint, objective, rows, weights=self.loss_weights)
 
-    def _rows(self, run: Run, checkpoint: Checkpoint) -> tuple[Rows[Example], Sequence[int] | None]:
+    def _rows(self, run: Run, checkpoint: Checkpoint) -> LearningRows:
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
         if self.corrections is None:
             return rows_of_data(self, run, checkpoint, maker, maker.drafted)
@@ -64,5 +63,8 @@ class CorrectStage(RevisingStage):
         ]
         drafts = (correction.draft for correction in corrections)
         items = run.items_of(drafts, self.data, checkpoint.config.prompt)
-        keep = all(run.registered([name]) for name in self.data)
-        return Examples(corrections, partial(maker.corrected, items=items), keep=keep), None
+        make, keep = partial(maker.corrected, items=items), all(map(run.keeps, self.data))
+        if self.validation is None:
+            return LearningRows(Examples(corrections, make, keep=keep))
+        learnt, held = hold_out(corrections, self.validation.share)
+        return LearningRows(Examples(learnt, make, keep=keep), held=Examples(held, make, keep=keep))
