@@ -5,18 +5,23 @@
 `revisions`: the authors' drafts with an expert's corrections (ReDiff_base_revise_o4): a
 conversation and `revise`, a list of `org` and `target`.
 `lines`: plain: `image`, `question`, `answer`, and `edits` of `wrong` and `right` if there are any.
+`captions`: a picture (`IMAGES`) and its caption or captions (`CAPTIONS`), as evaluations of one's
+own pictures read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from rediff.data.records import Dropped, Record, TextEdit, Turn
 from rediff.io.json_files import iterate_json
 
-Format = Literal["vicrit", "conversations", "revisions", "lines"]
+Format = Literal["vicrit", "conversations", "revisions", "lines", "captions"]
+IMAGES = ("image", "file_name", "image_path", "filename", "path")
+CAPTIONS = ("references", "captions", "caption", "text")
+"""Keys that may hold a picture, and its captions, in the order of preference."""
 MARK = "<image>"
 """Where the picture is in a question of LLaVA's."""
 
@@ -35,8 +40,9 @@ def read_records(form: Format, path: Path, images: Path) -> Iterator[Record | Dr
         try:
             if not isinstance(raw, dict):
                 raise ValueError("no object")
-            name, turns, edits = make(raw)
-            yield Record(place, _find(images, name), turns, edits)
+            for count, (name, turns, edits) in enumerate(make(raw)):
+                own = f"{place}, caption {count + 1}" if count else place
+                yield Record(own, _find(images, name), turns, edits)
         except _NoPictureError:
             yield Dropped(place, "no picture", broken=False)
         except KeyError as error:
@@ -50,17 +56,18 @@ class _NoPictureError(Exception):
 
 
 Made = tuple[str, tuple[Turn, ...], tuple[TextEdit, ...]]
+"""The name of a picture, a dialogue, and edits of its last answer."""
 
 
-def _vicrit(raw: Mapping[str, Any]) -> Made:
+def _vicrit(raw: Mapping[str, Any]) -> list[Made]:
     names = ("problem", "changed_caption", "solution_target", "solution_original")
     problem, changed, wrong, right = (_text(raw[name], name) for name in names)
     picture = _text(raw["image"], "image").rpartition("/")[2]
     question = problem.replace(MARK, "").strip()
-    return picture, (Turn(question, changed),), (TextEdit(wrong, right),)
+    return [(picture, (Turn(question, changed),), (TextEdit(wrong, right),))]
 
 
-def _conversation(raw: Mapping[str, Any]) -> Made:
+def _conversation(raw: Mapping[str, Any]) -> list[Made]:
     if not raw.get("image"):
         raise _NoPictureError
     said = raw["conversations"]
@@ -69,7 +76,7 @@ def _conversation(raw: Mapping[str, Any]) -> Made:
     texts = [_said(part, "human" if i % 2 == 0 else "gpt") for i, part in enumerate(said)]
     pairs = zip(texts[::2], texts[1::2], strict=True)
     turns = tuple(Turn(question.replace(MARK, "").strip(), answer) for question, answer in pairs)
-    return _text(raw["image"], "image"), turns, ()
+    return [(_text(raw["image"], "image"), turns, ())]
 
 
 def _said(part: Any, speaker: str) -> str:
@@ -78,14 +85,30 @@ def _said(part: Any, speaker: str) -> str:
     return _text(part["value"], "value")
 
 
-def _revisions(raw: Mapping[str, Any]) -> Made:
-    picture, turns, _ = _conversation(raw)
-    return picture, turns, _edits(raw["revise"], "org", "target")
+def _revisions(raw: Mapping[str, Any]) -> list[Made]:
+    ((picture, turns, _),) = _conversation(raw)
+    return [(picture, turns, _edits(raw["revise"], "org", "target"))]
 
 
-def _line(raw: Mapping[str, Any]) -> Made:
+def _line(raw: Mapping[str, Any]) -> list[Made]:
     turn = Turn(_text(raw["question"], "question"), _text(raw["answer"], "answer"))
-    return _text(raw["image"], "image"), (turn,), _edits(raw.get("edits", []), "wrong", "right")
+    return [(_text(raw["image"], "image"), (turn,), _edits(raw.get("edits", []), "wrong", "right"))]
+
+
+def _captions(raw: Mapping[str, Any]) -> list[Made]:
+    """A record for each caption, which answers the model's own request for one."""
+    name = _text(_first(raw, IMAGES, "image"), "image")
+    found = _first(raw, CAPTIONS, "caption")
+    texts = found if isinstance(found, list) else [found]
+    return [(name, (Turn("", _text(text, "caption")),), ()) for text in texts]
+
+
+def _first(raw: Mapping[str, Any], names: Sequence[str], wanted: str) -> Any:
+    """The first of these keys that has a value."""
+    found = next((raw[name] for name in names if raw.get(name) not in (None, "", [])), None)
+    if found is None:
+        raise KeyError(wanted)
+    return found
 
 
 def _edits(raw: Any, wrong: str, right: str) -> tuple[TextEdit, ...]:
@@ -94,11 +117,12 @@ def _edits(raw: Any, wrong: str, right: str) -> tuple[TextEdit, ...]:
     return tuple(TextEdit(_text(p[wrong], wrong), _text(p[right], right)) for p in raw)
 
 
-MAKERS: Mapping[Format, Callable[[Mapping[str, Any]], Made]] = {
+MAKERS: Mapping[Format, Callable[[Mapping[str, Any]], list[Made]]] = {
     "vicrit": _vicrit,
     "conversations": _conversation,
     "revisions": _revisions,
     "lines": _line,
+    "captions": _captions,
 }
 
 

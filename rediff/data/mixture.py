@@ -50,8 +50,17 @@ class Mixture(BaseModel):
     sources: dict[str, Source] = Field(min_length=1)
 
     @classmethod
-    def load(cls, path: Path) -> Mixture:
-        """From a YAML file; paths start from its folder. Raises ValueError naming the file."""
+    def load(cls, path: Path, tokenizer: str = "") -> Mixture:
+        """From a YAML file; paths start from its folder. Raises ValueError naming the file.
+
+        Args:
+            path: the file; one of another kind is itself the only source, pictures with captions,
+                which are as many as they are.
+            tokenizer: of such a source.
+        """
+        if is_listing(path):
+            listing = Source(format="captions", path=path, images=path.parent)
+            return cls(tokenizer=tokenizer, sources={path.stem: listing})
         mixture = load_yaml(path, cls)
         sources = {
             name: source.model_copy(
@@ -60,6 +69,11 @@ class Mixture(BaseModel):
             for name, source in mixture.sources.items()
         }
         return mixture.model_copy(update={"sources": sources})
+
+
+def is_listing(path: Path) -> bool:
+    """Whether a file of data is no specification of a mixture, which is YAML."""
+    return path.suffix.lower() not in (".yaml", ".yml")
 
 
 @dataclass(slots=True)

@@ -33,9 +33,8 @@ from rediff.models.config import (
     CaptionerConfig,
     Dtype,
     check_adapter,
-    read_captioner_config,
 )
-from rediff.models.official import find_official
+from rediff.models.official import find_official, read_card
 from rediff.models.official_format import image_processor
 from rediff.models.weights import load_whole
 
@@ -82,7 +81,7 @@ class Checkpoint:
         """
         check_adapter(folder)
         official = find_official(folder)
-        card = read_captioner_config(folder) if official is None else official.card
+        card = read_card(folder)
         on_cpu = device_map is None and torch.device(device).type == "cpu"
         chosen = DTYPES[dtype or ("float32" if on_cpu else card.dtype)]
         placement = device_map or {"": str(device)}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rediff.models.config import CaptionerConfig, read_captioner_config
 from rediff.models.lavida import LAVIDA, LAVIDA_DREAM
 from rediff.models.lavida_config import DREAM_TYPE
 from rediff.models.llada_v import LLADA_V
@@ -30,6 +31,15 @@ def find_official(folder: Path) -> OfficialFormat | None:
         return official_format(raw)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def read_card(folder: Path) -> CaptionerConfig:
+    """How a folder's checkpoint captions: its own config, or that of its published form.
+
+    Raises ValueError as `find_official` and `read_captioner_config` do.
+    """
+    official = find_official(folder)
+    return read_captioner_config(folder) if official is None else official.card
 
 
 def official_format(raw: Mapping[str, Any]) -> OfficialFormat | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
@@ -51,15 +51,22 @@ class Item:
 
 
 class RecordItems(Sequence[Item]):
-    """The items of stored records, made when they are taken. `numbers`: which of the store's."""
+    """The items of stored records, made when they are taken.
 
-    def __init__(self, store: RecordStore, numbers: Sequence[int] | None = None) -> None:
+    `prompt`: what asks for a caption where a record has no question. `numbers`: which of the
+    store's records.
+    """
+
+    def __init__(
+        self, store: RecordStore, prompt: str, numbers: Sequence[int] | None = None
+    ) -> None:
         self.store = store
+        self.prompt = prompt
         self.numbers = range(len(store)) if numbers is None else numbers
 
     def only(self, numbers: Sequence[int]) -> RecordItems:
         """Some of the items."""
-        return RecordItems(self.store, [self.numbers[number] for number in numbers])
+        return RecordItems(self.store, self.prompt, [self.numbers[number] for number in numbers])
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -71,13 +78,15 @@ class RecordItems(Sequence[Item]):
     def __getitem__(self, number: int | slice) -> Item | list[Item]:
         if isinstance(number, slice):
             return [self[i] for i in range(*number.indices(len(self)))]
-        return _item(self.store[self.numbers[number]])
+        return _item(self.store[self.numbers[number]], self.prompt)
 
 
-def _item(stored: Stored) -> Item:
+def _item(stored: Stored, prompt: str) -> Item:
     """Each answer of a record with what was said before it; with edits, its last answer alone."""
     record = stored.record
-    turns = record.turns
+    turns = tuple(
+        turn if turn.question else replace(turn, question=prompt) for turn in record.turns
+    )
     dialogues = [turns] if record.edits else [turns[: i + 1] for i in range(len(turns))]
     return Item(
         record.place,

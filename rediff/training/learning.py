@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import Field
 from torch.utils.data import ConcatDataset
@@ -20,6 +21,7 @@ from rediff.training.data_order import Rows
 from rediff.training.distributed import on_main_process
 from rediff.training.estimate import estimate_learning
 from rediff.training.examples import Example, ExampleMaker, Examples
+from rediff.training.held_out import HELD_OUT, hold_out, write_held_out
 from rediff.training.items import Item, RecordItems
 from rediff.training.lora import add_lora
 from rediff.training.losses import Weighting
@@ -29,7 +31,7 @@ from rediff.training.planning import PlannedStage, Planner, RowSize
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.base import MODEL, Data, Run, Stage
 from rediff.training.trainer import RevisionTrainer, fit
-from rediff.training.validation import Validation, hold_out
+from rediff.training.validation import Validation
 
 LEFT_OUT = "left-out.txt"
 MOST_LEFT_OUT = 0.01
@@ -148,26 +150,27 @@ def rows_of_data(
         ValueError: as `fitting` and `hold_out`.
     """
     prompt = checkpoint.config.prompt
-    learnt: list[Sequence[Item]] = []
-    held: list[Examples] = []
-    for name in stage.data:
-        items = fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
-        if stage.validation is not None:
-            items, kept = hold_out(items, stage.validation.share)
-            held.append(Examples(kept, make, keep=run.keeps(name)))
-        learnt.append(items)
-    rows: Any = ConcatDataset(
-        [
-            Examples(items, make, keep=run.keeps(name))
-            for name, items in zip(stage.data, learnt, strict=True)
-        ]
-    )
-    lengths = [length for items in learnt for length in _lengths(items, checkpoint)]
-    return LearningRows(
-        rows,
-        lengths if stage.optimisation.group_by_length else None,
-        cast("Any", ConcatDataset(held)) if held else None,
-    )
+    learnt = {
+        name: fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
+        for name in stage.data
+    }
+
+    def rows(items: Mapping[str, Sequence[Item]]) -> Rows[Example]:
+        parts = [Examples(own, make, keep=run.keeps(name)) for name, own in items.items()]
+        return cast("Rows[Example]", ConcatDataset(parts))
+
+    held = None
+    if stage.validation is not None:
+        parts = {name: hold_out(own, stage.validation.share) for name, own in learnt.items()}
+        learnt = {name: own for name, (own, _) in parts.items()}
+        kept = {name: own for name, (_, own) in parts.items()}
+        every = itertools.chain.from_iterable(kept.values())
+        on_main_process(lambda: write_held_out(run.folder / HELD_OUT, every, prompt))
+        held = rows(kept)
+    lengths = None
+    if stage.optimisation.group_by_length:
+        lengths = [length for own in learnt.values() for length in _lengths(own, checkpoint)]
+    return LearningRows(rows(learnt), lengths, held)
 
 
 def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequence[Item]:

@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from rediff.data.mixture import Mixture
+from rediff.data.mixture import Mixture, is_listing
+from rediff.models.official import read_card
 from rediff.models.weights import weights_hash
 from rediff.training.recipe import Recipe
 from rediff.training.stages.checkpoint import CheckpointStage
@@ -30,7 +31,8 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
 
 
 def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
-    """The recipe, its `checkpoint` stages reading a folder.
+    """The recipe, its `checkpoint` stages reading a folder, and its canvas that of the checkpoint
+    unless it has its own.
 
     Args:
         recipe: stays as it is.
@@ -49,6 +51,8 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
         return recipe
     update = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
     changed = {name: stage.model_copy(update=update) for name, stage in wanting.items()}
+    if "canvas" not in recipe.model_fields_set:
+        recipe = recipe.model_copy(update={"canvas": read_card(folder).canvas})
     return recipe.with_stages(changed)
 
 
@@ -57,7 +61,8 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
 
     Args:
         recipe: stays as it is.
-        mixture: the file, or None.
+        mixture: the file, or a file that lists pictures with captions, in the words of the
+            tokenizer of the recipe's checkpoint; or None.
 
     Raises:
         ValueError: if the recipe needs data and there are none, or the other way round, and as
@@ -71,6 +76,9 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
     if mixture is None:
         raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a `data` FILE")
     update = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
+    if is_listing(mixture):
+        starts = [s.folder for s in recipe.stages.values() if isinstance(s, CheckpointStage)]
+        update["tokenizer"] = next((folder for folder in starts if folder), "")
     changed = {name: stage.model_copy(update=update) for name, stage in wanting.items()}
     return recipe.with_stages(changed)
 

@@ -1,19 +1,15 @@
-"""Rows that a training does not learn from, and by which it can be ended."""
+"""The loss on rows that a training does not learn from, and how it can end the training."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rediff.training.draft_records import Correction
-from rediff.training.items import Item, RecordItems
 from rediff.training.strict import Strict
 
-Source = TypeVar("Source", Item, Correction)
 METRIC = "validation"
 """The loss on these rows, in logs."""
 
@@ -30,48 +26,6 @@ class Validation(Strict):
     share: float = Field(default=0.1, gt=0, lt=1)
     every: int = Field(default=100, gt=0)
     patience: int | None = Field(default=None, gt=0)
-
-
-def hold_out(sources: Sequence[Source], share: float) -> tuple[Sequence[Source], Sequence[Source]]:
-    """What is learnt from, and what is held out: all rows of a picture together.
-
-    Args:
-        sources: items, or drafts with their corrections.
-        share: of the pictures that is held out, evenly spread; at least one picture.
-
-    Raises:
-        ValueError: if nothing would be left to learn from.
-
-    Examples:
-        >>> from PIL import Image
-        >>> items = [Item(name, Image.new("L", (1, 1)), ()) for name in "aabbccddee"]
-        >>> learnt, held = hold_out(items, 0.4)
-        >>> "".join(item.id for item in learnt), "".join(item.id for item in held)
-        ('aacce', 'bbdd')
-    """
-    pictures = [_picture(source) for source in sources]
-    distinct = list(dict.fromkeys(pictures))
-    count = max(1, round(share * len(distinct)))
-    if count >= len(distinct):
-        raise ValueError(f"of {len(distinct)} pictures none can be held out for validation")
-    held = {distinct[(2 * turn + 1) * len(distinct) // (2 * count)] for turn in range(count)}
-    learnt, kept = (
-        [number for number, picture in enumerate(pictures) if (picture in held) is which]
-        for which in (False, True)
-    )
-    return _only(sources, learnt), _only(sources, kept)
-
-
-def _picture(source: Item | Correction) -> Hashable:
-    if isinstance(source, Correction):
-        return source.draft.id
-    return source.image if isinstance(source.image, Path) else source.id
-
-
-def _only(sources: Sequence[Source], numbers: Sequence[int]) -> Sequence[Source]:
-    if isinstance(sources, RecordItems):
-        return sources.only(numbers)
-    return [sources[number] for number in numbers]
 
 
 class Patience(TrainerCallback):

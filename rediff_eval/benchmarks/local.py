@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rediff.data.formats import CAPTIONS, IMAGES
 from rediff.data.images import SUFFIXES, is_picture
 from rediff.io.hub import first_line, is_hub_id
 from rediff.io.names import find_file, id_text, is_file, same_name
@@ -28,9 +29,6 @@ LISTINGS = (
 )
 """Files of a folder that name its pictures; the last two are those of `datasets`' image folders."""
 TABLES = (".parquet", ".arrow")
-IMAGES = ("image", "file_name", "image_path", "filename", "path")
-REFERENCES = ("references", "captions", "caption", "text")
-"""Keys and columns that may hold the picture, and its references, in the order of preference."""
 
 
 def own_name(data: Path) -> str:
@@ -147,7 +145,7 @@ def _left_keys(record: object) -> set[str]:
     """The keys of a record that nothing is read from, those too that others were preferred to."""
     if not isinstance(record, dict):
         return set()
-    read = {"id", _chosen(record, IMAGES), _chosen(record, REFERENCES)}
+    read = {"id", _chosen(record, IMAGES), _chosen(record, CAPTIONS)}
     return {key for key, value in record.items() if key not in read and value not in (None, [], "")}
 
 
@@ -160,7 +158,7 @@ def _from_row(row: Row, path: Path) -> Sample:
         return broken_sample(row.place, f"{row.place}: expected an object with an 'image' path")
     try:
         name = id_text(record.get("id", image), "'id'")
-        references = reference_texts(_first(record, REFERENCES))
+        references = reference_texts(_first(record, CAPTIONS))
     except ValueError as error:
         return broken_sample(row.place, f"{row.place}: {error}")
     picture = find_file(path.parent / image)
@@ -211,7 +209,7 @@ def _of_table(
     """`count`: numbers the rows of all files; a row without an id is called by it."""
     if "image" not in names:
         raise ValueError(f"{where}: expected a column 'image', found {names}")
-    column = next((name for name in REFERENCES if name in names), None)
+    column = next((name for name in CAPTIONS if name in names), None)
     if left := [name for name in names if name not in ("id", "image", column)]:
         notes.append(f"{where}: columns not read: {', '.join(left)}")
     for number, row in enumerate(rows):

@@ -135,14 +135,26 @@ def report(
     recipe: Recipe, out: Path, ran: Sequence[str], stages: Sequence[str], limit: int
 ) -> None:
     """What was trained, what it cost, its losses; and, of whole recipes, how good it is."""
+    from rediff.training.held_out import HELD_OUT
     from rediff.training.pipeline import CHECKPOINTS
+    from rediff.training.stages.checkpoint import CheckpointStage
 
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
     for line in costs_of(out, ran):
         click.echo(line)
     plot_losses_of(out, tuple(stages or recipe.stages))
-    if not stages:
-        made = [out / CHECKPOINTS / name for name in recipe.export]
+    if stages:
+        return
+    made = [out / CHECKPOINTS / name for name in recipe.export]
+    held = [out / name / HELD_OUT for name in recipe.stages if (out / name / HELD_OUT).is_file()]
+    if held:
+        before = [
+            Path(stage.folder)
+            for stage in recipe.stages.values()
+            if isinstance(stage, CheckpointStage) and stage.folder
+        ]
+        evaluate("captions", [*before, *made], out / "leaderboard", limit, held[-1])
+    else:
         evaluate("capture", made, out / "leaderboard", limit)
         if getattr(recipe.section("scenes"), "questions"):  # noqa: B009
             evaluate("scenes-qa", made, out / "leaderboard-qa", limit)
@@ -171,8 +183,10 @@ def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:
         click.echo(f"Loss curves in {root / 'losses.png'}.")
 
 
-def evaluate(task: str, checkpoints: list[Path], out: Path, limit: int) -> None:
-    """Runs a task on the new checkpoints and prints its table."""
+def evaluate(
+    task: str, checkpoints: list[Path], out: Path, limit: int, data: Path | None = None
+) -> None:
+    """Runs a task on the new checkpoints, or on data of the user's, and prints its table."""
     from rediff.captioners.sources import distinct, find_model
     from rediff_eval.benchmarks.load import DataConfig
     from rediff_eval.benchmarks.task import load_task
@@ -184,7 +198,7 @@ def evaluate(task: str, checkpoints: list[Path], out: Path, limit: int) -> None:
 
     models = distinct([find_model(str(path)) for path in checkpoints])
     evaluation = Evaluation(
-        data=DataConfig(task=load_task(task), limit=limit),
+        data=DataConfig(task=load_task(task), data=data, limit=limit),
         captioning=CaptioningConfig(models=models),
         folder=out,
     )

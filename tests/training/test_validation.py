@@ -24,6 +24,7 @@ from rediff.training.collator import CaptionerForTraining, Collator, canvas_logi
 from rediff.training.corruption import TokenRole
 from rediff.training.data_order import Schedule
 from rediff.training.examples import ExampleMaker
+from rediff.training.held_out import hold_out
 from rediff.training.items import Item
 from rediff.training.logs import LOG, read_log
 from rediff.training.objectives import MaskedPrediction, MaskRatio
@@ -31,7 +32,6 @@ from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
 from rediff.training.reports import read_progress
 from rediff.training.stages.base import Run
-from rediff.training.validation import hold_out
 
 NEEDS = {"control": ["base"], "stage1": ["base"], "stage2": ["stage1", "drafts", "oracle"]}
 

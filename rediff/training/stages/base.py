@@ -132,7 +132,7 @@ class Run:
         if name in DATA:
             return DATA[name].items(self.recipe, self.root, prompt, seed)
         if self.recipe.stages[name].makes == "records":
-            return RecordItems(RecordStore(self.root / name))
+            return RecordItems(RecordStore(self.root / name), prompt)
         drafts = list(read_lines(self.root / name / DRAFTS, Draft))
         items = self.items_of(drafts, data_of(self.recipe.stages[name]), prompt)
         return own_answers(drafts, items, AutoTokenizer.from_pretrained(self.start_of(name)))

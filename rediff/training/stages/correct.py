@@ -10,12 +10,12 @@ from pydantic import model_validator
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.draft_records import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import ExampleMaker, Examples
+from rediff.training.held_out import hold_out
 from rediff.training.learning import LearningRows, rows_of_data, train_checkpoint
 from rediff.training.objectives import MaskRatio
 from rediff.training.self_correction import SelfCorrection
 from rediff.training.stages.base import Run, register_stage
 from rediff.training.stages.revise import RevisingStage
-from rediff.training.validation import hold_out
 
 
 @register_stage("correct")

@@ -19,12 +19,14 @@ TALLIES = "tallies.json"
 class RecordsStage(Stage):
     """Public data: what the specification of a mixture names, checked and kept in order.
 
-    `mixture`: its file. `sha256`: of that and of all its data files.
+    `mixture`: its file. `sha256`: of that and of all its data files. `tokenizer`: of a file that is
+    no specification, but itself lists pictures with captions.
     """
 
     kind: Literal["records"] = "records"
     mixture: str | None = None
     sha256: str | None = None
+    tokenizer: str = ""
 
     makes: ClassVar[Makes] = "records"
     alone: ClassVar[bool] = True
@@ -34,7 +36,7 @@ class RecordsStage(Stage):
         """Writes the records, and what was dropped of each source and why."""
         assert self.mixture is not None
         path = Path(self.mixture)
-        mixture = Mixture.load(path)
+        mixture = Mixture.load(path, self.tokenizer)
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(mixture, path))
         tallies = {name: Tally() for name in mixture.sources}
         write_store(run.folder, mix(mixture, tokenizer, tallies))
