@@ -27,8 +27,10 @@ PYTHON = (3, 11)
 EXTRAS = {
     "nltk": "CAPTURE by its own parser: pip install 'rediff[capture]'",
     "torchvision": "faster pictures for image-text-to-text models: pip install torchvision",
-    "peft": "LoRA training: pip install peft",
-    "deepspeed": "ZeRO-3 training: pip install deepspeed",
+    "peft": "training by low-rank updates: pip install 'rediff[lora]'",
+    "deepspeed": "training by ZeRO-3: pip install 'rediff[zero3]'",
+    "tensorboard": "`train --tensorboard`: pip install 'rediff[tensorboard]'",
+    "starlette": "`serve`: pip install 'rediff[serve]'",
 }
 """Optional packages: what each is for, and the line that installs it."""
 

@@ -29,7 +29,7 @@ from rediff.training.saved_states import STATE, check_processes, last_state
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 from rediff.training.trainer_arguments import training_arguments
-from rediff.training.validation import METRIC, Patience, Validation
+from rediff.training.validation import METRIC, Validation, patience
 
 
 class OwnOptimizerTrainer(Trainer):
@@ -182,9 +182,9 @@ def fit(
 ) -> None:
     """Trains a model in place; resumes from the last state saved in the folder.
 
-    An interrupted run that resumes ends with exactly the weights of an uninterrupted one (one
-    process, CPU), and neither the number of processes nor that of micro-batches changes the
-    losses of a `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`.
+    A run that resumes ends with exactly the weights of an uninterrupted one (one process, CPU);
+    neither the number of processes nor that of micro-batches changes the losses of a
+    `RevisionTrainer` but for rounding: all that is drawn is fixed by `Schedule`.
 
     Args:
         trainer: the class of the trainer.
@@ -216,22 +216,24 @@ def fit(
             rows, batch=settings.batch_size, steps=settings.steps, seed=seed, lengths=lengths
         ),
         eval_dataset=None if held is None else Schedule(held, batch=len(held), steps=1, seed=seed),
-        callbacks=[JsonLog(folder / LOG)],
+        callbacks=[JsonLog(folder / LOG), *patience(validation)],
         optimisation=settings,
         **kwargs,
     )
     runner.remove_callback(PrinterCallback)
     runner.add_callback(FiniteGradients(runner._rows_of_step))
-    if validation and validation.patience:
-        runner.add_callback(Patience(validation))
-    model.train()
-    state = last_state(folder / STATE)
-    check_processes(folder / STATE, settings.shard if several else None, resumed=state is not None)
-    runner.train(resume_from_checkpoint=state)
-    if not all_finite([p for p in model.parameters() if p.requires_grad]):
-        raise not_finite("result", settings.steps, runner._rows_of_step())
+    _train(runner, model, folder / STATE, settings.shard if several else None)
     if shard:
         forget()
+
+
+def _train(runner: OwnOptimizerTrainer, model: nn.Module, states: Path, shard: str | None) -> None:
+    model.train()
+    state = last_state(states)
+    check_processes(states, shard, resumed=state is not None)
+    runner.train(resume_from_checkpoint=state)
+    if not all_finite([p for p in model.parameters() if p.requires_grad]):
+        raise not_finite("result", runner.state.global_step, runner._rows_of_step())
     model.eval()
 
 

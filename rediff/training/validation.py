@@ -52,3 +52,12 @@ class Patience(TrainerCallback):
         best = state.best_global_step or 0
         waited = (state.global_step - best) // self.settings.every
         control.should_training_stop = waited >= self.settings.patience
+
+
+def patience(settings: Validation | None) -> list[TrainerCallback]:
+    """The callback of settings that have patience; none for others.
+
+    Args:
+        settings: of a stage.
+    """
+    return [Patience(settings)] if settings is not None and settings.patience else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from rediff_eval.cli.training_plan import print_training_plan
 
 if TYPE_CHECKING:
     from rediff.training.recipe import Recipe
+    from rediff.training.reports import Report, StageReport
 
 
 @click.command()
@@ -77,6 +79,9 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="For --plan: what one device does, in 10^12 operations a second.",
 )
+@click.option(
+    "--tensorboard", is_flag=True, help="Write the losses for TensorBoard, to OUT/tensorboard."
+)
 @click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
 @plugin_option
 def train(
@@ -96,6 +101,7 @@ def train(
     plan: bool,
     devices: int,
     tflops: float | None,
+    tensorboard: bool,
     limit: int,
 ) -> None:
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
@@ -104,7 +110,6 @@ def train(
     from rediff.training.overrides import with_checkpoint, with_data, with_expert, with_seed
     from rediff.training.pipeline import train as train_recipe
     from rediff.training.recipe import Recipe, find_recipe
-    from rediff_eval.progress import StageProgress
 
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))
@@ -124,11 +129,28 @@ def train(
     if plan:
         print_training_plan(loaded, devices, tflops)
         return
-    with StageProgress(stages=stages or tuple(loaded.stages)) as progress:
-        ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=progress)
+    with watching(stages or tuple(loaded.stages), out if tensorboard else None) as tell:
+        ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=tell)
     if process_group().is_main_process:
         report(loaded, out, ran, stages, limit)
     exit_worker()
+
+
+@contextmanager
+def watching(stages: Sequence[str], tensorboard: Path | None) -> Iterator[Report]:
+    """What is told of a training: to the user, and to TensorBoard if its root is given."""
+    from rediff_eval.progress import StageProgress
+    from rediff_eval.views.tensorboard import TensorBoardLog
+
+    with StageProgress(stages=stages) as progress, ExitStack() as held:
+        events = held.enter_context(TensorBoardLog(tensorboard)) if tensorboard else None
+
+        def tell(report: StageReport) -> None:
+            progress(report)
+            if events is not None:
+                events(report)
+
+        yield tell
 
 
 def report(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rediff.data.formats import read_records
 from rediff.data.mixture import Mixture
@@ -64,7 +65,8 @@ def test_one_command_trains_stops_and_says_before_and_after(
     (tmp_path / "short.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     done = subprocess.run(
         [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "short.yaml",
-         "--data", pairs, "--checkpoint", trained / "stage1" / "model", "--out", tmp_path / "out"],
+         "--data", pairs, "--checkpoint", trained / "stage1" / "model", "--out", tmp_path / "out",
+         "--tensorboard"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -72,6 +74,12 @@ def test_one_command_trains_stops_and_says_before_and_after(
     assert {entry["step"] for entry in entries if "validation" in entry} == {2, 4}
     held = (tmp_path / "out" / "finetune" / "held-out.jsonl").read_text().splitlines()
     assert len(held) == round(0.1 * PICTURES)
+    events = EventAccumulator(str(tmp_path / "out" / "tensorboard" / "finetune"))
+    events.Reload()
+    for name in ("loss", "loss_mask", "learning_rate", "validation"):
+        shown = {event.step: event.value for event in events.Scalars(name)}
+        logged = {entry["step"]: entry[name] for entry in entries if name in entry}
+        assert shown == pytest.approx(logged)
     table = (tmp_path / "out" / "leaderboard" / "leaderboard.md").read_text()
     assert "finetuned" in table
     assert "model" in table
