@@ -1,7 +1,12 @@
 """A real browser for the tests of pages."""
 
+import base64
+import gzip
+import json
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +19,13 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+
+def packed_data(report: Path) -> Any:
+    """What a report's script shows."""
+    found = re.search(r'id="data">([^<]*)</script>', report.read_text(encoding="utf-8"))
+    assert found is not None
+    return json.loads(gzip.decompress(base64.b64decode(found[1])))
 
 
 def open_browser() -> Iterator[Any]:
@@ -40,6 +52,8 @@ class Page:
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(url)
+        if self.page.locator("#data").count():
+            self.page.wait_for_selector("body[data-ready]")
 
     def text(self, selector: str) -> str:
         """What is shown there."""

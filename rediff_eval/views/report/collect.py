@@ -32,7 +32,8 @@ from rediff_eval.speed import SPEED
 from rediff_eval.views.compare import Comparison, against_best
 from rediff_eval.views.samples import load_values
 
-THUMBNAIL = 192
+THUMBNAILS = ((300, 192, 80), (1500, 96, 60), (math.inf, 64, 45))
+"""Pictures of a gallery up to which they are so many pixels wide or high, at which quality."""
 CELL = ("model", "sampler", "steps", "tokens_per_step")
 LATENCY, BEST_BATCH = "latency", "best_batch"
 """What `rediff-eval speed` adds to a cell, in milliseconds a caption."""
@@ -89,8 +90,9 @@ def load_run(
     results = read_results(folder)
     manifest = results["manifest"]
     samples, missing = _samples(folder, manifest, count, ids)
+    size = thumbnail_size(len(samples))
     shown = {
-        sample.id: Shown(sample.id, thumbnail(sample), sample.references, sample.dialogue)
+        sample.id: Shown(sample.id, thumbnail(sample, *size), sample.references, sample.dialogue)
         for sample in samples
     }
     numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
@@ -181,13 +183,18 @@ def _samples(
     return [s for i, s in enumerate(everything) if i < count or s.id in ids], missing
 
 
-def thumbnail(sample: Sample) -> str:
+def thumbnail_size(count: int) -> tuple[int, int]:
+    """Pixels and quality of each of so many pictures: together they stay below 5 MB or so."""
+    return next((side, quality) for most, side, quality in THUMBNAILS if count <= most)
+
+
+def thumbnail(sample: Sample, side: int, quality: int) -> str:
     """The sample's picture, small, as a data URL."""
     try:
         image = sample.open().convert("RGB")
     except (ValueError, OSError):
         return ""
-    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image.save(buffer, format="WEBP", quality=quality)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

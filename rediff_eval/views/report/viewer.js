@@ -1,6 +1,6 @@
 "use strict";
 // Gallery and trace viewer. Texts are only ever set as text.
-const { runs } = JSON.parse(document.getElementById("data").textContent);
+let runs = [];
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 const clean = (text) => text.replace(BIDI, "\ufffd");
 
@@ -316,6 +316,16 @@ function viewer() {
   }
 }
 
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(unpacked).text());
+}
+
 sorting();
-gallery();
-viewer();
+unpack(document.getElementById("data").textContent).then((data) => {
+  runs = data.runs;
+  gallery();
+  viewer();
+  document.body.dataset.ready = "";
+});
