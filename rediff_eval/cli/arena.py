@@ -9,7 +9,7 @@ import click
 from rediff_eval.cli.options import tell
 
 
-@click.command()
+@click.command(short_help="Hold samplers against the one each model has by itself.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--metric", default="capture", show_default=True, help="Metric to compare by.")
 @click.option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rediff.scenes.world import Scene
 
 
-@click.command()
+@click.command(short_help="Describe one picture, or one embedded scene.")
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--model", default="rediff", show_default=True, help="Shipped model or folder.")
 @click.option("--sampler", help="Sampler; default: the model's own.")
@@ -93,7 +93,7 @@ def caption(
         title = f"{source.name} ({sampler or source.sampler or able.sampler})"
     steps_of = None if result.trace is None else told(result.trace, scene, dialogue)
     if trace and steps_of is not None:
-        play(steps_of, Console(), delay=delay)
+        play(steps_of, Console(), delay=delay, budget=steps)
     if movie is not None:
         assert steps_of is not None
         save_movie(steps_of, picture, movie, title=title)

@@ -13,7 +13,7 @@ from rediff_eval.cli.run import parse_steps
 from rediff_eval.cli.sheets import format_option, show
 
 
-@click.command()
+@click.command(short_help="Test pairs of conditions of runs, paired by sample.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--metric", default="capture", show_default=True, help="Metric to compare by.")
 @click.option("--baseline", metavar="MODEL[:SAMPLER]", help="Compare the others with this alone.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Write a model of the authors' form as transformers has it.")
 @click.argument("source")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(

@@ -9,7 +9,7 @@ import click
 MARKS = {"ok": ("ok", "green"), "note": ("--", "yellow"), "missing": ("NO", "red")}
 
 
-@click.command()
+@click.command(short_help="Say what this machine has, and what can run on it.")
 def doctor() -> None:
     """Say what this machine has and which models and tasks can run on it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command("judge-server")
+@click.command("judge-server", short_help="Serve the oracle judge of the embedded scenes.")
 @click.option("--scenes", is_flag=True, required=True, help="Judge captions of embedded scenes.")
 @click.option(
     "--port",

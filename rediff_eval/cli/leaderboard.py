@@ -10,7 +10,7 @@ from rediff_eval.cli.options import tell
 from rediff_eval.cli.sheets import format_option, show
 
 
-@click.command()
+@click.command(short_help="Lay out metrics of several runs, best first.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--metric",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rediff_eval.cli.options import plugin_option
-
-if TYPE_CHECKING:
-    pass
+from rediff_eval.sanitize import plain
 
 FORMS = [
     ("FOLDER", "any checkpoint or transformers image-text-to-text folder"),
@@ -22,30 +21,60 @@ FORMS = [
 ]
 
 
-@click.command("list")
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is said of one name. `more`: what goes on a line of its own where there is no table."""
+
+    name: str
+    parts: tuple[str, ...]
+    more: str = ""
+
+
+@click.command("list", short_help="List tasks, models, samplers, metrics or recipes.")
 @click.argument("what", type=click.Choice(["tasks", "models", "samplers", "metrics", "recipes"]))
 @plugin_option
 def list_(what: str) -> None:
-    """List tasks, models, samplers (with their options), metrics or recipes."""
-    entries = {
-        "tasks": _tasks,
-        "models": _models,
-        "samplers": _samplers,
-        "metrics": _metrics,
-        "recipes": _recipes,
-    }[what]()
-    for name, text in entries:
-        click.echo(f"{name:<16} {text}")
+    """List tasks, models, samplers (with their options), metrics or recipes.
+
+    On a terminal as a table; elsewhere in lines that begin with the name.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listing, header = {
+        "tasks": (_tasks, ("task", "what it measures")),
+        "models": (_models, ("model", "kind", "from", "runs", "decodes", "terms")),
+        "samplers": (_samplers, ("sampler", "what it does, and its source", "options")),
+        "metrics": (_metrics, ("metric", "values", "by")),
+        "recipes": (_recipes, ("recipe", "what it trains")),
+    }[what]
+    console = Console()
+    if not console.is_terminal:
+        for entry in listing():
+            click.echo(f"{entry.name:<16} {' | '.join(filter(None, entry.parts))}")
+            if entry.more:
+                click.echo(f"{'':<16}     {entry.more}")
+        return
+    table = Table(show_lines=True)
+    for place, title in enumerate(header):
+        table.add_column(
+            title, overflow="fold", no_wrap=place == 0, ratio=None if place == 0 else 1
+        )
+    for entry in listing():
+        cells = (*entry.parts, *([entry.more] if entry.more else []))
+        table.add_row(*(Text(plain(cell)) for cell in (entry.name, *cells)))
+    console.print(table)
 
 
-def _tasks() -> Iterator[tuple[str, str]]:
+def _tasks() -> Iterator[Entry]:
     from rediff_eval.benchmarks.task import list_tasks, load_task
 
     for name in list_tasks():
-        yield name, load_task(name).summary
+        yield Entry(name, (load_task(name).summary,))
 
 
-def _models() -> Iterator[tuple[str, str]]:
+def _models() -> Iterator[Entry]:
     from rediff.captioners.known_models import known_models, shipped_folder, shipped_models
     from rediff.captioners.sources import SCHEMES
     from rediff.models.config import read_captioner_config
@@ -53,25 +82,26 @@ def _models() -> Iterator[tuple[str, str]]:
     for name in shipped_models():
         config = read_captioner_config(shipped_folder() / name)
         decodes = f"sampler {config.sampler}" if config.kind == "diffusion" else "greedy"
-        yield name, f"{config.kind} | shipped | {config.canvas} tokens, {decodes}"
+        parts = (config.kind, "shipped", "", f"{config.canvas} tokens, {decodes}", "")
+        yield Entry(name, parts)
     for m in known_models():
-        yield m.name, f"{m.kind} | {m.id} | {m.runs} | {m.decodes} | licence: {m.licence}"
-    yield from FORMS
+        yield Entry(m.name, (m.kind, m.id, m.runs, m.decodes, f"licence: {m.licence}"))
+    for name, text in FORMS:
+        yield Entry(name, (text,))
     for name, entry in SCHEMES.entries.items():
         if entry.origin != "built in":
-            yield f"{name}[:WHERE]", f"plug-in {entry.origin}"
+            yield Entry(f"{name}[:WHERE]", (f"plug-in {entry.origin}",))
 
 
-def _samplers() -> Iterator[tuple[str, str]]:
+def _samplers() -> Iterator[Entry]:
     from rediff.decoding.registry import SAMPLERS, options_of
 
     for name, entry in SAMPLERS.loaded().items():
         summary = (entry.value.__doc__ or "").strip().splitlines()
         origin = "" if entry.origin == "built in" else f" (plug-in {entry.origin})"
-        yield name, f"{summary[0] if summary else ''}{origin}"
         options = options_of(entry.value())
         numbers = (f"{option}={_written(o.value)}" for option, o in sorted(options.items()))
-        yield "", f"    {' '.join(numbers)}"
+        yield Entry(name, (f"{summary[0] if summary else ''}{origin}",), " ".join(numbers))
 
 
 def _written(value: object) -> str:
@@ -81,19 +111,21 @@ def _written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _metrics() -> Iterator[tuple[str, str]]:
+def _metrics() -> Iterator[Entry]:
     from rediff_eval.metrics.base import METRICS
 
     for name, entry in METRICS.loaded().items():
         shown = [info.name for info in entry.value.infos if not info.part]
-        judge = ", by a judge" if entry.value.judge else ""
-        origin = "" if entry.origin == "built in" else f" (plug-in {entry.origin})"
-        yield name, f"{', '.join(shown)}{judge}{origin}"
+        origin = "" if entry.origin == "built in" else f"plug-in {entry.origin}"
+        by = ["by a judge"] if entry.value.judge else []
+        yield Entry(name, (", ".join(shown), ", ".join([*by, *([origin] if origin else [])])))
 
 
-def _recipes() -> Iterator[tuple[str, str]]:
+def _recipes() -> Iterator[Entry]:
     import rediff
 
     recipes = Path(rediff.__file__).parent / "training" / "recipes"
     for path in sorted(recipes.glob("*.yaml")):
-        yield path.stem, path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+        yield Entry(path.stem, (" ".join(line.lstrip("# ") for line in comment),))

@@ -11,7 +11,7 @@ from rediff_eval.cli.options import tell
 NUMBERS = ("1", "3", "4", "5", "6")
 
 
-@click.command("paper-table")
+@click.command("paper-table", short_help="Lay runs out as a table of the paper.")
 @click.argument("number", type=click.Choice(NUMBERS))
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @click.option("--markdown", is_flag=True, help="Print Markdown.")

@@ -9,7 +9,7 @@ import click
 from rediff_eval.cli.options import tell
 
 
-@click.command()
+@click.command(short_help="Write a page about runs: tables, plots, captions, steps.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",

@@ -27,7 +27,7 @@ CAPTIONING = ("batch_size", "guidance", "keep_traces", "worker_timeout")
 """Options that are fields of `CaptioningConfig`."""
 
 
-@click.command()
+@click.command(short_help="Caption a benchmark at each budget, and score it.")
 @measured_options
 @captioned_options
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(min=1))

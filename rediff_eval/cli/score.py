@@ -17,7 +17,7 @@ from rediff_eval.cli.options import (
 )
 
 
-@click.command()
+@click.command(short_help="Score captions that were made elsewhere.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
 @measured_options
 @click.option(

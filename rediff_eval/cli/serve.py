@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rediff_eval.serving.settings import ServerSettings
 
 
-@click.command()
+@click.command(short_help="Serve models by OpenAI's protocol, and a page.")
 @click.option(
     "--model",
     "models",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rediff_eval.speed.measure import Cell
 
 
-@click.command()
+@click.command(short_help="Measure passes, operations and seconds of a caption.")
 @captioned_options
 @click.option(
     "--batch",

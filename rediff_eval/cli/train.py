@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rediff.training.reports import Report, StageReport
 
 
-@click.command()
+@click.command(short_help="Train by a recipe, and print the leaderboard.")
 @click.option(
     "--recipe", default="scenes", show_default=True, help="Shipped recipe or a YAML file."
 )

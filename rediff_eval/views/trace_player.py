@@ -58,30 +58,49 @@ def _state(before: str | None, after: str | None, kind: str, right: str | None) 
     return "revised"
 
 
-def play(trace: Mapping[str, Any], console: Console, *, delay: float) -> None:
-    """Shows each denoising step.
+def play(
+    trace: Mapping[str, Any], console: Console, *, delay: float, budget: int | None = None
+) -> None:
+    """Shows each denoising step, and why there are no more.
 
     On a terminal the steps follow one another in place; elsewhere each is printed below the last.
 
     Args:
         trace: as `history` wrote it.
-        console: where it is shown.
+        console: where it is shown; lines are wrapped at words.
         delay: seconds between steps on a terminal.
+        budget: steps that there could have been; None for as many as there are.
     """
     total = len(trace["steps"])
     frames = [
         frame(places, trace["truth"], f"step {step}/{total}  ")
         for step, places in enumerate(replay(trace), 1)
     ]
-    if not console.is_terminal:
+    if console.is_terminal:
+        console.print(LEGEND, style="dim")
+        with Live(console=console, refresh_per_second=30) as live:
+            for text in frames:
+                live.update(text)
+                time.sleep(delay)
+    else:
         for text in frames:
-            console.print(text, soft_wrap=True)
-        return
-    console.print(LEGEND, style="dim")
-    with Live(console=console, refresh_per_second=30) as live:
-        for text in frames:
-            live.update(text)
-            time.sleep(delay)
+            console.print(text)
+    if budget is not None and total < budget:
+        console.print(f"Ended after {total} of {budget} steps: {ending(trace)}.", highlight=False)
+
+
+def ending(trace: Mapping[str, Any]) -> str:
+    """Why a trace has no further step, as far as its texts say.
+
+    Args:
+        trace: as `history` wrote it, ended before its budget.
+    """
+    texts = [[place.word for place in places] for places in replay(trace)]
+    if texts and not trace["steps"][-1]:
+        return "nothing changed any more"
+    if texts and texts[-1] in texts[:-1]:
+        return "the text was the same as before, and would have changed in a circle"
+    return "every word was written"
 
 
 def frame(places: list[Place], truth: list[str] | None, title: str) -> Text:
