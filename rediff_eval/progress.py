@@ -33,24 +33,33 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stderr)
+        self.started: float | None = None
 
     def note(self, text: str) -> None:
         """Writes a note for the user."""
         self.console.print(f"Note: {plain(text)}", highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def task(self, title: str, total: int | None, *, done: int = 0) -> Iterator[Advance]:
+    def task(
+        self, title: str, total: int | None, *, done: int = 0, part: tuple[int, int] = (1, 1)
+    ) -> Iterator[Advance]:
         """Opens one piece of work; call what it yields with the number of units just done.
 
-        `total`: None where it is not known. `done`: units that an earlier run has done.
+        `total`: None where it is not known. `done`: units that an earlier run has done. `part`:
+        which of how many pieces of like size it is, from 1 on; then the time that all of them
+        will take is told, too.
         """
+        if self.started is None:
+            self.started = time.perf_counter()
         if self.console.is_terminal:
-            with self._bar(title, total, done) as advance:
+            with self._bar(title, total, done, part) as advance:
                 yield advance
         else:
-            yield from self._lines(title, total, done)
+            yield from self._lines(title, total, done, part)
 
-    def _lines(self, title: str, total: int | None, before: int) -> Iterator[Advance]:
+    def _lines(
+        self, title: str, total: int | None, before: int, part: tuple[int, int]
+    ) -> Iterator[Advance]:
         """A line every half minute, and one at the end."""
         started = spoken = time.perf_counter()
         done = 0
@@ -68,26 +77,64 @@ class Progress:
             nonlocal done, spoken
             done += units
             now = time.perf_counter()
-            left = None if total is None else total - before - done
-            if left != 0 and now - spoken >= SPEAK_EVERY:
-                spoken = now
-                say("" if left is None else f", {left} left, {left / done * (now - started):.0f} s")
+            if now - spoken < SPEAK_EVERY or total == before + done:
+                return
+            spoken = now
+            say("" if total is None else left(total, now))
+
+        def left(total: int, now: float) -> str:
+            missing = total - before - done
+            own = duration(missing / done * (now - started))
+            return f", {missing} left, {own}{self._all_left(part, (before + done) / total)}"
 
         yield count
         say(f", {before} were done before" if before else "")
 
+    def _all_left(self, part: tuple[int, int], share: float) -> str:
+        """What is left of all pieces, of one of which a share is done; empty for only one."""
+        number, count = part
+        whole = (number - 1 + share) / count
+        if count == 1 or not whole or self.started is None:
+            return ""
+        left = (time.perf_counter() - self.started) / whole * (1 - whole)
+        return f", all {count} in about {duration(left)}"
+
     @contextmanager
-    def _bar(self, title: str, total: int | None, done: int) -> Iterator[Advance]:
+    def _bar(
+        self, title: str, total: int | None, done: int, part: tuple[int, int]
+    ) -> Iterator[Advance]:
         columns = (
             TextColumn("{task.description:<32}"),
             BarColumn(),
             MofNCompleteColumn(),
             TaskProgressColumn(show_speed=True),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[all_left]}"),
         )
         with Bars(*columns, console=self.console) as bars:
-            task = bars.add_task(escape(plain(title)), total=total, completed=done)
-            yield lambda units: bars.advance(task, units)
+            task = bars.add_task(escape(plain(title)), total=total, completed=done, all_left="")
+            counted = done
+
+            def advance(units: int) -> None:
+                nonlocal counted
+                counted += units
+                left = self._all_left(part, counted / total) if total else ""
+                bars.update(task, advance=units, all_left=left.removeprefix(", "))
+
+            yield advance
+
+
+def duration(seconds: float) -> str:
+    """A time for people: seconds, or minutes, or hours and minutes.
+
+    Examples:
+        >>> duration(12.4), duration(200), duration(7300)
+        ('12 s', '3 min', '2 h 2 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class StageProgress:
@@ -149,7 +196,7 @@ class StageProgress:
             left = report.seconds / report.step * (report.steps - report.step)
             rate = f"{report.step / report.seconds:.1f}/s" if report.seconds else ""
             parts = (f"step {report.step}/{report.steps}", *_learning(report), rate)
-            state = ", ".join([*filter(None, parts), f"{left:.0f} s left"])
+            state = ", ".join([*filter(None, parts), f"{duration(left)} left"])
         if report.finished and report.loss is not None:
             losses = ", ".join(_learning(replace(report, lr=None)))
             state = f"done, {losses} at step {report.step}/{report.steps}"

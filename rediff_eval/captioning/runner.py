@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from rediff_eval.captioning.caption_store import StoredCaption
 from rediff_eval.captioning.config import CaptioningConfig, Condition, conditions_of
 from rediff_eval.captioning.outcome import Outcome
 from rediff_eval.progress import Progress
+
+SOON = 4.0
+"""Seconds that a batch may take for the next to be of full size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +52,7 @@ class CaptionRunner:
             once.setdefault(replace(source, sampler=None), []).append(source)
         found: list[Condition] = []
         for number, sources in enumerate(once.values(), 1):
-            place = f"model {number} of {len(once)}, " if len(once) > 1 else ""
-            found += self._run_model(sources, place)
+            found += self._run_model(sources, (number, len(once)))
         return list(dict.fromkeys(found))
 
     def wait(self, conditions: Sequence[Condition]) -> None:
@@ -64,9 +67,9 @@ class CaptionRunner:
         assert len(answers) == len(self.samples)
         return Outcome.of(condition, self.samples, answers)
 
-    def _run_model(self, sources: Sequence[ModelSource], place: str) -> list[Condition]:
-        """Captions by one model, which several sources name with samplers of their own. `place`:
-        which of the models it is, for the progress."""
+    def _run_model(self, sources: Sequence[ModelSource], part: tuple[int, int]) -> list[Condition]:
+        """Captions by one model, which several sources name with samplers of their own. `part`:
+        which of how many models it is, for the progress."""
         source = sources[0]
         loading = source.loading
         if loading.device is None and self.rank.world > 1 and loading.place == "cuda":
@@ -91,14 +94,15 @@ class CaptionRunner:
                 )
                 for condition in dict.fromkeys(found)
             ]
-            self._run_conditions(conditions, captioner, place)
+            self._run_conditions(conditions, captioner, part)
         return conditions
 
     def _run_conditions(
-        self, conditions: Sequence[Condition], captioner: Captioner, place: str
+        self, conditions: Sequence[Condition], captioner: Captioner, part: tuple[int, int]
     ) -> None:
         """Captions batch by batch, each in all conditions, so that what a captioner has encoded of
-        a batch serves them all."""
+        a batch serves them all. Batches grow: the first is a single sample, so that something
+        moves soon."""
         sampled = captioner.capabilities.takes_samplers
         traced = {s.id for s in self.samples[: self.config.keep_traces]} if sampled else set[str]()
         mine = [sample for sample in self.samples if self.rank.owns(sample.id)]
@@ -106,14 +110,11 @@ class CaptionRunner:
         left = [sample for sample in mine if any(sample.id in ids for ids in todo.values())]
         if left:
             self.ready()
-        first, total = conditions[0], len(mine) * len(conditions)
-        title = (
-            first.title if len(conditions) == 1 else f"{first.model}, {len(conditions)} conditions"
-        )
+        total = len(mine) * len(conditions)
         done = total - sum(map(len, todo.values()))
-        with self.progress.task(f"{place}{title}", total, done=done) as advance:
-            for start in range(0, len(left), self.config.batch_size):
-                opened = list(self._open(left[start : start + self.config.batch_size]))
+        with self.progress.task(_title(conditions, part), total, done=done, part=part) as advance:
+            for group in growing(left, self.config.batch_size):
+                opened = list(self._open(group))
                 for condition, ids in todo.items():
                     batch = [(sample, given) for sample, given in opened if sample.id in ids]
                     self._caption(condition, captioner, batch, traced)
@@ -157,6 +158,32 @@ class CaptionRunner:
         mark = self.store.look(_key(condition, sample))
         wanted = sample.id in traced
         return mark is not None and not mark.failed and (mark.traced or not wanted)
+
+
+def growing(samples: Sequence[Sample], most: int) -> Iterator[Sequence[Sample]]:
+    """Batches of samples: one, then twice as many as before while a batch takes longer than
+    `SOON`, else at once as many as there may be.
+
+    Args:
+        samples: in their order.
+        most: samples of a batch.
+    """
+    start, size = 0, 1
+    while start < len(samples):
+        began = time.perf_counter()
+        yield samples[start : start + size]
+        start += size
+        quick = time.perf_counter() - began < SOON
+        size = most if quick else min(most, 2 * size)
+
+
+def _title(conditions: Sequence[Condition], part: tuple[int, int]) -> str:
+    """What the progress says of a model's work."""
+    number, count = part
+    first = conditions[0]
+    place = f"model {number} of {count}, " if count > 1 else ""
+    what = first.title if len(conditions) == 1 else f"{first.model}, {len(conditions)} conditions"
+    return f"{place}{what}"
 
 
 def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionRequest:

@@ -54,12 +54,11 @@ def pack(value: Any) -> str:
 
 def _view(run: Run) -> dict[str, Any]:
     measured = {name for cell in run.cells for name in cell["metrics"]}
-    found = shown(measured, run.main_metric, run.infos)
-    metrics = [run.main_metric, *(name for name in found if name != run.main_metric)]
+    metrics = shown(measured, run.main_metric, run.infos)
     return {
         "name": plain(str(run.folder)),
         "manifest": run.manifest,
-        "main": run.main_metric,
+        "main": run.main_metric if run.main_metric in measured else "",
         "metrics": metrics,
         "rows": [_row(cell, metrics, run) for cell in run.cells],
         "legend": _legend(run),
@@ -81,16 +80,25 @@ def _row(cell: Mapping[str, Any], metrics: Sequence[str], run: Run) -> dict[str,
             _dash(cell["tokens_per_step"]),
         ],
         "numbers": [
-            _number(cell["metrics"].get(name), digits(name, run.infos), interval=i == 0)
-            for i, name in enumerate(metrics)
+            _number(
+                cell["metrics"].get(name),
+                digits(name, run.infos),
+                interval=name == run.main_metric,
+            )
+            for name in metrics
         ],
         "counts": [
             cell["captions"],
             len(cell["failures"]),
-            cell["captions"] - cell["metrics"].get(metrics[0], {"n": 0})["n"],
+            _unscored(cell, run.main_metric) if run.main_metric in metrics else "–",
             cell["truncated"],
         ],
     }
+
+
+def _unscored(cell: Mapping[str, Any], metric: str) -> int:
+    """Captions without a value of a metric."""
+    return int(cell["captions"] - cell["metrics"].get(metric, {"n": 0})["n"])
 
 
 def _dash(value: float | None) -> str:
