@@ -15,6 +15,8 @@ from rediff_eval.sanitize import markdown, plain
 from rediff_eval.views.tables import pipe_table
 
 Form = Literal["md", "html", "latex"]
+LETTERS = {*map(chr, range(0xA1, 0x180)), *"–—‘’“”…→€†•"} - set("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
+"""Characters beyond ASCII that pdfLaTeX sets without further packages."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -125,4 +127,14 @@ def _latex(sheet: Sheet) -> str:
 
 
 def _in_latex(text: str) -> str:
-    return "".join(_LATEX.get(mark, mark) for mark in plain(text))
+    """A text of a cell. At its start a bracket or a star would belong to the end of the row
+    before."""
+    shown = "".join(map(_mark_in_latex, plain(text)))
+    return f"{{}}{shown}" if shown.lstrip().startswith(("[", "*")) else shown
+
+
+def _mark_in_latex(mark: str) -> str:
+    """A character as pdfLaTeX takes it; one that it has no letter for is named by its number."""
+    if mark in _LATEX:
+        return _LATEX[mark]
+    return mark if mark.isascii() or mark in LETTERS else f"[U+{ord(mark):04X}]"
