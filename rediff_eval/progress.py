@@ -71,6 +71,7 @@ class Progress:
                 f"{plain(title)}: {done} in {seconds:.1f} s ({rate:.1f}/s){end}",
                 highlight=False,
                 markup=False,
+                soft_wrap=True,
             )
 
         def count(units: int) -> None:
@@ -200,7 +201,8 @@ class StageProgress:
         if report.finished and report.loss is not None:
             losses = ", ".join(_learning(replace(report, lr=None)))
             state = f"done, {losses} at step {report.step}/{report.steps}"
-        self.console.print(f"{self._title(report.stage)}: {state}", highlight=False, markup=False)
+        line = f"{self._title(report.stage)}: {state}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _title(self, stage: str) -> str:
         """The stage, and which of all it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -16,12 +17,15 @@ Source = TypeVar("Source", Item, Correction)
 HELD_OUT = "held-out.jsonl"
 
 
-def hold_out(sources: Sequence[Source], share: float) -> tuple[Sequence[Source], Sequence[Source]]:
-    """What is learnt from, and what is held out: all rows of a picture together.
+def hold_out(
+    groups: Sequence[Sequence[Source]], share: float
+) -> list[tuple[Sequence[Source], Sequence[Source]]]:
+    """Of each group what is learnt from, and what is held out: all rows of a picture together, in
+    whichever groups they are.
 
     Args:
-        sources: items, or drafts with their corrections.
-        share: of the pictures that is held out, evenly spread; at least one picture.
+        groups: items, or drafts with their corrections.
+        share: of all pictures that is held out, evenly spread; at least one picture.
 
     Raises:
         ValueError: if nothing would be left to learn from.
@@ -29,21 +33,24 @@ def hold_out(sources: Sequence[Source], share: float) -> tuple[Sequence[Source],
     Examples:
         >>> from PIL import Image
         >>> items = [Item(name, Image.new("L", (1, 1)), ()) for name in "aabbccddee"]
-        >>> learnt, held = hold_out(items, 0.4)
+        >>> ((learnt, held),) = hold_out([items], 0.4)
         >>> "".join(item.id for item in learnt), "".join(item.id for item in held)
-        ('aacce', 'bbdd')
+        ('aaccee', 'bbdd')
     """
-    pictures = [_picture(source) for source in sources]
-    distinct = list(dict.fromkeys(pictures))
+    pictures = [[_picture(source) for source in group] for group in groups]
+    distinct = list(dict.fromkeys(itertools.chain.from_iterable(pictures)))
     count = max(1, round(share * len(distinct)))
     if count >= len(distinct):
         raise ValueError(f"of {len(distinct)} pictures none can be held out for validation")
     held = {distinct[(2 * turn + 1) * len(distinct) // (2 * count)] for turn in range(count)}
-    learnt, kept = (
-        [number for number, picture in enumerate(pictures) if (picture in held) is which]
-        for which in (False, True)
-    )
-    return _only(sources, learnt), _only(sources, kept)
+
+    def part(group: Sequence[Source], names: Sequence[Hashable], which: bool) -> Sequence[Source]:
+        return _only(group, [i for i, name in enumerate(names) if (name in held) is which])
+
+    return [
+        (part(group, names, False), part(group, names, True))
+        for group, names in zip(groups, pictures, strict=True)
+    ]
 
 
 def _picture(source: Item | Correction) -> Hashable:

@@ -161,9 +161,9 @@ def rows_of_data(
 
     held = None
     if stage.validation is not None:
-        parts = {name: hold_out(own, stage.validation.share) for name, own in learnt.items()}
-        learnt = {name: own for name, (own, _) in parts.items()}
-        kept = {name: own for name, (_, own) in parts.items()}
+        parts = hold_out(list(learnt.values()), stage.validation.share)
+        kept = {name: own for name, (_, own) in zip(learnt, parts, strict=True) if own}
+        learnt = {name: own for name, (own, _) in zip(learnt, parts, strict=True) if own}
         every = itertools.chain.from_iterable(kept.values())
         on_main_process(lambda: write_held_out(run.folder / HELD_OUT, every, prompt))
         held = rows(kept)

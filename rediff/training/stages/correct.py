@@ -66,5 +66,5 @@ class CorrectStage(RevisingStage):
         make, keep = partial(maker.corrected, items=items), all(map(run.keeps, self.data))
         if self.validation is None:
             return LearningRows(Examples(corrections, make, keep=keep))
-        learnt, held = hold_out(corrections, self.validation.share)
+        ((learnt, held),) = hold_out([corrections], self.validation.share)
         return LearningRows(Examples(learnt, make, keep=keep), held=Examples(held, make, keep=keep))
