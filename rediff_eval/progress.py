@@ -13,12 +13,14 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
+    Task,
     TaskID,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from rediff.training.reports import StageReport
 from rediff_eval.sanitize import plain
@@ -26,6 +28,14 @@ from rediff_eval.sanitize import plain
 Advance = Callable[[int], None]
 SPEAK_EVERY = 30.0
 """Seconds between lines where the output is not a terminal."""
+
+
+class RateColumn(ProgressColumn):
+    """Units a second, once there is a rate."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
 
 
 class Progress:
@@ -108,7 +118,7 @@ class Progress:
             TextColumn("{task.description:<32}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True),
+            RateColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[all_left]}"),
         )
@@ -151,7 +161,7 @@ class StageProgress:
             TextColumn("{task.description:<20}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True),
+            RateColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[loss]}"),
             console=self.console,

@@ -102,16 +102,16 @@ def test_prompts_are_prefilled_once_under_prefix_attention(
 def test_a_run_encodes_each_batch_once(
     untrained: Path, tmp_path: Path, passes: list[tuple[str, int]]
 ) -> None:
-    """And a run that goes on encodes what is left."""
+    """The first is of one sample. And a run that goes on encodes what is left."""
     arguments = (
         "run", "--task", "capture", "--model", untrained / "diffusion", "--batch-size", "2",
         "--out", tmp_path / "run", "--steps", "4", "--sampler", "refine",
         "--sampler", "mask-predict,refresh=2",
     )  # fmt: skip
-    inside(*arguments, "--limit", "4")
-    assert towers(passes) == 2
-    inside(*arguments, "--limit", "6")
+    inside(*arguments, "--limit", "5")
     assert towers(passes) == 3
+    inside(*arguments, "--limit", "8")
+    assert towers(passes) == 5
     lines = (tmp_path / "run" / "captions.jsonl").read_text().splitlines()
-    assert len(lines) == 6 * 2
+    assert len(lines) == 8 * 2
     assert all(json.loads(line)["seconds"] > 0 for line in lines)

@@ -1,5 +1,6 @@
 """What long work says of itself while it goes on."""
 
+import re
 import time
 from io import StringIO
 from typing import Any
@@ -62,9 +63,13 @@ def test_a_bar_says_it_too(clock: Any) -> None:
     console = Console(file=StringIO(), width=160, force_terminal=True)
     with Progress(console).task("model", 10, part=(1, 2)) as advance:
         clock.now += 100
-        advance(5)
+        advance(3)
         time.sleep(0.3)
-    assert "all 2 in about 5 min" in console.file.getvalue()  # type: ignore[attr-defined]
+        advance(2)
+        time.sleep(0.3)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "all 2 in about 5 min" in text
+    assert re.search(r"\d\.\d/s", text)
 
 
 @pytest.mark.parametrize(

@@ -241,5 +241,5 @@ def test_a_pipe_shows_losses(root: Path, tmp_path: Path) -> None:
              tmp_path, "--stage", "stage1"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        assert "stage1: done, loss " in done.stderr
+        assert "stage1 (1 of 1): done, loss " in done.stderr
         shutil.rmtree(tmp_path / "stage1")
