@@ -96,7 +96,8 @@ class Progress:
         def left(total: int, now: float) -> str:
             missing = total - before - done
             own = duration(missing / done * (now - started))
-            return f", {missing} left, {own}{self._all_left(part, (before + done) / total)}"
+            every = self._all_left(part, (before + done) / total)
+            return ", ".join(["", f"{missing} left", own, *([every] if every else [])])
 
         yield count
         say(f", {before} were done before" if before else "")
@@ -108,7 +109,7 @@ class Progress:
         if count == 1 or not whole or self.started is None:
             return ""
         left = (time.perf_counter() - self.started) / whole * (1 - whole)
-        return f", all {count} in about {duration(left)}"
+        return f"all {count} in about {duration(left)}"
 
     @contextmanager
     def _bar(
@@ -124,13 +125,12 @@ class Progress:
         )
         with Bars(*columns, console=self.console) as bars:
             task = bars.add_task(escape(plain(title)), total=total, completed=done, all_left="")
-            counted = done
 
             def advance(units: int) -> None:
-                nonlocal counted
-                counted += units
-                left = self._all_left(part, counted / total) if total else ""
-                bars.update(task, advance=units, all_left=left.removeprefix(", "))
+                bars.advance(task, units)
+                if total:
+                    share = bars.tasks[0].completed / total
+                    bars.update(task, all_left=self._all_left(part, share))
 
             yield advance
 

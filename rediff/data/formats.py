@@ -11,7 +11,7 @@ own pictures read them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +49,16 @@ def read_records(form: Format, path: Path, images: Path) -> Iterator[Record | Dr
             yield Dropped(place, f"no {error.args[0]!r}")
         except (ValueError, FileNotFoundError) as error:
             yield Dropped(place, str(error))
+
+
+def given_key(record: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """The first of some keys that has a value in a record.
+
+    Args:
+        record: of a listing.
+        names: in the order of preference.
+    """
+    return next((name for name in names if record.get(name) not in (None, [], "")), None)
 
 
 class _NoPictureError(Exception):
@@ -97,18 +107,12 @@ def _line(raw: Mapping[str, Any]) -> list[Made]:
 
 def _captions(raw: Mapping[str, Any]) -> list[Made]:
     """A record for each caption, which answers the model's own request for one."""
-    name = _text(_first(raw, IMAGES, "image"), "image")
-    found = _first(raw, CAPTIONS, "caption")
+    image, captions = given_key(raw, IMAGES), given_key(raw, CAPTIONS)
+    if image is None or captions is None:
+        raise KeyError("image" if image is None else "caption")
+    name, found = _text(raw[image], "image"), raw[captions]
     texts = found if isinstance(found, list) else [found]
     return [(name, (Turn("", _text(text, "caption")),), ()) for text in texts]
-
-
-def _first(raw: Mapping[str, Any], names: Sequence[str], wanted: str) -> Any:
-    """The first of these keys that has a value."""
-    found = next((raw[name] for name in names if raw.get(name) not in (None, "", [])), None)
-    if found is None:
-        raise KeyError(wanted)
-    return found
 
 
 def _edits(raw: Any, wrong: str, right: str) -> tuple[TextEdit, ...]:

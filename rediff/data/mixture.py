@@ -72,7 +72,7 @@ class Mixture(BaseModel):
 
 
 def is_listing(path: Path) -> bool:
-    """Whether a file of data is no specification of a mixture, which is YAML."""
+    """Whether a file of data lists pictures itself; the specification of a mixture is YAML."""
     return path.suffix.lower() not in (".yaml", ".yml")
 
 

@@ -81,7 +81,7 @@ class Checkpoint:
         """
         check_adapter(folder)
         official = find_official(folder)
-        card = read_card(folder)
+        card = read_card(folder, official)
         on_cpu = device_map is None and torch.device(device).type == "cpu"
         chosen = DTYPES[dtype or ("float32" if on_cpu else card.dtype)]
         placement = device_map or {"": str(device)}

@@ -33,12 +33,16 @@ def find_official(folder: Path) -> OfficialFormat | None:
         raise ValueError(f"{path}: {error}") from error
 
 
-def read_card(folder: Path) -> CaptionerConfig:
+def read_card(folder: Path, official: OfficialFormat | None) -> CaptionerConfig:
     """How a folder's checkpoint captions: its own config, or that of its published form.
 
-    Raises ValueError as `find_official` and `read_captioner_config` do.
+    Args:
+        folder: of the checkpoint.
+        official: its published form, as `find_official` says.
+
+    Raises:
+        ValueError: as `read_captioner_config` does.
     """
-    official = find_official(folder)
     return read_captioner_config(folder) if official is None else official.card
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rediff.data.mixture import Mixture, is_listing
-from rediff.models.official import read_card
+from rediff.models.official import find_official, read_card
 from rediff.models.weights import weights_hash
 from rediff.training.recipe import Recipe
-from rediff.training.stages.checkpoint import CheckpointStage
+from rediff.training.stages.checkpoint import CheckpointStage, checkpoint_folders
 from rediff.training.stages.expert import ExpertStage
 from rediff.training.stages.records import RecordsStage
 
@@ -52,7 +52,9 @@ def with_checkpoint(recipe: Recipe, folder: Path | None) -> Recipe:
     update = {"folder": str(folder.resolve()), "sha256": weights_hash(folder)}
     changed = {name: stage.model_copy(update=update) for name, stage in wanting.items()}
     if "canvas" not in recipe.model_fields_set:
-        recipe = recipe.model_copy(update={"canvas": read_card(folder).canvas})
+        recipe = recipe.model_copy(
+            update={"canvas": read_card(folder, find_official(folder)).canvas}
+        )
     return recipe.with_stages(changed)
 
 
@@ -77,8 +79,7 @@ def with_data(recipe: Recipe, mixture: Path | None) -> Recipe:
         raise ValueError(f"stage {next(iter(wanting))!r} of this recipe needs a `data` FILE")
     update = {"mixture": str(mixture.resolve()), "sha256": _digest(mixture)}
     if is_listing(mixture):
-        starts = [s.folder for s in recipe.stages.values() if isinstance(s, CheckpointStage)]
-        update["tokenizer"] = next((folder for folder in starts if folder), "")
+        update["tokenizer"] = next(iter(checkpoint_folders(recipe.stages)), "")
     changed = {name: stage.model_copy(update=update) for name, stage in wanting.items()}
     return recipe.with_stages(changed)
 
@@ -131,7 +132,8 @@ def with_expert(
 def _digest(mixture: Path) -> str:
     """A hash of a mixture's file and of all data files that it names; pictures are not read."""
     digest = hashlib.sha256()
-    for path in (mixture, *(s.path for s in Mixture.load(mixture).sources.values())):
+    paths = (source.path for source in Mixture.load(mixture).sources.values())
+    for path in dict.fromkeys((mixture, *paths)):
         if not path.is_file():
             raise ValueError(f"{mixture}: no data file {path}")
         with path.open("rb") as file:

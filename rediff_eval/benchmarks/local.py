@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rediff.data.formats import CAPTIONS, IMAGES
+from rediff.data.formats import CAPTIONS, IMAGES, given_key
 from rediff.data.images import SUFFIXES, is_picture
 from rediff.io.hub import first_line, is_hub_id
 from rediff.io.names import find_file, id_text, is_file, same_name
@@ -145,7 +145,7 @@ def _left_keys(record: object) -> set[str]:
     """The keys of a record that nothing is read from, those too that others were preferred to."""
     if not isinstance(record, dict):
         return set()
-    read = {"id", _chosen(record, IMAGES), _chosen(record, CAPTIONS)}
+    read = {"id", given_key(record, IMAGES), given_key(record, CAPTIONS)}
     return {key for key, value in record.items() if key not in read and value not in (None, [], "")}
 
 
@@ -167,14 +167,9 @@ def _from_row(row: Row, path: Path) -> Sample:
     return of_file(name, picture, references)
 
 
-def _chosen(record: Mapping[str, Any], names: Iterable[str]) -> str | None:
-    """The first of these keys that has a value."""
-    return next((name for name in names if record.get(name) not in (None, [], "")), None)
-
-
 def _first(record: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The value of the first of these keys that has one."""
-    key = _chosen(record, names)
+    key = given_key(record, names)
     return None if key is None else record[key]
 
 

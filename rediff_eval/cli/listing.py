@@ -23,7 +23,7 @@ FORMS = [
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is said of one name. `more`: what goes on a line of its own where there is no table."""
+    """What is said of one name. `more`: what has a line of its own where there is no table."""
 
     name: str
     parts: tuple[str, ...]
@@ -57,13 +57,12 @@ def list_(what: str) -> None:
                 click.echo(f"{'':<16}     {entry.more}")
         return
     table = Table(show_lines=True)
-    for place, title in enumerate(header):
-        table.add_column(
-            title, overflow="fold", no_wrap=place == 0, ratio=None if place == 0 else 1
-        )
+    table.add_column(header[0], no_wrap=True)
+    for title in header[1:]:
+        table.add_column(title, overflow="fold", ratio=1)
     for entry in listing():
-        cells = (*entry.parts, *([entry.more] if entry.more else []))
-        table.add_row(*(Text(plain(cell)) for cell in (entry.name, *cells)))
+        cells = (entry.name, *entry.parts, entry.more)[: len(header)]
+        table.add_row(*(Text(plain(cell)) for cell in cells))
     console.print(table)
 
 
@@ -117,8 +116,8 @@ def _metrics() -> Iterator[Entry]:
     for name, entry in METRICS.loaded().items():
         shown = [info.name for info in entry.value.infos if not info.part]
         origin = "" if entry.origin == "built in" else f"plug-in {entry.origin}"
-        by = ["by a judge"] if entry.value.judge else []
-        yield Entry(name, (", ".join(shown), ", ".join([*by, *([origin] if origin else [])])))
+        by = "by a judge" if entry.value.judge else ""
+        yield Entry(name, (", ".join(shown), ", ".join(filter(None, (by, origin)))))
 
 
 def _recipes() -> Iterator[Entry]:

@@ -159,7 +159,7 @@ def report(
     """What was trained, what it cost, its losses; and, of whole recipes, how good it is."""
     from rediff.training.held_out import HELD_OUT
     from rediff.training.pipeline import CHECKPOINTS
-    from rediff.training.stages.checkpoint import CheckpointStage
+    from rediff.training.stages.checkpoint import checkpoint_folders
 
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
     for line in costs_of(out, ran):
@@ -170,11 +170,7 @@ def report(
     made = [out / CHECKPOINTS / name for name in recipe.export]
     held = [out / name / HELD_OUT for name in recipe.stages if (out / name / HELD_OUT).is_file()]
     if held:
-        before = [
-            Path(stage.folder)
-            for stage in recipe.stages.values()
-            if isinstance(stage, CheckpointStage) and stage.folder
-        ]
+        before = map(Path, checkpoint_folders(recipe.stages))
         evaluate("captions", [*before, *made], out / "leaderboard", limit, held[-1])
     else:
         evaluate("capture", made, out / "leaderboard", limit)

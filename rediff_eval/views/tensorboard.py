@@ -19,8 +19,8 @@ CLOCK = ("step", "steps", "seconds", "epoch")
 class TensorBoardLog:
     """Events of each stage in a folder of its own below `root`; call it with a training's reports.
 
-    They are written from the stages' own logs, and anew by every run, so that they say no more and
-    no less than these. Raises ValueError if TensorBoard is missing.
+    Every run writes all of them from the stages' own logs, so that they say no more and no less
+    than these. Raises ValueError if TensorBoard is missing.
     """
 
     def __init__(self, root: Path) -> None:

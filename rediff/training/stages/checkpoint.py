@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -60,3 +61,13 @@ class CheckpointStage(Stage):
         if official is not None:
             return official.read_config(folder)
         return LlavaOnevisionConfig.from_pretrained(folder)
+
+
+def checkpoint_folders(stages: Mapping[str, Stage]) -> list[str]:
+    """The folders that the stages of kind `checkpoint` read, where they are known.
+
+    Args:
+        stages: of a recipe.
+    """
+    wanting = (stage for stage in stages.values() if isinstance(stage, CheckpointStage))
+    return [stage.folder for stage in wanting if stage.folder]

@@ -19,8 +19,8 @@ TALLIES = "tallies.json"
 class RecordsStage(Stage):
     """Public data: what the specification of a mixture names, checked and kept in order.
 
-    `mixture`: its file. `sha256`: of that and of all its data files. `tokenizer`: of a file that is
-    no specification, but itself lists pictures with captions.
+    `mixture`: its file. `sha256`: of that and of all its data files. `tokenizer`: of a file
+    that itself lists pictures with captions (`is_listing`).
     """
 
     kind: Literal["records"] = "records"
