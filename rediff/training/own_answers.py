@@ -48,5 +48,6 @@ def _answered(item: Item, draft: Draft, tokenizer: Speller) -> Item:
     ids = tokenizer.convert_tokens_to_ids([word for word in draft.words if word != END])
     text = tokenizer.decode(ids, skip_special_tokens=True)
     if END in draft.words and tokenizer.unk_token not in tokenizer.tokenize(text):
-        last = replace(last, answer=text)
-    return replace(item, dialogues=((*before, last),), asked=0)
+        answered = (*before, replace(last, answer=text))
+        return replace(item, dialogues=(answered,), asked=0, edits=())
+    return replace(item, dialogues=(item.dialogues[draft.dialogue],), asked=0)

@@ -38,7 +38,19 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
 
 
 def last_state(folder: Path) -> str | None:
-    """The newest complete state: the Trainer writes `trainer_state.json` last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    """The newest complete state: the Trainer writes `trainer_state.json` last.
+
+    A process that is killed while it writes that file leaves a part of it, or nothing in it.
+    """
+    notes = folder.glob("checkpoint-*/trainer_state.json")
+    whole = [path.parent for path in notes if _is_json(path)]
     newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
     return None if newest is None else str(newest)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True

@@ -21,6 +21,7 @@ from rediff.io.files import lock
 from rediff.training.logs import JsonLog, read_log
 from rediff.training.pipeline import LOCK, train
 from rediff.training.recipe import Recipe
+from rediff.training.saved_states import last_state
 
 
 def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
@@ -46,6 +47,16 @@ def test_a_log_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(entry["step"], entry["loss"]) for entry in entries] == [(1, 2.0), (10, 1.0)]
     assert entries[1]["seconds"] >= 9.0
+
+
+@pytest.mark.parametrize("written", ["", '{"global_step": 10, "log_hist', "{"])
+def test_a_state_that_was_broken_off_is_passed_over(tmp_path: Path, written: str) -> None:
+    for step, note in ((2, '{"global_step": 2}'), (10, written)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_bytes(note.encode())
+    assert last_state(tmp_path) == str(tmp_path / "checkpoint-2")
+    (tmp_path / "checkpoint-10" / "trainer_state.json").write_text('{"global_step": 10}')
+    assert last_state(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(

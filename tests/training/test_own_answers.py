@@ -10,7 +10,7 @@ from PIL import Image
 from toy_recipes import toy, weights
 from transformers import PreTrainedTokenizerFast
 
-from rediff.data.records import Turn
+from rediff.data.records import TextEdit, Turn
 from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines, write_lines
 from rediff.training.items import Item
 from rediff.training.own_answers import own_answers
@@ -88,6 +88,21 @@ def test_an_answer_keeps_the_turns_before_it_and_the_true_answer_stays_where_a_d
     assert [one.dialogues for one in told] == [
         ((turns[0], Turn("how big ?", answer)),) for answer in answers
     ]
+
+
+def test_the_fault_of_a_broken_answer_goes_with_it(root: Path) -> None:
+    """A record whose answer was broken on purpose: its edits fit no other text."""
+    edits = (TextEdit("big", "small"),)
+    broken = Item("a", Image.new("RGB", (8, 8)), ((Turn("say it .", "it is big ."),),), edits=edits)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(root / "stage1" / "model")
+    drafts = [
+        Draft(id="a", dialogue=0, tokens_per_step=1, nfe=4, words=pad_words(words, 6))
+        for words in (["a", "big", "star", "."], ["it"] * 6)
+    ]
+    told, kept = own_answers(drafts, {"a": broken}, tokenizer)
+    assert told.truth(0) == "a big star."
+    assert kept == broken
+    assert kept.truth(0) == "it is small ."
 
 
 @pytest.mark.parametrize("kind", ["predict", "revise"])

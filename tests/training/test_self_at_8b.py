@@ -1,0 +1,93 @@
+"""Recipes for 8B without an expert: every stage at toy size, and interrupted in the middle."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import tiny_models
+import torch
+import yaml
+from programs import inside
+from toy_recipes import saved_states, weights
+from toy_records import shrunk, write_data
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.training.draft_records import DRAFTS, Draft, read_lines
+from rediff.training.estimate import plan
+from rediff.training.logs import read_log
+from rediff.training.recipe import Recipe, find_recipe
+
+RECIPES = ("rediff-8b-self", "rediff-8b-self-prefix")
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """`train`, with a checkpoint in official naming and public data; a state saved every step."""
+    monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
+    source = tiny_models.make_official(tmp_path / "official")
+    inside("convert", source, tmp_path / "plain")
+    raw = shrunk(RECIPES[0])
+    for name in ("distilled", "revision"):
+        raw["stages"][name]["optimisation"] |= {"steps": 8, "save_every": 1}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    words = ["train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source,
+             "--data", write_data(tmp_path, tmp_path / "plain")]  # fmt: skip
+    stages = [part for name in raw["stages"] for part in ("--stage", name)]
+    return [str(word) for word in [*words, *stages]]
+
+
+def killed_in(stage: Path, command: list[str]) -> None:
+    """Runs the command until a stage has saved a state, and kills it there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rediff_eval", *command], start_new_session=True
+    )
+    before = saved_states(stage)
+    while not saved_states(stage) - before and process.poll() is None:
+        time.sleep(0.005)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
+    tmp_path: Path, command: list[str]
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    inside(*command, "--out", whole)
+    for name in ("distilled", "revision"):
+        killed_in(broken / name, [*command, "--out", str(broken)])
+    inside(*command, "--out", broken)
+
+    drafts = list(read_lines(whole / "own" / DRAFTS, Draft))
+    assert len({draft.id for draft in drafts}) == len(drafts) == 5
+    assert drafts == list(read_lines(broken / "own" / DRAFTS, Draft))
+    first, second = (read_log(whole / name / "log.jsonl")[0] for name in ("distilled", "revision"))
+    assert "loss_clean" not in first
+    assert "loss_clean" in second
+    for name in ("distilled", "revision"):
+        unbroken, resumed = weights(whole / name), weights(broken / name)
+        assert all(torch.equal(unbroken[key], resumed[key]) for key in unbroken)
+    before, after = (weights(whole / name) for name in ("llada-v", "revision"))
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    assert Checkpoint.load(whole / "revision" / "model").config.canvas == 16
+
+
+def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap() -> None:
+    full, prefix = (
+        {
+            stage.stage: stage
+            for stage in plan(Recipe.load(find_recipe(name)), processes=8, tflops=400)
+        }
+        for name in RECIPES
+    )
+    assert list(full) == ["llada-v", "public", "own", "distilled", "revision"]
+    assert set(prefix) - set(full) == {"tuning"}
+    assert all(not stage.dollars for stage in full.values())
+    assert full["own"].hours is not None
+    assert prefix["own"].hours is not None
+    assert prefix["own"].hours < full["own"].hours / 10
