@@ -24,13 +24,14 @@ from rediff.captioners.base import Decoding
 from rediff.captioners.model_folder import load_captioner
 from rediff.decoding.registry import find_sampler
 from rediff.scenes.dataset import load_scenes
-from rediff.training.draft_records import Correction, Draft, read_lines
+from rediff.training.draft_records import DRAFTS, Correction, Draft, read_lines
 from rediff.training.fingerprint import is_done
 from rediff.training.logs import TELL_EVERY, Count, read_log
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.reports import StageReport, read_progress
 from rediff.training.saved_states import STATE
+from rediff.training.stages.base import Run
 from rediff_eval.progress import StageProgress
 
 
@@ -47,7 +48,21 @@ def test_every_export_captions(trained: Path) -> None:
 
 def test_shipped_names_are_exported(trained: Path) -> None:
     names = {path.name for path in (trained / "checkpoints").iterdir()}
-    assert names == {"base", "control", "stage1", "rediff", "ar"}
+    assert names == {"base", "control", "stage1", "rediff", "rediff-self", "ar"}
+
+
+def test_two_stages_share_the_pictures(trained: Path, tmp_path: Path) -> None:
+    first, second = (
+        [draft.id for draft in read_lines(trained / name / DRAFTS, Draft)]
+        for name in ("own-first", "own-second")
+    )
+    items = Run(toy(), trained, trained / "any").items("captions", "describe it .")
+    assert first + second == [item.id for item in items[:12]]
+    raw = toy().model_dump(mode="json")
+    raw["stages"]["own-second"]["skip"] = 40
+    shutil.copytree(trained / "control", tmp_path / "control")
+    with pytest.raises(RuntimeError, match="skip: 40 leaves none of the 40 pictures of captions"):
+        train(Recipe.model_validate(raw), tmp_path, only=["own-second"])
 
 
 def test_a_finished_recipe_has_nothing_left_to_do(trained: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from rediff.models.prefix_attention import has_prefix_attention
 from rediff.training.draft_records import DRAFTS
 from rediff.training.drafting import Drafter, DraftRequest, draft_all
 from rediff.training.estimate import forward_operations
+from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 
@@ -18,7 +20,8 @@ from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 class DraftsStage(Stage):
     """Drafts by a checkpoint with refinement on, the same pictures at every budget.
 
-    `pictures`: how many, the first of each of the data. Of a picture's questions, one is asked.
+    `pictures`: how many of each of the data, from the first on or from behind those that `skip`
+    counts, so that two stages can share them. Of a picture's questions, one is asked.
     """
 
     kind: Literal["drafts"] = "drafts"
@@ -27,6 +30,7 @@ class DraftsStage(Stage):
     sampler: str = "refine"
     tokens_per_step: tuple[Annotated[int, Field(gt=0)], ...]
     pictures: int
+    skip: int = Field(default=0, ge=0)
     batch_size: int = Field(default=32, gt=0)
 
     makes: ClassVar[Makes] = "drafts"
@@ -34,9 +38,7 @@ class DraftsStage(Stage):
     def run(self, run: Run) -> None:
         checkpoint = run.decoder(self.start)
         items = [
-            item
-            for name in self.data
-            for item in run.items(name, checkpoint.config.prompt)[: self.pictures]
+            item for name in self.data for item in self._chosen(run, name, checkpoint.config.prompt)
         ]
         requests = [
             DraftRequest(item, item.asked, budget)
@@ -45,6 +47,14 @@ class DraftsStage(Stage):
         ]
         drafter = Drafter(checkpoint, self.sampler, self.batch_size)
         draft_all(drafter, requests, run.folder, run.folder / DRAFTS)
+
+    def _chosen(self, run: Run, name: str, prompt: str) -> Sequence[Item]:
+        items = run.items(name, prompt)
+        if self.skip >= len(items):
+            raise ValueError(
+                f"skip: {self.skip} leaves none of the {len(items)} pictures of {name}"
+            )
+        return items[self.skip : self.skip + self.pictures]
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         passes = sum(planner.canvas // budget for budget in self.tokens_per_step)
