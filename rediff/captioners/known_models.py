@@ -13,7 +13,7 @@ from rediff.models.config import CONFIG_FILE
 
 WORKERS = Path(__file__).parent / "workers"
 AS_WORKER = "worker"
-SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "ar")
+SHIPPED_ORDER = ("base", "control", "stage1", "rediff", "rediff-self", "ar")
 
 
 class KnownModel(BaseModel):

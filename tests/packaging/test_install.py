@@ -17,7 +17,7 @@ SAY_WHERE = (
     "print(rediff_eval.__file__, tasks_folder(), load_task('capture').name,\n"
     "      find_recipe('scenes').name, *shipped_models(), sep='\\n')"
 )
-FOUND = ["capture", "scenes.yaml", "base", "control", "stage1", "rediff", "ar"]
+FOUND = ["capture", "scenes.yaml", "base", "control", "stage1", "rediff", "rediff-self", "ar"]
 
 
 def say_where(cwd: Path, path: Path | None = None, *flags: str) -> list[str]:

@@ -32,7 +32,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     source = tiny_models.make_official(tmp_path / "official")
     inside("convert", source, tmp_path / "plain")
     raw = shrunk(RECIPES[0])
-    for name in ("distilled", "revision"):
+    for name in ("distilled", "distilled-revision"):
         raw["stages"][name]["optimisation"] |= {"steps": 8, "save_every": 1}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     words = ["train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source,
@@ -59,22 +59,24 @@ def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     inside(*command, "--out", whole)
-    for name in ("distilled", "revision"):
+    for name in ("distilled", "distilled-revision"):
         killed_in(broken / name, [*command, "--out", str(broken)])
     inside(*command, "--out", broken)
 
-    drafts = list(read_lines(whole / "own" / DRAFTS, Draft))
+    drafts = list(read_lines(whole / "teacher-captions" / DRAFTS, Draft))
     assert len({draft.id for draft in drafts}) == len(drafts) == 5
-    assert drafts == list(read_lines(broken / "own" / DRAFTS, Draft))
-    first, second = (read_log(whole / name / "log.jsonl")[0] for name in ("distilled", "revision"))
+    assert drafts == list(read_lines(broken / "teacher-captions" / DRAFTS, Draft))
+    first, second = (
+        read_log(whole / name / "log.jsonl")[0] for name in ("distilled", "distilled-revision")
+    )
     assert "loss_clean" not in first
     assert "loss_clean" in second
-    for name in ("distilled", "revision"):
+    for name in ("distilled", "distilled-revision"):
         unbroken, resumed = weights(whole / name), weights(broken / name)
         assert all(torch.equal(unbroken[key], resumed[key]) for key in unbroken)
-    before, after = (weights(whole / name) for name in ("llada-v", "revision"))
+    before, after = (weights(whole / name) for name in ("llada-v", "distilled-revision"))
     assert any(not torch.equal(before[key], after[key]) for key in before)
-    assert Checkpoint.load(whole / "revision" / "model").config.canvas == 16
+    assert Checkpoint.load(whole / "distilled-revision" / "model").config.canvas == 16
 
 
 def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap() -> None:
@@ -85,9 +87,15 @@ def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap() 
         }
         for name in RECIPES
     )
-    assert list(full) == ["llada-v", "public", "own", "distilled", "revision"]
+    assert list(full) == [
+        "llada-v",
+        "public",
+        "teacher-captions",
+        "distilled",
+        "distilled-revision",
+    ]
     assert set(prefix) - set(full) == {"tuning"}
     assert all(not stage.dollars for stage in full.values())
-    assert full["own"].hours is not None
-    assert prefix["own"].hours is not None
-    assert prefix["own"].hours < full["own"].hours / 10
+    assert full["teacher-captions"].hours is not None
+    assert prefix["teacher-captions"].hours is not None
+    assert prefix["teacher-captions"].hours < full["teacher-captions"].hours / 10

@@ -18,8 +18,8 @@ from rediff.plugins import TRAINING, Registry
 from rediff.training.data import DATA, RecipeSettings
 from rediff.training.draft_records import DRAFTS, Draft, read_lines
 from rediff.training.items import Item, RecordItems
-from rediff.training.own_answers import own_answers
 from rediff.training.planning import Network, PlannedStage, Planner
+from rediff.training.self_distillation import drafts_as_answers
 from rediff.training.strict import Strict
 
 MODEL = "model"
@@ -35,7 +35,7 @@ REFERENCES: Mapping[str, tuple[Makes, ...]] = {
 """The fields by which a stage or an export names stages, and what these must make."""
 Data = tuple[str, ...]
 """What a stage learns from: names of registered data, of `records` stages, or of stages that make
-drafts, which are then the right answers (see `own_answers`). The rows of several are put
+drafts, which are then the right answers (see `drafts_as_answers`). The rows of several are put
 together."""
 
 
@@ -135,7 +135,7 @@ class Run:
             return RecordItems(RecordStore(self.root / name), prompt)
         drafts = list(read_lines(self.root / name / DRAFTS, Draft))
         items = self.items_of(drafts, data_of(self.recipe.stages[name]), prompt)
-        return own_answers(drafts, items, AutoTokenizer.from_pretrained(self.start_of(name)))
+        return drafts_as_answers(drafts, items, AutoTokenizer.from_pretrained(self.start_of(name)))
 
     def keeps(self, name: str) -> bool:
         """Whether the pictures of data of that name are small enough to be kept in memory."""

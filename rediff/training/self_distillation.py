@@ -1,9 +1,9 @@
-"""A model's own answers as training data, in place of the true ones.
+"""Self-distillation: a model's answers as training data, in place of the true ones.
 
-What is learnt is then which of many right answers this model would give. Words that are written
-side by side fit together when there is one such answer, and not when there are many: sequence-level
-distillation (arXiv 1606.07947, section 3.2), which translation in parallel lives by (arXiv
-1711.02281, section 3.3).
+The student learns which of many right answers the teacher would give. Words that are written side
+by side fit together if there is one such answer, and clash if there are many. This is
+sequence-level knowledge distillation (arXiv 1606.07947, section 3.2), which non-autoregressive
+translation depends on (arXiv 1711.02281, section 3.3).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Speller(Protocol):
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool) -> Any: ...
 
 
-def own_answers(
+def drafts_as_answers(
     drafts: Sequence[Draft], items: Mapping[str, Item], tokenizer: Speller
 ) -> list[Item]:
     """An item for each draft: its picture, and the draft in place of the true answer.

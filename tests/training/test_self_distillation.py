@@ -1,4 +1,4 @@
-"""Drafts as data: a model's own answers in place of the true ones."""
+"""Self-distillation: drafts as data, in place of the true answers."""
 
 import shutil
 from pathlib import Path
@@ -13,9 +13,9 @@ from transformers import PreTrainedTokenizerFast
 from rediff.data.records import TextEdit, Turn
 from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines, write_lines
 from rediff.training.items import Item
-from rediff.training.own_answers import own_answers
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
+from rediff.training.self_distillation import drafts_as_answers
 from rediff.training.stages.base import Run
 
 
@@ -75,7 +75,7 @@ def test_an_answer_keeps_the_turns_before_it_and_the_true_answer_stays_where_a_d
     def draft(words: list[str], length: int) -> Draft:
         return Draft(id="a", dialogue=1, tokens_per_step=1, nfe=4, words=pad_words(words, length))
 
-    told = own_answers(
+    told = drafts_as_answers(
         [
             draft(["it", "is", "big", "."], 4),
             draft(["it", "is", ".", "."], 6),
@@ -99,7 +99,7 @@ def test_the_fault_of_a_broken_answer_goes_with_it(root: Path) -> None:
         Draft(id="a", dialogue=0, tokens_per_step=1, nfe=4, words=pad_words(words, 6))
         for words in (["a", "big", "star", "."], ["it"] * 6)
     ]
-    told, kept = own_answers(drafts, {"a": broken}, tokenizer)
+    told, kept = drafts_as_answers(drafts, {"a": broken}, tokenizer)
     assert told.truth(0) == "a big star."
     assert kept == broken
     assert kept.truth(0) == "it is small ."
