@@ -44,6 +44,7 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stderr)
         self.started: float | None = None
+        self.found_done = 0.0  # of all pieces, the share that earlier runs have done
 
     def note(self, text: str) -> None:
         """Writes a note for the user."""
@@ -61,6 +62,7 @@ class Progress:
         """
         if self.started is None:
             self.started = time.perf_counter()
+        self.found_done += done / total / part[1] if total else 0.0
         if self.console.is_terminal:
             with self._bar(title, total, done, part) as advance:
                 yield advance
@@ -106,9 +108,10 @@ class Progress:
         """What is left of all pieces, of one of which a share is done; empty for only one."""
         number, count = part
         whole = (number - 1 + share) / count
-        if count == 1 or not whole or self.started is None:
+        here = whole - self.found_done
+        if count == 1 or here <= 0 or self.started is None:
             return ""
-        left = (time.perf_counter() - self.started) / whole * (1 - whole)
+        left = (time.perf_counter() - self.started) / here * (1 - whole)
         return f"all {count} in about {duration(left)}"
 
     @contextmanager

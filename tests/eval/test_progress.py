@@ -46,6 +46,19 @@ def test_lines_say_what_is_left_of_this_and_of_all(clock: Any) -> None:
     ]
 
 
+def test_what_an_earlier_run_has_done_took_no_time_of_this_one(clock: Any) -> None:
+    console = Console(file=StringIO(), width=120)
+    with Progress(console).task("model 1", 100, done=60, part=(1, 2)) as advance:
+        clock.now += 40
+        advance(20)
+        clock.now += 40
+        advance(20)
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "model 1: 20 in 40.0 s (0.5/s), 20 left, 40 s, all 2 in about 4 min",
+        "model 1: 40 in 80.0 s (0.5/s), 60 were done before",
+    ]
+
+
 def test_one_piece_says_its_own_time_alone(clock: Any) -> None:
     console = Console(file=StringIO(), width=120)
     with Progress(console).task("scoring", 3, done=1) as advance:
