@@ -23,7 +23,7 @@ RESULTS = Path(__file__).parents[2] / "results" / "scenes"
 SCENES = 24
 
 
-def test_all_five_are_there_and_below_25_megabytes() -> None:
+def test_all_are_there_and_below_25_megabytes() -> None:
     assert shipped_models() == list(SHIPPED_ORDER)
     size = sum(p.stat().st_size for p in shipped_folder().rglob("*") if p.is_file())
     assert size < 25e6
@@ -80,5 +80,8 @@ def test_the_results_show_the_effect() -> None:
     for tps in (4.0, 8.0):
         assert rediff[tps]["low"] > control[tps]["high"]
     assert rediff[1.0]["high"] >= control[1.0]["low"]
+    without_expert = {tps: found["rediff-self", "refine", tps] for tps in (1.0, 8.0)}
+    assert without_expert[8.0]["low"] > rediff[8.0]["high"]
+    assert without_expert[1.0]["value"] > control[1.0]["value"]
     assert ("rediff", "mask-predict", 8.0) in found
     assert ("base", "refine", 8.0) in found
