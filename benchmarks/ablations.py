@@ -62,6 +62,10 @@ QUESTIONS = (
     Question("an expert that misremembers a fifth of the facts", "expert-weak", "both"),
     Question("the model itself as expert", "expert-self", "both"),
     Question("more of Stage I instead of an expert", "expert-none", "both"),
+    Question("the model's slow repair of its drafts instead of an expert", "repair", "both"),
+    Question("the model's mistakes in true captions instead of an expert", "fills", "both"),
+    Question("self-distillation and light Stage I instead of both stages", "rediff-self", "both"),
+    Question("self-distillation alone instead of both stages", "distilled-longer", "both"),
 )  # fmt: skip
 
 

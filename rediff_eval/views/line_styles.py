@@ -11,11 +11,11 @@ SHIPPED = {
     "control": "#c4681c",
     "stage1": "#7a4fa3",
     "rediff": "#1f5fa8",
+    "rediff-self": "#b03060",
     "ar": "#2d8a4e",
 }
 """Colours of the shipped models."""
 OTHERS = (
-    "#b03060",
     "#4a94bd",
     "#8a7a1e",
     "#1b8a8f",
@@ -27,6 +27,7 @@ OTHERS = (
     "#00798c",
     "#9c6ade",
     "#b8860b",
+    "#33691e",
 )
 """Of others, in their order; beyond these they begin again."""
 MARKERS = ("circle", "square", "triangle", "diamond", "cross")

@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image
 from programs import inside
 
-from rediff_eval.views.line_styles import SHIPPED, line_styles
+from rediff.captioners.known_models import SHIPPED_ORDER
+from rediff_eval.views.line_styles import OTHERS, SHIPPED, line_styles
 from rediff_eval.views.loss_plot import plot_losses
 
 
@@ -42,3 +43,8 @@ def test_a_run_has_its_pictures(untrained: Path, tmp_path: Path) -> None:
         )  # fmt: skip
         for name in ("quality.png", "front.png"):
             assert Image.open(out / name).width > 500
+
+
+def test_every_shipped_model_has_its_colour() -> None:
+    assert list(SHIPPED) == list(SHIPPED_ORDER)
+    assert not set(SHIPPED.values()) & set(OTHERS)

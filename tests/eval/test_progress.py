@@ -59,6 +59,19 @@ def test_what_an_earlier_run_has_done_took_no_time_of_this_one(clock: Any) -> No
     ]
 
 
+def test_a_piece_that_was_done_before_counts_for_nothing(clock: Any) -> None:
+    console = Console(file=StringIO(), width=120)
+    progress = Progress(console)
+    with progress.task("model 1", 100, done=100, part=(1, 2)):
+        pass
+    with progress.task("model 2", 100, part=(2, 2)) as advance:
+        clock.now += 50
+        advance(50)
+        advance(50)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "model 2: 50 in 50.0 s (1.0/s), 50 left, 50 s, all 2 in about 50 s" in text
+
+
 def test_one_piece_says_its_own_time_alone(clock: Any) -> None:
     console = Console(file=StringIO(), width=120)
     with Progress(console).task("scoring", 3, done=1) as advance:

@@ -21,7 +21,9 @@ def toy(steps: int = 4, name: str = "scenes") -> Recipe:
         if "optimisation" in stage:
             stage["optimisation"] |= {"steps": steps, "batch_size": 8, "save_every": 2}
         if "pictures" in stage:
-            stage |= {"pictures": 6, "skip": 6 if stage["skip"] else 0}
+            stage["pictures"] = 6
+        if stage.get("skip"):
+            stage["skip"] = 6
     return Recipe.model_validate(raw)
 
 

@@ -94,3 +94,5 @@ def test_folders_of_before_are_still_done() -> None:
     )
     assert fingerprint("base", recipe) == fingerprint("base", same) == "345ccbee105e176d"
     assert fingerprint("base", other) != fingerprint("base", recipe)
+    drafts = Recipe.load(find_recipe("refine"))
+    assert fingerprint("drafts", drafts) == "33d7327c22c6ae26", "as before there was `skip`"

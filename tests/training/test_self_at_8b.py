@@ -49,9 +49,10 @@ def killed_in(stage: Path, command: list[str]) -> None:
     before = saved_states(stage)
     while not saved_states(stage) - before and process.poll() is None:
         time.sleep(0.005)
+    assert saved_states(stage) - before
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it was over before it was killed"
 
 
 def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
@@ -71,6 +72,7 @@ def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
     )
     assert "loss_clean" not in first
     assert "loss_clean" in second
+    assert "loss_hallucination" not in second
     for name in ("distilled", "distilled-revision"):
         unbroken, resumed = weights(whole / name), weights(broken / name)
         assert all(torch.equal(unbroken[key], resumed[key]) for key in unbroken)

@@ -18,10 +18,10 @@ from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 
 @register_stage("drafts")
 class DraftsStage(Stage):
-    """Drafts by a checkpoint with refinement on, the same pictures at every budget.
+    """Drafts by a checkpoint with a sampler, the same pictures at every budget.
 
-    `pictures`: how many of each of the data, from the first on or from behind those that `skip`
-    counts, so that two stages can share them. Of a picture's questions, one is asked.
+    `pictures`: how many of each of the data, or as many as there are, after the first `skip`, so
+    that two stages can share them. Of a picture's questions, one is asked.
     """
 
     kind: Literal["drafts"] = "drafts"
