@@ -30,15 +30,24 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return made
 
 
-def test_lines_say_what_is_left_of_this_and_of_all(clock: Any) -> None:
-    console = Console(file=StringIO(), width=120)
+@pytest.fixture
+def console() -> Console:
+    """No terminal; `said` reads it."""
+    return Console(file=StringIO(), width=120)
+
+
+def said(console: Console) -> str:
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_lines_say_what_is_left_of_this_and_of_all(clock: Any, console: Console) -> None:
     progress = Progress(console)
     for number in (1, 2):
         with progress.task(f"model {number}", 100, part=(number, 4)) as advance:
             for _ in range(2):
                 clock.now += 50
                 advance(50)
-    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+    assert said(console).splitlines() == [
         "model 1: 50 in 50.0 s (1.0/s), 50 left, 50 s, all 4 in about 6 min",
         "model 1: 100 in 100.0 s (1.0/s)",
         "model 2: 50 in 50.0 s (1.0/s), 50 left, 50 s, all 4 in about 4 min",
@@ -46,21 +55,21 @@ def test_lines_say_what_is_left_of_this_and_of_all(clock: Any) -> None:
     ]
 
 
-def test_what_an_earlier_run_has_done_took_no_time_of_this_one(clock: Any) -> None:
-    console = Console(file=StringIO(), width=120)
+def test_what_an_earlier_run_has_done_took_no_time_of_this_one(
+    clock: Any, console: Console
+) -> None:
     with Progress(console).task("model 1", 100, done=60, part=(1, 2)) as advance:
         clock.now += 40
         advance(20)
         clock.now += 40
         advance(20)
-    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+    assert said(console).splitlines() == [
         "model 1: 20 in 40.0 s (0.5/s), 20 left, 40 s, all 2 in about 4 min",
         "model 1: 40 in 80.0 s (0.5/s), 60 were done before",
     ]
 
 
-def test_a_piece_that_was_done_before_counts_for_nothing(clock: Any) -> None:
-    console = Console(file=StringIO(), width=120)
+def test_a_piece_that_was_done_before_counts_for_nothing(clock: Any, console: Console) -> None:
     progress = Progress(console)
     with progress.task("model 1", 100, done=100, part=(1, 2)):
         pass
@@ -68,18 +77,17 @@ def test_a_piece_that_was_done_before_counts_for_nothing(clock: Any) -> None:
         clock.now += 50
         advance(50)
         advance(50)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = said(console)
     assert "model 2: 50 in 50.0 s (1.0/s), 50 left, 50 s, all 2 in about 50 s" in text
 
 
-def test_one_piece_says_its_own_time_alone(clock: Any) -> None:
-    console = Console(file=StringIO(), width=120)
+def test_one_piece_says_its_own_time_alone(clock: Any, console: Console) -> None:
     with Progress(console).task("scoring", 3, done=1) as advance:
         clock.now += 60
         advance(1)
         clock.now += 60
         advance(1)
-    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+    assert said(console).splitlines() == [
         "scoring: 1 in 60.0 s (0.0/s), 1 left, 60 s",
         "scoring: 2 in 120.0 s (0.0/s), 1 were done before",
     ]
@@ -93,7 +101,7 @@ def test_a_bar_says_it_too(clock: Any) -> None:
         time.sleep(0.3)
         advance(2)
         time.sleep(0.3)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    text = said(console)
     assert "all 2 in about 5 min" in text
     assert re.search(r"\d\.\d/s", text)
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,23 @@ def program(*arguments: str | Path, ok: int = 0, cwd: Path | None = None, **env:
     )  # fmt: skip
     assert done.returncode == ok, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def killed_when(ready: Callable[[], object], *arguments: str | Path, later: float = 0.0) -> int:
+    """Starts `rediff-eval` and kills it, with all that it started, once something is ready.
+
+    `later`: seconds after that. Returns its exit code, which is not that of a kill if it was over
+    before.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rediff_eval", *map(str, arguments)], start_new_session=True
+    )
+    while not ready() and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(later)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 def inside(*arguments: str | Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 from PIL import Image
+from programs import inside
+from tiny_models import make_official
 
 from rediff.training.recipe import find_recipe
 
@@ -31,6 +33,13 @@ def shrunk(recipe: str) -> dict[str, Any]:
 
 def conversation(answer: str) -> list[dict[str, str]]:
     return [{"from": "human", "value": "<image>\nsmall ?"}, {"from": "gpt", "value": answer}]
+
+
+def official_with_data(folder: Path) -> tuple[Path, Path]:
+    """A checkpoint in official naming, and a mixture of public data for its tokenizer."""
+    source = make_official(folder / "official")
+    inside("convert", source, folder / "plain")
+    return source, write_data(folder, folder / "plain")
 
 
 def write_data(folder: Path, tokenizer: Path) -> Path:

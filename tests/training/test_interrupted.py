@@ -1,19 +1,15 @@
 """Training that is interrupted, started twice, or resumed."""
 
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from programs import killed_when
 from toy_recipes import saved_states, toy, weights
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
@@ -74,18 +70,12 @@ def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(
     assert train(recipe, tmp_path / "whole", only=[stage]) == [stage]
     folder, rng = tmp_path / "broken" / stage, random.Random(time.time_ns())
     for _ in range(2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
-             "--out", tmp_path / "broken", "--stage", stage],
-            start_new_session=True,
-        )  # fmt: skip
         before = saved_states(folder)
-        while not saved_states(folder) - before and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.2)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        killed_when(
+            lambda before=before: saved_states(folder) - before,
+            "train", "--recipe", tmp_path / "recipe.yaml", "--out", tmp_path / "broken",
+            "--stage", stage, later=rng.random() * 0.2,
+        )  # fmt: skip
     train(recipe, tmp_path / "broken", only=[stage])
     first, second = (weights(tmp_path / root / stage) for root in ("whole", "broken"))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -1,7 +1,6 @@
 """The whole recipe at toy size: stages run, stand alone, resume, and are skipped when done."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 import torch
 import yaml
 from asking import about
+from programs import killed_when
 from rich.console import Console
 from toy_recipes import saved_states, toy, weights
 
@@ -98,16 +99,11 @@ def test_a_killed_stage_goes_on_where_it_was(trained: Path, tmp_path: Path) -> N
     recipe = Recipe.load(tmp_path / "recipe.yaml")
     shutil.copytree(trained / "base", tmp_path / "base")
     folder = tmp_path / "stage1"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
-         "--out", tmp_path, "--stage", "stage1"],
-        start_new_session=True,
+    killed = killed_when(
+        partial(saved_states, folder),
+        "train", "--recipe", tmp_path / "recipe.yaml", "--out", tmp_path, "--stage", "stage1",
     )  # fmt: skip
-    while not list(folder.glob(f"{STATE}/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    assert killed == -signal.SIGKILL
     assert not is_done("stage1", recipe, tmp_path)
     torn = folder / STATE / "checkpoint-23"
     torn.mkdir(exist_ok=True)

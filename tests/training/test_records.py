@@ -8,11 +8,10 @@ from typing import Any
 
 import faults
 import pytest
-import tiny_models
 import yaml
 from programs import inside
 from servers import Answer, completion, serving
-from toy_records import shrunk, write_data
+from toy_records import official_with_data, shrunk
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.draft_records import Correction, Draft, read_lines
@@ -47,9 +46,7 @@ def test_the_papers_recipe_trains_through_every_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
-    source = tiny_models.make_official(tmp_path / "official")
-    inside("convert", source, tmp_path / "plain")
-    mixture = write_data(tmp_path, tmp_path / "plain")
+    source, mixture = official_with_data(tmp_path)
     recipe, out = tmp_path / "recipe.yaml", tmp_path / "out"
     raw = shrunk("rediff-8b")
     recipe.write_text(yaml.safe_dump(raw, sort_keys=False))

@@ -1,20 +1,15 @@
 """Recipes for 8B without an expert: every stage at toy size, and interrupted in the middle."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
-import tiny_models
 import torch
 import yaml
-from programs import inside
+from programs import inside, killed_when
 from toy_recipes import saved_states, weights
-from toy_records import shrunk, write_data
+from toy_records import official_with_data, shrunk
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.draft_records import DRAFTS, Draft, read_lines
@@ -29,30 +24,15 @@ RECIPES = ("rediff-8b-self", "rediff-8b-self-prefix")
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """`train`, with a checkpoint in official naming and public data; a state saved every step."""
     monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
-    source = tiny_models.make_official(tmp_path / "official")
-    inside("convert", source, tmp_path / "plain")
+    source, mixture = official_with_data(tmp_path)
     raw = shrunk(RECIPES[0])
     for name in ("distilled", "distilled-revision"):
         raw["stages"][name]["optimisation"] |= {"steps": 8, "save_every": 1}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     words = ["train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source,
-             "--data", write_data(tmp_path, tmp_path / "plain")]  # fmt: skip
+             "--data", mixture]  # fmt: skip
     stages = [part for name in raw["stages"] for part in ("--stage", name)]
     return [str(word) for word in [*words, *stages]]
-
-
-def killed_in(stage: Path, command: list[str]) -> None:
-    """Runs the command until a stage has saved a state, and kills it there."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rediff_eval", *command], start_new_session=True
-    )
-    before = saved_states(stage)
-    while not saved_states(stage) - before and process.poll() is None:
-        time.sleep(0.005)
-    assert saved_states(stage) - before
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was over before it was killed"
 
 
 def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
@@ -61,7 +41,9 @@ def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     inside(*command, "--out", whole)
     for name in ("distilled", "distilled-revision"):
-        killed_in(broken / name, [*command, "--out", str(broken)])
+        killed = killed_when(partial(saved_states, broken / name), *command, "--out", broken)
+        assert killed == -signal.SIGKILL, "it was over before it was killed"
+        assert saved_states(broken / name)
     inside(*command, "--out", broken)
 
     drafts = list(read_lines(whole / "teacher-captions" / DRAFTS, Draft))

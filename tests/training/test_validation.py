@@ -1,13 +1,7 @@
 """Validation on held-out pictures: what it says, that it changes nothing, and when it ends."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from programs import killed_when
 from toy_recipes import saved_states, toy, weights
 
 from rediff.models.checkpoint import Checkpoint
@@ -122,16 +117,10 @@ def test_a_training_that_is_killed_ends_where_an_unbroken_one_does(
     whole = made(trained, tmp_path / "whole", wanted, "control")
     broken = tmp_path / "broken" / "control"
     shutil.copytree(trained / "base", broken.with_name("base"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rediff_eval", "train", "--recipe", path, "--out", broken.parent,
-         "--stage", "control"],
-        start_new_session=True,
+    killed_when(
+        lambda: len(validations(broken)) >= 3,
+        "train", "--recipe", path, "--out", broken.parent, "--stage", "control",
     )  # fmt: skip
-    while len(validations(broken)) < 3 and process.poll() is None:
-        time.sleep(0.005)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
     assert saved_states(broken)
     train(wanted, broken.parent, only=["control"])
     assert validations(broken) == validations(whole)
