@@ -96,7 +96,7 @@ def assert_same_losses(
         expected, found = expected[::2], found[::2]
     assert {"loss_mask", "loss_syntax", "loss_hallucination", "loss_clean"} <= set(found[0])
     for a, b in zip(expected, found, strict=True):
-        assert b == pytest.approx(a, abs=within)  # both are logged with five digits
+        assert b == pytest.approx(a, rel=within, abs=within)  # logged with five digits
 
 
 @pytest.mark.parametrize("option", [{"micro_batch": 2}, {"gradient_checkpointing": True}])
