@@ -71,7 +71,9 @@ def test_a_batch_equals_its_rows_with_every_sampler(lavida: Path, name: str) -> 
 
 @pytest.mark.parametrize("sampler", ["refine", "mask-predict", "rediff-official"])
 def test_prompts_computed_once_or_in_each_step(lavida: Path, sampler: str) -> None:
+    """In float64, as above."""
     checkpoint = Checkpoint.load(lavida)
+    checkpoint.model.double()
     kept, renewed = captions(checkpoint, sampler), captions(checkpoint, f"{sampler},refresh=1")
     assert [reply.text for reply in kept] == [reply.text for reply in renewed]
 
