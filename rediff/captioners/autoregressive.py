@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,20 @@ GREEDY = "greedy"
 """Sampler name of models that decode left to right, one token a step."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A response: token ids without eos, `truncated` if it has none; `prompt`: tokens before it."""
+
+    response: list[int]
+    truncated: bool
+    prompt: int
+
+    @property
+    def passes(self) -> int:
+        """Forward passes that it took: one for each token, eos too."""
+        return len(self.response) + (not self.truncated)
+
+
 class AutoregressiveCaptioner:
     """Captions by transformers' own greedy `generate`."""
 
@@ -34,23 +48,39 @@ class AutoregressiveCaptioner:
             kind="autoregressive", length=self.checkpoint.config.canvas, sampler=GREEDY
         )
 
-    @torch.inference_mode()
     def caption(
         self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
         """A caption for each request."""
-        model, clock = self.checkpoint.model, Clock(self.checkpoint.model.device)
+        clock = Clock(self.checkpoint.model.device)
+        rows = zip(self.decode(requests, clock), requests, strict=True)
+        captions = [self._caption(written, request) for written, request in rows]
+        phases = {name: clock.seconds[name] / len(requests) for name in ("picture", "steps")}
+        seconds, shown = sum(phases.values()), phases if decoding.timed else None
+        return [replace(caption, seconds=seconds, phases=shown) for caption in captions]
+
+    @torch.inference_mode()
+    def decode(
+        self, requests: Sequence[CaptionRequest], clock: Clock | None = None
+    ) -> list[Written]:
+        """The responses as token ids.
+
+        Args:
+            requests: the pictures, as one batch.
+            clock: is told of the phases `picture` and `steps`.
+        """
+        model, clock = self.checkpoint.model, clock or Clock(self.checkpoint.model.device)
+        eos = {self.checkpoint.tokenizer.eos_token_id}
         with clock.phase("picture"):
             images = self.checkpoint.image_batch([request.image for request in requests])
             features = image_features(model, images)
             prompt = embed_prompt(model, prompt_ids(self.checkpoint, requests), features)
         with clock.phase("steps"):
-            written = self._generate(prompt)
-        rows = zip(written, requests, prompt.sizes, strict=True)
-        captions = [self._caption(row, request, size) for row, request, size in rows]
-        phases = {name: clock.seconds[name] / len(requests) for name in ("picture", "steps")}
-        seconds, shown = sum(phases.values()), phases if decoding.timed else None
-        return [replace(caption, seconds=seconds, phases=shown) for caption in captions]
+            rows = self._generate(prompt)
+        return [
+            Written(*cut_at(row, eos), prompt=size)
+            for row, size in zip(rows, prompt.sizes, strict=True)
+        ]
 
     def _generate(self, prompt: PromptEmbeddings) -> list[list[int]]:
         tokenizer = self.checkpoint.tokenizer
@@ -68,19 +98,18 @@ class AutoregressiveCaptioner:
         written: list[list[int]] = output.tolist()
         return written
 
-    def _caption(self, written: list[int], request: CaptionRequest, prompt: int) -> Caption:
-        response, truncated = cut_at(written, {self.checkpoint.tokenizer.eos_token_id})
-        config, passes = self.checkpoint.model.config, len(response) + (not truncated)
+    def _caption(self, written: Written, request: CaptionRequest) -> Caption:
+        config, prompt = self.checkpoint.model.config, written.prompt
         work = Work.of_pass(prompt, prompt, 1)
-        for place in range(1, passes):
+        for place in range(1, written.passes):
             work += Work.of_pass(1, prompt + place, 1)
         return Caption(
-            text=self.checkpoint.text(response),
-            tokens=len(response),
-            nfe=passes,
+            text=self.checkpoint.text(written.response),
+            tokens=len(written.response),
+            nfe=written.passes,
             computed=work.tokens,
             flops=caption_flops(config, work, request.image.size),
-            truncated=truncated,
+            truncated=written.truncated,
         )
 
     def close(self) -> None:

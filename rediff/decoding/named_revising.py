@@ -37,6 +37,7 @@ from rediff.decoding.unmask import (
     MostConfident,
 )
 from rediff.decoding.unmask_by_past import AboveMean
+from rediff.decoding.unmask_by_position import LeftFirst
 
 
 @register_sampler("refine")
@@ -45,6 +46,18 @@ def refine() -> Sampler:
     return RuleSampler(
         name="refine",
         schedule=LinearSchedule(refine_share=0.2),
+        revise=RepredictVisible(),
+        stop=Converged(),
+    )
+
+
+@register_sampler("refine-left-first")
+def refine_left_first() -> Sampler:
+    """`refine`, but of masks as sure the left one first (weights of PC-Sampler, 2508.13021)."""
+    return RuleSampler(
+        name="refine-left-first",
+        schedule=LinearSchedule(refine_share=0.2),
+        unmask=LeftFirst(),
         revise=RepredictVisible(),
         stop=Converged(),
     )

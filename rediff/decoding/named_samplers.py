@@ -27,6 +27,7 @@ from rediff.decoding.unmask import (
     MostConfident,
 )
 from rediff.decoding.unmask_by_past import SlowThenFast, SureAndStable
+from rediff.decoding.unmask_by_position import LeftFirst
 
 
 @register_sampler("mask-predict")
@@ -51,6 +52,12 @@ def margin() -> Sampler:
 def entropy() -> Sampler:
     """The lowest entropy first (Dream's entropy)."""
     return RuleSampler(name="entropy", unmask=MostConfident(rank="entropy"))
+
+
+@register_sampler("left-first")
+def left_first() -> Sampler:
+    """Of masks as sure the left one first (position weights of PC-Sampler, arXiv 2508.13021)."""
+    return RuleSampler(name="left-first", unmask=LeftFirst())
 
 
 @register_sampler("shift")

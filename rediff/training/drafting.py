@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from rediff.captioners.autoregressive import GREEDY, AutoregressiveCaptioner
 from rediff.captioners.base import CaptionRequest, Decoding
 from rediff.captioners.diffusion import DiffusionCaptioner
 from rediff.decoding.canvas import Canvas
@@ -44,24 +46,15 @@ class DraftRequest:
         return CaptionRequest(image=self.item.open(), dialogue=dialogue)
 
 
-class Drafter:
-    """Drafts by a checkpoint with a sampler: the captioner of evaluations, its tokens as words."""
+class Drafter(ABC):
+    """Who drafts: a checkpoint, its tokens as words, `batch_size` requests at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, sampler: str, batch_size: int) -> None:
-        self.captioner = DiffusionCaptioner(checkpoint)
-        self.sampler = find_sampler(sampler)
-        self.batch_size = batch_size
+    def __init__(self, checkpoint: Checkpoint, batch_size: int) -> None:
+        self.checkpoint, self.batch_size = checkpoint, batch_size
 
+    @abstractmethod
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """The drafts of some requests with the same budget."""
-        checkpoint = self.captioner.checkpoint
-        length, budget = checkpoint.config.canvas, requests[0].tokens_per_step
-        decoding = Decoding(sampler=self.sampler, steps=length // self.pace(budget))
-        asked = [request.asked() for request in requests]
-        decoded = self.captioner.decode(asked, decoding, self.canvas(requests))
-        return [
-            self.spelled(*row) for row in zip(requests, decoded.responses, decoded.nfe, strict=True)
-        ]
 
     def spelled(self, request: DraftRequest, response: list[int], nfe: int) -> Draft:
         """The draft of a response.
@@ -71,15 +64,32 @@ class Drafter:
             response: token ids, without eos.
             nfe: forward passes that it took.
         """
-        checkpoint = self.captioner.checkpoint
-        words = checkpoint.tokenizer.convert_ids_to_tokens(response)
+        words = self.checkpoint.tokenizer.convert_ids_to_tokens(response)
         return Draft(
             id=request.item.id,
             dialogue=request.dialogue,
             tokens_per_step=request.tokens_per_step,
             nfe=nfe,
-            words=pad_words(words, checkpoint.config.canvas),
+            words=pad_words(words, self.checkpoint.config.canvas),
         )
+
+
+class DiffusionDrafter(Drafter):
+    """Drafts by a sampler, with the captioner of evaluations."""
+
+    def __init__(self, checkpoint: Checkpoint, sampler: str, batch_size: int) -> None:
+        super().__init__(checkpoint, batch_size)
+        self.captioner = DiffusionCaptioner(checkpoint)
+        self.sampler = find_sampler(sampler)
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        length, budget = self.checkpoint.config.canvas, requests[0].tokens_per_step
+        decoding = Decoding(sampler=self.sampler, steps=length // self.pace(budget))
+        asked = [request.asked() for request in requests]
+        decoded = self.captioner.decode(asked, decoding, self.canvas(requests))
+        return [
+            self.spelled(*row) for row in zip(requests, decoded.responses, decoded.nfe, strict=True)
+        ]
 
     def pace(self, budget: int) -> int:
         """Tokens per step of a request with that budget."""
@@ -88,6 +98,45 @@ class Drafter:
     def canvas(self, requests: Sequence[DraftRequest]) -> Canvas | None:
         """What decoding begins with; None for a blank canvas."""
         return None
+
+
+class AutoregressiveDrafter(Drafter):
+    """Drafts of a model that writes from left to right, one token a pass."""
+
+    def __init__(self, checkpoint: Checkpoint, batch_size: int) -> None:
+        super().__init__(checkpoint, batch_size)
+        self.captioner = AutoregressiveCaptioner(checkpoint)
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        written = self.captioner.decode([request.asked() for request in requests])
+        return [
+            self.spelled(request, row.response, row.passes)
+            for request, row in zip(requests, written, strict=True)
+        ]
+
+
+def drafter_of(
+    checkpoint: Checkpoint, sampler: str, tokens_per_step: Sequence[int], batch_size: int
+) -> Drafter:
+    """The drafter of a checkpoint, chosen by its kind.
+
+    Args:
+        checkpoint: of a diffusion model, or an autoregressive one.
+        sampler: how a diffusion model decodes; of an autoregressive one, `GREEDY`.
+        tokens_per_step: the budgets; of an autoregressive one, one token.
+        batch_size: requests at a time.
+
+    Raises:
+        ValueError: for another sampler or budget of an autoregressive model, or an unknown sampler.
+    """
+    if checkpoint.config.kind == "diffusion":
+        return DiffusionDrafter(checkpoint, sampler, batch_size)
+    if sampler != GREEDY or list(tokens_per_step) != [1]:
+        raise ValueError(
+            f"an autoregressive model drafts with `sampler: {GREEDY}` and `tokens_per_step: [1]`,"
+            f" not {sampler!r} and {list(tokens_per_step)}"
+        )
+    return AutoregressiveDrafter(checkpoint, batch_size)
 
 
 def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, path: Path) -> None:

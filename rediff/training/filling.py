@@ -86,14 +86,14 @@ class Filler(Drafter):
     def __init__(
         self, checkpoint: Checkpoint, how: Fill, batch_size: int, length: int, seed: int
     ) -> None:
-        super().__init__(checkpoint, "mask-predict", batch_size)
+        super().__init__(checkpoint, batch_size)
         self.how, self.seed = how, seed
         self.maker = ExampleMaker(checkpoint, length)
 
     @torch.inference_mode()
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
         """The drafts; the answers must fit the canvas."""
-        checkpoint, how = self.captioner.checkpoint, self.how
+        checkpoint, how = self.checkpoint, self.how
         denoiser = prompted_denoiser(checkpoint, [request.asked() for request in requests])
         rows = torch.arange(len(requests))
         answers = [

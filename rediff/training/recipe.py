@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
+from rediff.captioners.autoregressive import GREEDY
 from rediff.decoding.registry import find_sampler
 from rediff.io.strict_yaml import check_form, form_keys, read_yaml
 from rediff.io.suggest import unknown
@@ -111,7 +112,8 @@ class Recipe(Strict):
                     f"{path}: {field!r} of {name!r} takes a stage of kind {' or '.join(kinds)};"
                     f" {need!r} is of kind {self.stages[need].kind}"
                 )
-        if sampler := getattr(part, "sampler", None):
+        sampler = getattr(part, "sampler", None)
+        if sampler and (sampler != GREEDY or isinstance(part, Export)):
             try:
                 find_sampler(sampler)
             except ValueError as error:

@@ -30,6 +30,7 @@ from rediff.decoding.unmask import (
     MostConfident,
     Unmask,
 )
+from rediff.decoding.unmask_by_position import LeftFirst
 
 ROWS, LENGTH, VOCABULARY, EOS = 2, 9, 7, 1
 IDS = SpecialIds(mask=0, eos=EOS)
@@ -96,6 +97,17 @@ def test_most_confident(rank: str, seed: int, scale: float, threshold: float) ->
         return [i for i in free if i in best or prediction.confidence[row, i] > threshold]
 
     retold(MostConfident(rank=rank, threshold=threshold), seed, scale, choose)
+
+
+@given(seeds, scales, st.sampled_from([0.0, 0.05, 1.0, 200.0]))
+@settings(max_examples=60, deadline=None)
+def test_left_first(seed: int, scale: float, decay: float) -> None:
+    def choose(free: list[int], prediction: Prediction, row: int, quota: int) -> list[int]:
+        weight = torch.exp(-decay * torch.arange(LENGTH))
+        scores = [float(prediction.confidence[row, i] * weight[i]) for i in range(LENGTH)]
+        return sorted(free, key=lambda i: (-scores[i], i))[:quota]
+
+    retold(LeftFirst(decay=decay), seed, scale, choose)
 
 
 @given(seeds, scales, shares)
@@ -261,6 +273,8 @@ def test_noise_depends_on_seed_row_step_and_purpose_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("left-first,decay=-0.1", "decay must be a number from 0 on, got -0.1"),
+        ("left-first,decay=inf", "decay must be a number from 0 on, got inf"),
         ("mask-predict,rank=luck", "rank must be one of probability, margin, entropy, random"),
         ("mask-predict,temperature=-1", "temperature must be a number from 0 on, got -1"),
         ("mask-predict,temperature=inf", "temperature must be a number from 0 on, got inf"),

@@ -53,17 +53,21 @@ def test_shipped_names_are_exported(trained: Path) -> None:
 
 
 def test_two_stages_share_the_pictures(trained: Path, tmp_path: Path) -> None:
+    raw = toy().model_dump(mode="json")
+    drafts = {"kind": "drafts", "start": "control", "tokens_per_step": [8], "pictures": 6}
+    for name, skip in (("first", 0), ("second", 6), ("third", 40)):
+        raw["stages"][name] = {**drafts, "skip": skip}
+    recipe = Recipe.model_validate(raw)
+    shutil.copytree(trained / "control", tmp_path / "control")
+    train(recipe, tmp_path, only=["first", "second"])
     first, second = (
-        [draft.id for draft in read_lines(trained / name / DRAFTS, Draft)]
-        for name in ("teacher-captions-1", "teacher-captions-2")
+        [draft.id for draft in read_lines(tmp_path / name / DRAFTS, Draft)]
+        for name in ("first", "second")
     )
     items = Run(toy(), trained, trained / "any").items("captions", "describe it .")
     assert first + second == [item.id for item in items[:12]]
-    raw = toy().model_dump(mode="json")
-    raw["stages"]["teacher-captions-2"]["skip"] = 40
-    shutil.copytree(trained / "control", tmp_path / "control")
     with pytest.raises(RuntimeError, match="skip: 40 leaves none of the 40 pictures of captions"):
-        train(Recipe.model_validate(raw), tmp_path, only=["teacher-captions-2"])
+        train(recipe, tmp_path, only=["third"])
 
 
 def test_a_finished_recipe_has_nothing_left_to_do(trained: Path) -> None:

@@ -16,10 +16,10 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype, read_captioner_config
 from rediff.plugins import TRAINING, Registry
 from rediff.training.data import DATA, RecipeSettings
+from rediff.training.distillation import drafts_as_answers
 from rediff.training.draft_records import DRAFTS, Draft, read_lines
 from rediff.training.items import Item, RecordItems
 from rediff.training.planning import Network, PlannedStage, Planner
-from rediff.training.self_distillation import drafts_as_answers
 from rediff.training.strict import Strict
 
 MODEL = "model"

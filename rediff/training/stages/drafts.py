@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from rediff.captioners.autoregressive import GREEDY
 from rediff.models.prefix_attention import has_prefix_attention
 from rediff.training.draft_records import DRAFTS
-from rediff.training.drafting import Drafter, DraftRequest, draft_all
+from rediff.training.drafting import DraftRequest, draft_all, drafter_of
 from rediff.training.estimate import forward_operations
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
@@ -20,6 +21,7 @@ from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 class DraftsStage(Stage):
     """Drafts by a checkpoint with a sampler, the same pictures at every budget.
 
+    An autoregressive checkpoint drafts too, with `sampler: greedy` and `tokens_per_step: [1]`.
     `pictures`: how many of each of the data, or as many as there are, after the first `skip`, so
     that two stages can share them. Of a picture's questions, one is asked.
     """
@@ -45,7 +47,7 @@ class DraftsStage(Stage):
             for budget in self.tokens_per_step
             for item in items
         ]
-        drafter = Drafter(checkpoint, self.sampler, self.batch_size)
+        drafter = drafter_of(checkpoint, self.sampler, self.tokens_per_step, self.batch_size)
         draft_all(drafter, requests, run.folder, run.folder / DRAFTS)
 
     def _chosen(self, run: Run, name: str, prompt: str) -> Sequence[Item]:
@@ -59,7 +61,9 @@ class DraftsStage(Stage):
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         passes = sum(planner.canvas // budget for budget in self.tokens_per_step)
         tokens = passes * planner.row.tokens
-        if has_prefix_attention(planner.network):  # every prompt once for each budget
+        if self.sampler == GREEDY:  # every token once
+            tokens = planner.row.tokens
+        elif has_prefix_attention(planner.network):  # every prompt once for each budget
             tokens = passes * planner.canvas + len(self.tokens_per_step) * planner.row.tokens
         tokens *= self.pictures * len(self.data)
         return PlannedStage(

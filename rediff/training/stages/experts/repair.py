@@ -8,7 +8,7 @@ from rediff.decoding.canvas import Canvas
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.distributed import on_main_process
 from rediff.training.draft_records import Draft, read_lines
-from rediff.training.drafting import Drafter, DraftRequest, draft_all
+from rediff.training.drafting import DiffusionDrafter, DraftRequest, draft_all
 from rediff.training.edits import END
 from rediff.training.items import Item
 from rediff.training.stages.base import Run
@@ -44,7 +44,7 @@ def correct_by_repair(
     on_main_process(compare)
 
 
-class Repairer(Drafter):
+class Repairer(DiffusionDrafter):
     """Drafts that begin with other drafts, by their keys: picture, dialogue and budget."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Repairer(Drafter):
         return 1
 
     def canvas(self, requests: Sequence[DraftRequest]) -> Canvas:
-        checkpoint = self.captioner.checkpoint
+        checkpoint = self.checkpoint
         ids, vocabulary = checkpoint.ids, checkpoint.tokenizer.get_vocab()
         drafts = [self.known[request.key] for request in requests]
         length, device = checkpoint.config.canvas, checkpoint.model.device

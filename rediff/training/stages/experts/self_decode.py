@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rediff.training.distributed import on_main_process
 from rediff.training.draft_records import Draft, read_lines
-from rediff.training.drafting import Drafter, DraftRequest, draft_all
+from rediff.training.drafting import DiffusionDrafter, DraftRequest, draft_all
 from rediff.training.items import Item
 from rediff.training.stages.base import Run
 from rediff.training.stages.expert import ExpertStage, register_expert, write_better
@@ -21,7 +21,7 @@ def correct_by_self(
 ) -> None:
     """Decodes each picture at one token a step, and takes that for the truth of its drafts."""
     assert stage.start is not None
-    drafter = Drafter(run.decoder(stage.start), stage.sampler, BATCH)
+    drafter = DiffusionDrafter(run.decoder(stage.start), stage.sampler, BATCH)
     asked = dict.fromkeys((draft.id, draft.dialogue) for draft in drafts)
     requests = [DraftRequest(items[row_id], dialogue, 1) for row_id, dialogue in asked]
     draft_all(drafter, requests, run.folder, run.folder / SELF)

@@ -1,4 +1,4 @@
-"""Self-distillation: a model's answers as training data, in place of the true ones.
+"""Distillation: a model's answers as training data, in place of the true ones.
 
 The student learns which of many right answers the teacher would give. Words that are written side
 by side fit together if there is one such answer, and clash if there are many. This is

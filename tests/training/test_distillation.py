@@ -1,4 +1,4 @@
-"""Self-distillation: drafts as data, in place of the true answers."""
+"""Distillation: drafts as data, in place of the true answers."""
 
 import shutil
 from pathlib import Path
@@ -10,12 +10,16 @@ from PIL import Image
 from toy_recipes import toy, weights
 from transformers import PreTrainedTokenizerFast
 
+from rediff.captioners.autoregressive import AutoregressiveCaptioner
+from rediff.captioners.base import Caption, Decoding
+from rediff.captioners.model_folder import load_captioner
 from rediff.data.records import TextEdit, Turn
+from rediff.training.distillation import drafts_as_answers
 from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines, write_lines
+from rediff.training.drafting import DraftRequest
 from rediff.training.items import Item
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
-from rediff.training.self_distillation import drafts_as_answers
 from rediff.training.stages.base import Run
 
 
@@ -111,3 +115,36 @@ def test_a_stage_learns_from_drafts(root: Path, trained: Path, kind: str) -> Non
     assert train(recipe(own=own(kind)), root, only=["own"]) == ["own"]
     told, true = weights(root / "own"), weights(trained / "stage1")
     assert any(not torch.equal(told[name], true[name]) for name in told)
+
+
+def test_an_autoregressive_teacher_drafts_what_it_captions(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "ar", tmp_path / "ar")
+    drafts = {"kind": "drafts", "start": "ar", "sampler": "greedy", "tokens_per_step": [1],
+              "pictures": 6, "batch_size": 4}  # fmt: skip
+    train(recipe(told=drafts), tmp_path, only=["told"])
+    told = list(read_lines(tmp_path / "told" / DRAFTS, Draft))
+    captioner = load_captioner(tmp_path / "ar" / "model")
+    assert isinstance(captioner, AutoregressiveCaptioner)
+    prompt = captioner.checkpoint.config.prompt
+    items = Run(recipe(), tmp_path, tmp_path / "any").items("captions", prompt)[:6]
+    assert [draft.id for draft in told] == [item.id for item in items]
+    asked = [DraftRequest(item, item.asked, 1).asked() for item in items]
+    captions = captioner.caption(asked, Decoding(sampler=None, steps=1))
+    for draft, caption in zip(told, captions, strict=True):
+        assert isinstance(caption, Caption)
+        ids = captioner.checkpoint.tokenizer.convert_tokens_to_ids(
+            [word for word in draft.words if word]
+        )
+        assert captioner.checkpoint.text(ids) == caption.text
+        assert draft.nfe == caption.nfe
+
+
+@pytest.mark.parametrize("wrong", [{"sampler": "refine"}, {"tokens_per_step": [2]}])
+def test_an_autoregressive_teacher_writes_one_token_a_pass(
+    wrong: dict[str, Any], trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "ar", tmp_path / "ar")
+    drafts = {"kind": "drafts", "start": "ar", "sampler": "greedy", "tokens_per_step": [1],
+              "pictures": 6, **wrong}  # fmt: skip
+    with pytest.raises(RuntimeError, match="an autoregressive model drafts with `sampler: greedy`"):
+        train(recipe(told=drafts), tmp_path, only=["told"])
