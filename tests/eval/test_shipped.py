@@ -80,7 +80,7 @@ def test_the_results_show_the_effect() -> None:
     for tps in (4.0, 8.0):
         assert rediff[tps]["low"] > control[tps]["high"]
     assert rediff[1.0]["high"] >= control[1.0]["low"]
-    without_expert = {tps: found["rediff-self", "refine", tps] for tps in (1.0, 8.0)}
+    without_expert = {tps: found["rediff-self", "refine-left-first", tps] for tps in (1.0, 8.0)}
     assert without_expert[8.0]["low"] > rediff[8.0]["high"]
     assert without_expert[1.0]["value"] > control[1.0]["value"]
     assert ("rediff", "mask-predict", 8.0) in found
