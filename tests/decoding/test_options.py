@@ -45,6 +45,8 @@ def test_an_option_that_two_rules_have_is_set_by_its_rule() -> None:
         ("refine,refine_shar=0.1", "did you mean 'refine_share'"),
         ("refine,refine_share=2", "refine_share must be from 0 to 1, got 2"),
         ("mask-predict,threshold=high", "threshold cannot be 'high'"),
+        ("left-first,decay=-0.1", "decay must be a number from 0 on, got -0.1"),
+        ("left-first,decay=inf", "decay must be a number from 0 on, got inf"),
         ("refine,revise.treshold=1", "did you mean 'revise.threshold'"),
     ],
 )

@@ -14,9 +14,10 @@ from rediff.captioners.autoregressive import AutoregressiveCaptioner
 from rediff.captioners.base import Caption, Decoding
 from rediff.captioners.model_folder import load_captioner
 from rediff.data.records import TextEdit, Turn
+from rediff.models.checkpoint import Checkpoint
 from rediff.training.distillation import drafts_as_answers
 from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines, write_lines
-from rediff.training.drafting import DraftRequest
+from rediff.training.drafting import DraftRequest, drafter_of
 from rediff.training.items import Item
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
@@ -139,12 +140,10 @@ def test_an_autoregressive_teacher_drafts_what_it_captions(trained: Path, tmp_pa
         assert draft.nfe == caption.nfe
 
 
-@pytest.mark.parametrize("wrong", [{"sampler": "refine"}, {"tokens_per_step": [2]}])
+@pytest.mark.parametrize(("sampler", "budgets"), [("refine", [1]), ("greedy", [1, 2])])
 def test_an_autoregressive_teacher_writes_one_token_a_pass(
-    wrong: dict[str, Any], trained: Path, tmp_path: Path
+    sampler: str, budgets: list[int], trained: Path
 ) -> None:
-    shutil.copytree(trained / "ar", tmp_path / "ar")
-    drafts = {"kind": "drafts", "start": "ar", "sampler": "greedy", "tokens_per_step": [1],
-              "pictures": 6, **wrong}  # fmt: skip
-    with pytest.raises(RuntimeError, match="an autoregressive model drafts with `sampler: greedy`"):
-        train(recipe(told=drafts), tmp_path, only=["told"])
+    checkpoint = Checkpoint.load(trained / "ar" / "model")
+    with pytest.raises(ValueError, match="an autoregressive model drafts with `sampler: greedy`"):
+        drafter_of(checkpoint, sampler, budgets, 4)
