@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rediff.decoding.predict import (
     WithContextsHidden,
     WithCorrector,
@@ -41,7 +43,7 @@ from rediff.decoding.unmask_by_position import LeftFirst
 
 
 @register_sampler("refine")
-def refine() -> Sampler:
+def refine() -> RuleSampler:
     """ReDiff's refinement (arXiv 2510.19871), with a last fifth of the steps for revision alone."""
     return RuleSampler(
         name="refine",
@@ -54,13 +56,7 @@ def refine() -> Sampler:
 @register_sampler("refine-left-first")
 def refine_left_first() -> Sampler:
     """`refine`, but of masks as sure the left one first (weights of PC-Sampler, 2508.13021)."""
-    return RuleSampler(
-        name="refine-left-first",
-        schedule=LinearSchedule(refine_share=0.2),
-        unmask=LeftFirst(),
-        revise=RepredictVisible(),
-        stop=Converged(),
-    )
+    return replace(refine(), name="refine-left-first", unmask=LeftFirst())
 
 
 @register_sampler("t2t-quality")
@@ -88,12 +84,7 @@ def _edits(name: str, *, write: float, edit: float) -> Sampler:
 @register_sampler("gated")
 def gated() -> Sampler:
     """`refine`, but a token must be likelier than the one that it replaces, by a margin."""
-    return RuleSampler(
-        name="gated",
-        schedule=LinearSchedule(refine_share=0.2),
-        revise=RepredictVisible(gain=0.1),
-        stop=Converged(),
-    )
+    return replace(refine(), name="gated", revise=RepredictVisible(gain=0.1))
 
 
 @register_sampler("mend")
