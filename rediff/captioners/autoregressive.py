@@ -24,15 +24,14 @@ GREEDY = "greedy"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A response: token ids without eos, `truncated` if it has none; `prompt`: tokens before it."""
+    """A response: its token ids without eos; `truncated`: whether it had none."""
 
     response: list[int]
     truncated: bool
-    prompt: int
 
     @property
     def passes(self) -> int:
-        """Forward passes that it took: one for each token, eos too."""
+        """Forward passes that it took at a token a pass, eos too."""
         return len(self.response) + (not self.truncated)
 
 
@@ -48,41 +47,38 @@ class AutoregressiveCaptioner:
             kind="autoregressive", length=self.checkpoint.config.canvas, sampler=GREEDY
         )
 
+    @torch.inference_mode()
     def caption(
         self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
         """A caption for each request."""
         clock = Clock(self.checkpoint.model.device)
-        rows = zip(self.decode(requests, clock), requests, strict=True)
-        captions = [self._caption(written, request) for written, request in rows]
+        with clock.phase("picture"):
+            prompt = self._embed(requests)
+        with clock.phase("steps"):
+            written = self._generate(prompt)
+        rows = zip(written, requests, prompt.sizes, strict=True)
+        captions = [self._caption(row, request, size) for row, request, size in rows]
         phases = {name: clock.seconds[name] / len(requests) for name in ("picture", "steps")}
         seconds, shown = sum(phases.values()), phases if decoding.timed else None
         return [replace(caption, seconds=seconds, phases=shown) for caption in captions]
 
     @torch.inference_mode()
-    def decode(
-        self, requests: Sequence[CaptionRequest], clock: Clock | None = None
-    ) -> list[Written]:
+    def decode(self, requests: Sequence[CaptionRequest]) -> list[Written]:
         """The responses as token ids.
 
         Args:
             requests: the pictures, as one batch.
-            clock: is told of the phases `picture` and `steps`.
         """
-        model, clock = self.checkpoint.model, clock or Clock(self.checkpoint.model.device)
-        eos = {self.checkpoint.tokenizer.eos_token_id}
-        with clock.phase("picture"):
-            images = self.checkpoint.image_batch([request.image for request in requests])
-            features = image_features(model, images)
-            prompt = embed_prompt(model, prompt_ids(self.checkpoint, requests), features)
-        with clock.phase("steps"):
-            rows = self._generate(prompt)
-        return [
-            Written(*cut_at(row, eos), prompt=size)
-            for row, size in zip(rows, prompt.sizes, strict=True)
-        ]
+        return self._generate(self._embed(requests))
 
-    def _generate(self, prompt: PromptEmbeddings) -> list[list[int]]:
+    def _embed(self, requests: Sequence[CaptionRequest]) -> PromptEmbeddings:
+        model = self.checkpoint.model
+        images = self.checkpoint.image_batch([request.image for request in requests])
+        features = image_features(model, images)
+        return embed_prompt(model, prompt_ids(self.checkpoint, requests), features)
+
+    def _generate(self, prompt: PromptEmbeddings) -> list[Written]:
         tokenizer = self.checkpoint.tokenizer
         places: dict[str, Any] = padding(prompt.lengths, prompt.embeddings.size(1))
         output = self.checkpoint.model.generate(  # type: ignore[misc]
@@ -95,11 +91,10 @@ class AutoregressiveCaptioner:
             pad_token_id=tokenizer.pad_token_id,
         )
         assert isinstance(output, Tensor)
-        written: list[list[int]] = output.tolist()
-        return written
+        return [cut_at(row, {tokenizer.eos_token_id}) for row in output.tolist()]
 
-    def _caption(self, written: Written, request: CaptionRequest) -> Caption:
-        config, prompt = self.checkpoint.model.config, written.prompt
+    def _caption(self, written: Written, request: CaptionRequest, prompt: int) -> Caption:
+        config = self.checkpoint.model.config
         work = Work.of_pass(prompt, prompt, 1)
         for place in range(1, written.passes):
             work += Work.of_pass(1, prompt + place, 1)
@@ -127,7 +122,7 @@ class FiniteLogits(LogitsProcessor):
         return scores
 
 
-def cut_at(written: list[int], stops: set[int]) -> tuple[list[int], bool]:
-    """The tokens before the first eos token, and whether there was none."""
-    end = next((i for i, token in enumerate(written) if token in stops), len(written))
-    return written[:end], end == len(written)
+def cut_at(tokens: list[int], stops: set[int]) -> Written:
+    """The response before the first of some eos tokens."""
+    end = next((i for i, token in enumerate(tokens) if token in stops), len(tokens))
+    return Written(tokens[:end], truncated=end == len(tokens))

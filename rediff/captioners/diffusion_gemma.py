@@ -93,15 +93,15 @@ class DiffusionGemmaCaptioner:
             )
         written = output.sequences[0, inputs["input_ids"].size(1) :].tolist()
         config = self.model.generation_config
-        response, truncated = cut_at(written, stop_ids(config, self.processor.tokenizer))
+        cut = cut_at(written, stop_ids(config, self.processor.tokenizer))
         valid = sum(token != config.pad_token_id for token in written)
         passes = valid / float(output.tokens_per_forward[0]) if valid else math.nan
         return Caption(
-            text=decode_text(self.processor, response),
-            tokens=len(response),
+            text=decode_text(self.processor, cut.response),
+            tokens=len(cut.response),
             nfe=round(passes) if math.isfinite(passes) else None,
             seconds=time.perf_counter() - started,
-            truncated=truncated,
+            truncated=cut.truncated,
         )
 
     def close(self) -> None:

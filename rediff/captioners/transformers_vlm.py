@@ -77,14 +77,14 @@ class TransformersCaptioner:
         rows = output[:, inputs["input_ids"].size(1) :].tolist()
         return [self._caption(row, stops, seconds) for row in rows]
 
-    def _caption(self, written: list[int], stops: set[int], seconds: float) -> Caption:
-        response, truncated = cut_at(written, stops)
+    def _caption(self, tokens: list[int], stops: set[int], seconds: float) -> Caption:
+        written = cut_at(tokens, stops)
         return Caption(
-            text=decode_text(self.processor, response),
-            tokens=len(response),
-            nfe=len(response) + (not truncated),
+            text=decode_text(self.processor, written.response),
+            tokens=len(written.response),
+            nfe=written.passes,
             seconds=seconds,
-            truncated=truncated,
+            truncated=written.truncated,
         )
 
     def close(self) -> None:
