@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from rediff.captioners.autoregressive import GREEDY
 from rediff.decoding.registry import find_sampler
 from rediff.io.strict_yaml import check_form, form_keys, read_yaml
 from rediff.io.suggest import unknown
@@ -113,7 +112,7 @@ class Recipe(Strict):
                     f" {need!r} is of kind {self.stages[need].kind}"
                 )
         sampler = getattr(part, "sampler", None)
-        if sampler and (sampler != GREEDY or isinstance(part, Export)):
+        if sampler and sampler not in getattr(part, "further_samplers", ()):
             try:
                 find_sampler(sampler)
             except ValueError as error:

@@ -62,6 +62,13 @@ def test_shipped_recipes_load(path: Path) -> None:
         ),
         ("{stage: base}", "{stage: public}", "'stage' of 'base' takes .* kind records"),
         ("{stage: base}", "{stage: base, sampler: refin}", "'base': .*did you mean 'refine'"),
+        ("{stage: base}", "{stage: base, sampler: greedy}", "'base': unknown sampler 'greedy'"),
+        (
+            "{kind: predict, start: vision, optimisation: {steps: 1}}",
+            "{kind: drafts, start: vision, sampler: greedy, pictures: 3, tokens_per_step: [1]}\n"
+            "  told: {kind: expert, drafts: base, expert: self, start: vision, sampler: greedy}",
+            "'told': unknown sampler 'greedy'",
+        ),
         ("kind: predict", "kind: revise, loss_weights: {edits: 0.3}", "loss_weights.edits"),
         ("kind: predict", "kind: predict, weighting: llada", "weighting"),
         ("kind: predict", "kind: predict, tied: true", "'tied' belongs elsewhere"),

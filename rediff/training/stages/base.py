@@ -55,6 +55,8 @@ class Stage(Strict):
     """Whether the first process runs it while the others wait."""
     draws: ClassVar[bool] = True
     """Whether its output depends on its seed."""
+    further_samplers: ClassVar[tuple[str, ...]] = ()
+    """What its `sampler` may be besides what `find_sampler` finds."""
 
     def run(self, run: Run) -> None:
         """Makes the output in `run.folder`, in this process, or this process's part of it."""

@@ -36,6 +36,7 @@ class DraftsStage(Stage):
     batch_size: int = Field(default=32, gt=0)
 
     makes: ClassVar[Makes] = "drafts"
+    further_samplers: ClassVar[tuple[str, ...]] = (GREEDY,)
 
     def run(self, run: Run) -> None:
         checkpoint = run.decoder(self.start)
