@@ -38,12 +38,13 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
 
 
 def last_state(folder: Path) -> str | None:
-    """The newest complete state: the Trainer writes `trainer_state.json` last.
+    """The newest complete state: `trainer_state.json` is written last, after every process's files.
 
-    A process that is killed while it writes that file leaves a part of it, or nothing in it.
+    A process that is killed while it writes that file leaves a part of it, or nothing in it; a
+    machine that loses power may leave any file empty.
     """
     notes = folder.glob("checkpoint-*/trainer_state.json")
-    whole = [path.parent for path in notes if _is_json(path)]
+    whole = [path.parent for path in notes if _is_json(path) and not _has_empty_file(path.parent)]
     newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
     return None if newest is None else str(newest)
 
@@ -54,3 +55,7 @@ def _is_json(path: Path) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _has_empty_file(folder: Path) -> bool:
+    return any(path.is_file() and not path.stat().st_size for path in folder.rglob("*"))

@@ -46,6 +46,11 @@ class OwnOptimizerTrainer(Trainer):
             share_out(self.accelerator, self.args.fsdp_plugin_args)
             self.is_fsdp_enabled = True
 
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Waits for all processes' parts of a state, so that `trainer_state.json` is its end."""
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()
+
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Raises NotFiniteError, before anything is updated, for a loss that is not finite."""
         loss = super().training_step(*args, **kwargs)

@@ -102,7 +102,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except click.Abort as abort:  # click's for Ctrl-C, but also for a file that ends early
+        if isinstance(abort.__cause__, EOFError):
+            click.echo(plain(f"Failed: a file ended early: {abort.__cause__}"), err=True)
+            sys.exit(1)
         command = plain(shlex.join(["rediff-eval", *sys.argv[1:]]))
         click.echo(
             f"Interrupted. What was saved is kept. To resume:\n  {command}",

@@ -162,6 +162,22 @@ def test_an_interrupted_run_says_so_and_goes_on_later(untrained: Path, tmp_path:
     assert part.read_bytes().endswith(b"\n")
 
 
+def test_a_file_that_ends_early_is_no_interrupt() -> None:
+    """click takes an EOFError for Ctrl-D."""
+    code = (
+        "import click, sys\n"
+        "from rediff_eval.cli import cli, main\n"
+        "@cli.command()\n"
+        "def early(): raise EOFError('Ran out of input')\n"
+        "sys.argv = ['rediff-eval', 'early']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Failed: a file ended early: Ran out of input" in done.stderr
+    assert "Interrupted" not in done.stderr
+
+
 def test_an_empty_result_is_a_failed_run(untrained: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     output = program(

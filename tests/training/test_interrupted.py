@@ -53,6 +53,8 @@ def test_a_state_that_was_broken_off_is_passed_over(tmp_path: Path, written: str
     assert last_state(tmp_path) == str(tmp_path / "checkpoint-2")
     (tmp_path / "checkpoint-10" / "trainer_state.json").write_text('{"global_step": 10}')
     assert last_state(tmp_path) == str(tmp_path / "checkpoint-10")
+    (tmp_path / "checkpoint-10" / "optimizer.pt").touch()
+    assert last_state(tmp_path) == str(tmp_path / "checkpoint-2")
 
 
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(

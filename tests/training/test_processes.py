@@ -128,16 +128,20 @@ def start_two(
 
 
 def kill_behind_a_state(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Kills torchrun, and its workers, which have sessions of their own."""
     while not list(folder.glob(f"stage1/{STATE}/checkpoint-*/trainer_state.json")):
         assert process.poll() is None
         time.sleep(0.02)
+    kill_all(process)
+    assert not (folder / "stage1" / "stage.json").is_file()
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """Kills torchrun, and its workers, which have sessions of their own."""
     everyone = [*psutil.Process(process.pid).children(recursive=True), process]
     for one in everyone:
         one.kill()
     psutil.wait_procs(everyone[:-1])
     process.wait()
-    assert not (folder / "stage1" / "stage.json").is_file()
 
 
 def train_in_two(folder: Path, *stages: str, raw: dict[str, Any] = RECIPE) -> None:
@@ -160,6 +164,39 @@ def test_processes_do_not_wait_for_pythons_ending(root: Path, tmp_path: Path) ->
     )  # fmt: skip
     start_from(root, tmp_path)
     assert start_two(tmp_path, "vision", raw=RECIPE, program=[program]).wait(300) == 0
+
+
+def test_a_state_is_whole_once_every_process_has_written_its_part(
+    root: Path, tmp_path: Path
+) -> None:
+    """Killed while the second process writes: a state that lacks its part is none."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pathlib, time\n"
+        "from transformers import Trainer\n"
+        "from rediff_eval.cli import main\n"
+        "write = Trainer._save_rng_state\n"
+        "def slowly(trainer, folder):\n"
+        "    if trainer.args.process_index == 1:\n"
+        "        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)\n"
+        "        (pathlib.Path(folder) / 'rng_state_1.pth').touch()\n"
+        "        time.sleep(600)\n"
+        "    write(trainer, folder)\n"
+        "    (pathlib.Path(folder) / 'written').write_text('by the first')\n"
+        "Trainer._save_rng_state = slowly\n"
+        "main()\n"
+    )
+    start_from(root, tmp_path)
+    states = tmp_path / "stage1" / STATE
+    process = start_two(tmp_path, "stage1", raw=RECIPE, program=[program])
+    while not (list(states.glob("*/written")) and list(states.glob("*/rng_state_1.pth"))):
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(1)
+    kill_all(process)
+    assert not list(states.glob("*/trainer_state.json"))
+    train_in_two(tmp_path, "stage1")
+    assert_same_losses(root, tmp_path)
 
 
 def test_two_processes_train_and_draft_as_one(root: Path, tmp_path: Path) -> None:
