@@ -11,6 +11,7 @@ from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.io.text_files import parse_json, read_text
 
 CONFIG_FILE = "captioner.json"
+Kind = Literal["diffusion", "autoregressive"]
 Dtype = Literal["float32", "bfloat16", "float16", "stored"]
 
 
@@ -24,7 +25,7 @@ class CaptionerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["diffusion", "autoregressive"]
+    kind: Kind
     canvas: int
     image_tokens: int | None = None
     sampler: str = "mask-predict"

@@ -108,16 +108,22 @@ def is_causal(model: LlavaOnevisionForConditionalGeneration) -> bool:
     return bool(getattr(model.config.text_config, "is_causal", True))
 
 
-def make_causal(
-    model: LlavaOnevisionForConditionalGeneration,
+def turned(
+    model: LlavaOnevisionForConditionalGeneration, *, causal: bool, prefix_attention: bool = False
 ) -> LlavaOnevisionForConditionalGeneration:
-    """A model of the same weights that reads left to right."""
+    """A model of the very same weights under the other attention.
+
+    Args:
+        model: what gives the weights; it shares them.
+        causal: the new one reads left to right; otherwise every token sees every other.
+        prefix_attention: of one that is not causal, image and prompt do not see the response.
+    """
     config = copy.deepcopy(model.config)
-    setattr(config.text_config, "is_causal", True)  # noqa: B010
-    setattr(config.text_config, PREFIX, False)
-    causal = LlavaOnevisionForConditionalGeneration(config)
-    causal.load_state_dict(model.state_dict())
-    return causal
+    setattr(config.text_config, "is_causal", causal)  # noqa: B010
+    setattr(config.text_config, PREFIX, prefix_attention and not causal)
+    other = LlavaOnevisionForConditionalGeneration(config)
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other
 
 
 @torch.no_grad()

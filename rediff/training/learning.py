@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, cast
 
@@ -13,8 +14,8 @@ from torch.utils.data import ConcatDataset
 from rediff.io.files import replace as replace_file
 from rediff.models.anyres import image_tokens
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.config import Dtype
-from rediff.models.tiny import is_causal
+from rediff.models.config import Dtype, Kind
+from rediff.models.tiny import is_causal, turned
 from rediff.training.collator import CaptionerForTraining, Collator
 from rediff.training.corruption import TokenRole
 from rediff.training.data_order import Rows
@@ -56,11 +57,21 @@ class LearningStage(Stage):
     validation: Validation | None = None
     optimisation: Optimisation
 
-    def load_start(self, run: Run) -> Checkpoint:
-        """The checkpoint to train; weights that only take low-rank updates need not be precise."""
+    def load_start(self, run: Run, *, causal: bool = False) -> Checkpoint:
+        """The checkpoint to train; weights that only take low-rank updates need not be precise.
+
+        An autoregressive checkpoint becomes a denoiser here, or with `causal` the reverse: the
+        weights stay, the attention mask changes.
+        """
         settings = self.optimisation
         dtype: Dtype = settings.precision if settings.lora else "float32"
-        return run.checkpoint(self.start, dtype=dtype)
+        start = run.checkpoint(self.start, dtype=dtype)
+        if is_causal(start.model) == causal:
+            return start
+        prefix = run.recipe.model.prefix_attention
+        model = turned(start.model, causal=causal, prefix_attention=prefix)
+        kind: Kind = "autoregressive" if causal else "diffusion"
+        return replace(start, model=model).with_config(kind=kind)
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         return estimate_learning(name, self.kind, self.optimisation, planner, self.row(planner))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from asking import about
 from tiny_models import make_official
@@ -11,15 +12,18 @@ from toy_recipes import toy
 from rediff.captioners.diffusion import prompt_ids, prompted_denoiser
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.prefix_attention import has_prefix_attention
-from rediff.models.tiny import is_causal
+from rediff.models.tiny import is_causal, turned
 from rediff.scenes.example import scene
+from rediff.scenes.training.data import tiny_checkpoint
 from rediff.training.collator import CaptionerForTraining
 from rediff.training.estimate import plan
 from rediff.training.fingerprint import fingerprint
+from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import CHECKPOINTS, train
 from rediff.training.recipe import Recipe, find_recipe
 from rediff.training.stages.base import Run
 from rediff.training.stages.checkpoint import CheckpointStage
+from rediff.training.stages.predict import PredictStage
 
 
 def test_every_stage_keeps_the_property(tmp_path: Path) -> None:
@@ -36,8 +40,6 @@ def test_every_stage_keeps_the_property(tmp_path: Path) -> None:
 
 def test_training_sees_what_decoding_sees() -> None:
     """The logits of a batch, with its mask, are those behind kept prompts."""
-    from rediff.scenes.training.data import tiny_checkpoint
-
     torch.manual_seed(0)
     checkpoint = tiny_checkpoint(toy(name="scenes-prefix"))
     checkpoint.model.eval()
@@ -67,6 +69,27 @@ def test_a_checkpoint_from_elsewhere_is_turned(tmp_path: Path) -> None:
     assert fingerprint("llada-v", recipe) != fingerprint("llada-v", full)
 
 
+@pytest.mark.parametrize("name", ["scenes", "scenes-prefix"])
+def test_an_autoregressive_start_becomes_a_denoiser(name: str, tmp_path: Path) -> None:
+    """With the same weights and the recipe's attention; and the reverse."""
+    recipe = toy(name=name)
+    torch.manual_seed(0)
+    denoiser = tiny_checkpoint(recipe)
+    causal = replace(denoiser, model=turned(denoiser.model, causal=True))
+    causal.with_config(kind="autoregressive").save(tmp_path / "ar" / "model")
+    optimisation = Optimisation(steps=1)
+    stage = PredictStage(start="ar", optimisation=optimisation)
+    run = Run(recipe, tmp_path, tmp_path / "base")
+    both, left = stage.load_start(run), stage.load_start(run, causal=True)
+    assert (both.config.kind, left.config.kind) == ("diffusion", "autoregressive")
+    assert (is_causal(both.model), is_causal(left.model)) == (False, True)
+    assert has_prefix_attention(both.model) == (name == "scenes-prefix")
+    assert not has_prefix_attention(left.model)
+    for made in (both, left):
+        for key, weight in made.model.state_dict().items():
+            torch.testing.assert_close(weight, denoiser.model.state_dict()[key], atol=0, rtol=0)
+
+
 def test_the_plan_of_8b_has_a_stage_of_tuning_and_cheaper_drafts() -> None:
     stages = {
         name: {s.stage: s for s in plan(Recipe.load(find_recipe(name)), processes=8, tflops=400)}
@@ -92,7 +115,7 @@ def test_folders_of_before_are_still_done() -> None:
     other = recipe.model_copy(
         update={"model": recipe.model.model_copy(update={"prefix_attention": True})}
     )
-    assert fingerprint("base", recipe) == fingerprint("base", same) == "345ccbee105e176d"
-    assert fingerprint("base", other) != fingerprint("base", recipe)
+    assert fingerprint("ar", recipe) == fingerprint("ar", same) == "bec65ba9a06e6b06"
+    assert fingerprint("ar", other) != fingerprint("ar", recipe)
     drafts = Recipe.load(find_recipe("refine"))
     assert fingerprint("drafts", drafts) == "33d7327c22c6ae26", "as before there was `skip`"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
-from rediff.models.checkpoint import Checkpoint
-from rediff.models.tiny import is_causal, make_causal
 from rediff.training.data import fact_vocabulary
 from rediff.training.examples import ExampleMaker
 from rediff.training.learning import LearningStage, rows_of_data, train_checkpoint
@@ -35,9 +32,7 @@ class PredictStage(LearningStage):
     weighting: Literal["uniform", "paper"] = "uniform"
 
     def run(self, run: Run) -> None:
-        checkpoint = self.load_start(run)
-        if self.causal and not is_causal(checkpoint.model):
-            checkpoint = _autoregressive(checkpoint)
+        checkpoint = self.load_start(run, causal=self.causal)
         facts = fact_vocabulary(run.registered(self.data), checkpoint) if self.facts_only else None
         ids = checkpoint.ids
         objective: Objective = (
@@ -53,8 +48,3 @@ class PredictStage(LearningStage):
 
     def row(self, planner: Planner) -> RowSize:
         return planner.row.on_canvas(self.canvas)
-
-
-def _autoregressive(start: Checkpoint) -> Checkpoint:
-    causal = replace(start, model=make_causal(start.model))
-    return causal.with_config(kind="autoregressive")

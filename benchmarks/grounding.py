@@ -1,0 +1,75 @@
+"""What a denoiser reads off the picture: hidden facts of true captions, by kind.
+
+    python benchmarks/grounding.py train/*/model
+    python benchmarks/grounding.py --scenes 400 train-0/base/model train-1/base/model
+
+Of each caption all words of one kind are hidden, and nothing else: "plain" in the table; then,
+beside them, half of all other words. Prints the share that is told right in one pass (a synonym is
+right), as Markdown, on validation scenes. Where trainings by several seeds part, they part here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rediff.captioners.base import CaptionRequest
+from rediff.captioners.diffusion import prompted_denoiser
+from rediff.models.checkpoint import Checkpoint
+from rediff.scenes.dataset import scene_rows
+from rediff.scenes.templates import canonical
+from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "shape": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
+    "row": ROWS, "column": COLUMNS,
+}  # fmt: skip
+
+
+def caption_tokens(checkpoint: Checkpoint, captions: Sequence[str]) -> Tensor:
+    """Captions on a canvas, filled up with the end-of-sequence token; int64 [B, R]."""
+    length, eos = checkpoint.config.canvas, checkpoint.ids.eos
+    rows = checkpoint.tokenizer(list(captions), add_special_tokens=False)["input_ids"]
+    return torch.tensor([row[:length] + [eos] * (length - len(row)) for row in rows])
+
+
+@torch.inference_mode()
+def told_right(checkpoint: Checkpoint, scenes: int) -> dict[str, tuple[float, float]]:
+    """For each kind of fact the share told right, plain and with half of the rest hidden."""
+    rows = list(scene_rows("validation", scenes, captions=1))
+    denoiser = prompted_denoiser(checkpoint, [CaptionRequest(image=row["image"]) for row in rows])
+    true = caption_tokens(checkpoint, [row["captions"][0] for row in rows])
+    vocabulary = checkpoint.tokenizer.convert_ids_to_tokens(list(range(len(checkpoint.tokenizer))))
+    facts = [canonical(word) for word in vocabulary]
+    number = torch.tensor([facts.index(fact) for fact in facts])
+    half = torch.rand(true.shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    shares = {}
+    for kind, words in KINDS.items():
+        hidden = torch.tensor([fact in words for fact in facts])[true]
+        right = []
+        for mask in (hidden, hidden | half):
+            logits = denoiser(true.masked_fill(mask, checkpoint.ids.mask), torch.arange(scenes))
+            right.append(float((number[logits.argmax(-1)] == number[true])[hidden].float().mean()))
+        shares[kind] = (right[0], right[1])
+    return shares
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    parser.add_argument("--scenes", type=int, default=200)
+    options = parser.parse_args()
+    print("| plain / half of the rest hidden |", " | ".join(KINDS), "|")
+    print("|---|" + "---|" * len(KINDS))
+    for folder in options.checkpoints:
+        shares = told_right(Checkpoint.load(folder), options.scenes)
+        cells = (f"{plain:.2f} / {half:.2f}" for plain, half in shares.values())
+        print(f"| {folder} |", " | ".join(cells), "|")
+
+
+if __name__ == "__main__":
+    main()
