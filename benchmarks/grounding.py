@@ -1,17 +1,17 @@
 """What a denoiser reads off the picture: hidden facts of true captions, by kind.
 
-    python benchmarks/grounding.py train/*/model
-    python benchmarks/grounding.py --scenes 400 train-0/base/model train-1/base/model
+    python benchmarks/grounding.py train-0/base/model train-1/base/model
 
-Of each caption all words of one kind are hidden, and nothing else: "plain" in the table; then,
-beside them, half of all other words. Prints the share that is told right in one pass (a synonym is
-right), as Markdown, on validation scenes. Where trainings by several seeds part, they part here.
+Of each caption all words of one kind are hidden, and what follows its end, as in training: "alone"
+in the table; then, beside them, half of all other words. Prints the share that is told right in one
+pass (a synonym is right), as Markdown, on validation scenes. Where trainings by several seeds part,
+they part here.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,24 +22,27 @@ from rediff.captioners.diffusion import prompted_denoiser
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import scene_rows
 from rediff.scenes.templates import canonical
-from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
+from rediff.scenes.training.facts import FACTS
 
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "shape": SHAPES, "colour": COLOURS, "size": SIZES, "texture": TEXTURES,
-    "row": ROWS, "column": COLUMNS,
-}  # fmt: skip
+KINDS = dict(zip(("shape", "colour", "size", "texture", "row", "column"), FACTS, strict=True))
 
 
 def caption_tokens(checkpoint: Checkpoint, captions: Sequence[str]) -> Tensor:
-    """Captions on a canvas, filled up with the end-of-sequence token; int64 [B, R]."""
-    length, eos = checkpoint.config.canvas, checkpoint.ids.eos
+    """Captions with their end on a canvas, what follows it hidden; int64 [B, R]."""
+    length, ids = checkpoint.config.canvas, checkpoint.ids
     rows = checkpoint.tokenizer(list(captions), add_special_tokens=False)["input_ids"]
-    return torch.tensor([row[:length] + [eos] * (length - len(row)) for row in rows])
+    ended = [[*row, ids.eos][:length] for row in rows]
+    return torch.tensor([row + [ids.mask] * (length - len(row)) for row in ended])
 
 
 @torch.inference_mode()
 def told_right(checkpoint: Checkpoint, scenes: int) -> dict[str, tuple[float, float]]:
-    """For each kind of fact the share told right, plain and with half of the rest hidden."""
+    """For each kind of fact the share told right, alone and with half of the rest hidden.
+
+    Raises ValueError for a checkpoint that fills no masks.
+    """
+    if checkpoint.config.kind != "diffusion":
+        raise ValueError("an autoregressive model fills no masks")
     rows = list(scene_rows("validation", scenes, captions=1))
     denoiser = prompted_denoiser(checkpoint, [CaptionRequest(image=row["image"]) for row in rows])
     true = caption_tokens(checkpoint, [row["captions"][0] for row in rows])
@@ -63,11 +66,14 @@ def main() -> None:
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--scenes", type=int, default=200)
     options = parser.parse_args()
-    print("| plain / half of the rest hidden |", " | ".join(KINDS), "|")
+    print("| alone / half of the rest hidden |", " | ".join(KINDS), "|")
     print("|---|" + "---|" * len(KINDS))
     for folder in options.checkpoints:
-        shares = told_right(Checkpoint.load(folder), options.scenes)
-        cells = (f"{plain:.2f} / {half:.2f}" for plain, half in shares.values())
+        try:
+            shares = told_right(Checkpoint.load(folder), options.scenes)
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"{folder}: {error}") from error
+        cells = (f"{alone:.2f} / {half:.2f}" for alone, half in shares.values())
         print(f"| {folder} |", " | ".join(cells), "|")
 
 

@@ -12,15 +12,17 @@ from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedConfig
 from transformers.masking_utils import create_bidirectional_mask
 
+from rediff.models.causal import is_causal
 from rediff.models.conditioning import padding
 
 PREFIX = "prefix_attention"
-"""Name of the property in a text model's config; missing where attention is full."""
+"""Name of the property in a text model's config; missing where attention is full. An autoregressive
+model may have it, for the denoiser that starts from its weights."""
 
 
 def has_prefix_attention(model: LlavaOnevisionForConditionalGeneration) -> bool:
-    """Whether image and prompt do not see the response."""
-    return bool(getattr(model.config.text_config, PREFIX, False))
+    """Whether image and prompt do not see the response, and the response sees all."""
+    return not is_causal(model) and bool(getattr(model.config.text_config, PREFIX, False))
 
 
 def set_prefix_attention(text: PreTrainedConfig) -> None:

@@ -6,7 +6,6 @@ only the sizes differ, and pictures are seen whole, without tiles.
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -20,7 +19,7 @@ from transformers import (
 )
 
 from rediff.models.chat_format import IMAGE
-from rediff.models.prefix_attention import PREFIX, set_prefix_attention
+from rediff.models.prefix_attention import set_prefix_attention
 
 NO_TILES = [[0, 0]]
 """Grid pinpoints under which Llava-OneVision keeps the whole picture as its only tile."""
@@ -101,29 +100,6 @@ def build_model(
     )
     initialise(model)
     return model
-
-
-def is_causal(model: LlavaOnevisionForConditionalGeneration) -> bool:
-    """Whether the model reads left to right; LLaDA-V's text model does not."""
-    return bool(getattr(model.config.text_config, "is_causal", True))
-
-
-def turned(
-    model: LlavaOnevisionForConditionalGeneration, *, causal: bool, prefix_attention: bool = False
-) -> LlavaOnevisionForConditionalGeneration:
-    """A model of the very same weights under the other attention.
-
-    Args:
-        model: what gives the weights; it shares them.
-        causal: the new one reads left to right; otherwise every token sees every other.
-        prefix_attention: of one that is not causal, image and prompt do not see the response.
-    """
-    config = copy.deepcopy(model.config)
-    setattr(config.text_config, "is_causal", causal)  # noqa: B010
-    setattr(config.text_config, PREFIX, prefix_attention and not causal)
-    other = LlavaOnevisionForConditionalGeneration(config)
-    other.load_state_dict(model.state_dict(), assign=True)
-    return other
 
 
 @torch.no_grad()

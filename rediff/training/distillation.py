@@ -22,6 +22,8 @@ class Speller(Protocol):
 
     unk_token: Any
 
+    @property
+    def all_special_tokens(self) -> list[str]: ...
     def convert_tokens_to_ids(self, tokens: list[str]) -> Any: ...
     def tokenize(self, text: str) -> list[str]: ...
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool) -> Any: ...
@@ -32,8 +34,9 @@ def drafts_as_answers(
 ) -> list[Item]:
     """An item for each draft: its picture, and the draft in place of the true answer.
 
-    The true one stays where a draft cannot be learnt: it fills its canvas and so has not ended, or
-    its text has what the tokenizer does not know (".." of a vocabulary of whole words).
+    The true one stays where a draft cannot be learnt: it fills its canvas and so has not ended, it
+    says nothing, it has a special token, or its text has what the tokenizer does not know (".." of
+    a vocabulary of whole words).
 
     Args:
         drafts: as a model wrote them.
@@ -45,9 +48,10 @@ def drafts_as_answers(
 
 def _answered(item: Item, draft: Draft, tokenizer: Speller) -> Item:
     *before, last = item.dialogues[draft.dialogue]
-    ids = tokenizer.convert_tokens_to_ids([word for word in draft.words if word != END])
-    text = tokenizer.decode(ids, skip_special_tokens=True)
-    if END in draft.words and tokenizer.unk_token not in tokenizer.tokenize(text):
+    words = [word for word in draft.words if word != END]
+    text = tokenizer.decode(tokenizer.convert_tokens_to_ids(words), skip_special_tokens=True)
+    said = bool(text.strip()) and not set(words) & set(tokenizer.all_special_tokens)
+    if said and END in draft.words and tokenizer.unk_token not in tokenizer.tokenize(text):
         answered = (*before, replace(last, answer=text))
         return replace(item, dialogues=(answered,), asked=0, edits=())
     return replace(item, dialogues=(item.dialogues[draft.dialogue],), asked=0)

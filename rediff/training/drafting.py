@@ -23,6 +23,7 @@ from rediff.training.items import Item, before_answer
 from rediff.training.logs import Count
 
 PARTS = "parts"
+AS_AUTOREGRESSIVE = f"with `sampler: {GREEDY}` and `tokens_per_step: [1]`"
 KEY = ("id", "dialogue", "tokens_per_step")
 """What distinguishes a draft from the others of a stage."""
 
@@ -64,7 +65,7 @@ class Drafter(ABC):
             response: token ids, without eos.
             nfe: forward passes that it took.
         """
-        words = self.checkpoint.tokenizer.convert_ids_to_tokens(response)
+        words = self.checkpoint.spell(response)
         return Draft(
             id=request.item.id,
             dialogue=request.dialogue,
@@ -133,8 +134,8 @@ def drafter_of(
         return DiffusionDrafter(checkpoint, sampler, batch_size)
     if sampler != GREEDY or list(tokens_per_step) != [1]:
         raise ValueError(
-            f"an autoregressive model drafts with `sampler: {GREEDY}` and `tokens_per_step: [1]`,"
-            f" not {sampler!r} and {list(tokens_per_step)}"
+            f"an autoregressive model drafts {AS_AUTOREGRESSIVE}, not with {sampler!r} and"
+            f" {list(tokens_per_step)}"
         )
     return AutoregressiveDrafter(checkpoint, batch_size)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, cast
 
@@ -13,11 +12,12 @@ from torch.utils.data import ConcatDataset
 
 from rediff.io.files import replace as replace_file
 from rediff.models.anyres import image_tokens
+from rediff.models.causal import is_causal, set_causal
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.config import Dtype, Kind
-from rediff.models.tiny import is_causal, turned
+from rediff.models.config import Dtype
 from rediff.training.collator import CaptionerForTraining, Collator
 from rediff.training.corruption import TokenRole
+from rediff.training.data import DATA
 from rediff.training.data_order import Rows
 from rediff.training.distributed import on_main_process
 from rediff.training.estimate import estimate_learning
@@ -60,18 +60,17 @@ class LearningStage(Stage):
     def load_start(self, run: Run, *, causal: bool = False) -> Checkpoint:
         """The checkpoint to train; weights that only take low-rank updates need not be precise.
 
-        An autoregressive checkpoint becomes a denoiser here, or with `causal` the reverse: the
-        weights stay, the attention mask changes.
+        An autoregressive checkpoint becomes a denoiser here, or with `causal` the reverse. The
+        weights stay; attention goes both ways, and a position's logits are of its own token instead
+        of the next.
         """
         settings = self.optimisation
         dtype: Dtype = settings.precision if settings.lora else "float32"
         start = run.checkpoint(self.start, dtype=dtype)
         if is_causal(start.model) == causal:
             return start
-        prefix = run.recipe.model.prefix_attention
-        model = turned(start.model, causal=causal, prefix_attention=prefix)
-        kind: Kind = "autoregressive" if causal else "diffusion"
-        return replace(start, model=model).with_config(kind=kind)
+        set_causal(start.model, causal)
+        return start.with_config(kind="autoregressive" if causal else "diffusion")
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         return estimate_learning(name, self.kind, self.optimisation, planner, self.row(planner))
@@ -161,10 +160,10 @@ def rows_of_data(
         ValueError: as `fitting` and `hold_out`.
     """
     prompt = checkpoint.config.prompt
-    learnt = {
-        name: fitting(run.items(name, prompt, seed=stage.seed), maker, run.folder)
-        for name in stage.data
-    }
+    learnt = {name: run.items(name, prompt, seed=stage.seed) for name in stage.data}
+    for name, items in learnt.items():
+        if name not in DATA:  # registered data are of the recipe's own canvas
+            learnt[name] = fitting(items, maker, run.folder)
 
     def rows(items: Mapping[str, Sequence[Item]]) -> Rows[Example]:
         parts = [Examples(own, make, keep=run.keeps(name)) for name, own in items.items()]
@@ -185,18 +184,19 @@ def rows_of_data(
 
 
 def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequence[Item]:
-    """The items of stored records whose answers fit in the canvas.
+    """The items whose answers fit in the canvas.
 
     The ids of the others are written to `LEFT_OUT` in the stage's folder. Checked before the first
     step, and not when their turn comes. Raises ValueError naming the first if they are more than
     `MOST_LEFT_OUT` of all.
     """
-    if not isinstance(items, RecordItems):
-        return items
-    fits = [
-        stored.tokens < maker.most or maker.fits(item.dialogues)
-        for stored, item in zip(items.store, items, strict=True)
-    ]
+    if isinstance(items, RecordItems):
+        fits = [
+            stored.tokens < maker.most or maker.fits(item.dialogues)
+            for stored, item in zip(items.store, items, strict=True)
+        ]
+    else:
+        fits = [maker.fits(item.dialogues) for item in items]
     lost = [item.id for item, good in zip(items, fits, strict=True) if not good]
     if len(lost) > MOST_LEFT_OUT * len(items):
         raise ValueError(
@@ -207,11 +207,12 @@ def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequenc
         return items
     names = "".join(f"{name}\n" for name in lost)
     on_main_process(lambda: replace_file(folder / LEFT_OUT, names))
-    return items.only([number for number, good in enumerate(fits) if good])
+    numbers = [number for number, good in enumerate(fits) if good]
+    return items.only(numbers) if isinstance(items, RecordItems) else [items[n] for n in numbers]
 
 
 def _lengths(items: Sequence[Item], checkpoint: Checkpoint) -> list[int]:
-    """Tokens of each item, text and picture; those of registered data are all alike."""
+    """Tokens of each item, text and picture; those of all but stored records count as alike."""
     if not isinstance(items, RecordItems):
         return [0] * len(items)
     config = checkpoint.model.config

@@ -96,6 +96,8 @@ class Recipe(Strict):
                         f"{path}: stage {name!r} depends on {need!r}, which is not defined above it"
                     )
             self._check_parts(path, name, stage)
+            if problem := stage.problem(self):
+                raise ValueError(f"{path}: stage {name!r}: {problem}")
             known.add(name)
         for name, export in self.export.items():
             if export.stage not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from rediff.io.files import replace
@@ -38,24 +39,29 @@ def check_processes(folder: Path, shard: str | None, *, resumed: bool) -> None:
 
 
 def last_state(folder: Path) -> str | None:
-    """The newest complete state: `trainer_state.json` is written last, after every process's files.
+    """The newest whole state."""
+    whole = [state for state in folder.glob("checkpoint-*") if _is_whole(state)]
+    newest = max(whole, key=lambda state: int(state.name.rpartition("-")[2]), default=None)
+    return None if newest is None else str(newest)
+
+
+def remove_partial_states(folder: Path) -> None:
+    """Removes the states that are not whole: one that is saved at the same step again would be
+    written among their files, and look whole too early."""
+    for state in folder.glob("checkpoint-*"):
+        if not _is_whole(state):
+            shutil.rmtree(state)
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether all of a state was written: `trainer_state.json`, behind every process's files.
 
     A process that is killed while it writes that file leaves a part of it, or nothing in it; a
     machine that loses power may leave any file empty.
     """
-    notes = folder.glob("checkpoint-*/trainer_state.json")
-    whole = [path.parent for path in notes if _is_json(path) and not _has_empty_file(path.parent)]
-    newest = max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    return None if newest is None else str(newest)
-
-
-def _is_json(path: Path) -> bool:
+    note = state / "trainer_state.json"
     try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        json.loads(note.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return False
-    return True
-
-
-def _has_empty_file(folder: Path) -> bool:
-    return any(path.is_file() and not path.stat().st_size for path in folder.rglob("*"))
+    return all(path.stat().st_size for path in state.rglob("*") if path.is_file())

@@ -18,14 +18,19 @@ from transformers import (
 from rediff.training.collator import Batch, canvas_logits
 from rediff.training.corruption import TokenRole
 from rediff.training.data_order import Rows, Schedule
-from rediff.training.distributed import process_group
+from rediff.training.distributed import on_main_process, process_group
 from rediff.training.finite import FiniteGradients, all_finite, not_finite
 from rediff.training.logs import LOG, JsonLog
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
-from rediff.training.saved_states import STATE, check_processes, last_state
+from rediff.training.saved_states import (
+    STATE,
+    check_processes,
+    last_state,
+    remove_partial_states,
+)
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 from rediff.training.trainer_arguments import training_arguments
@@ -234,6 +239,7 @@ def fit(
 
 def _train(runner: OwnOptimizerTrainer, model: nn.Module, states: Path, shard: str | None) -> None:
     model.train()
+    on_main_process(lambda: remove_partial_states(states))
     state = last_state(states)
     check_processes(states, shard, resumed=state is not None)
     runner.train(resume_from_checkpoint=state)

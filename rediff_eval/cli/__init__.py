@@ -89,7 +89,7 @@ def main() -> None:
     """The program `rediff-eval`.
 
     Errors that a user can mend (ValueError, OSError) are one sentence and exit code 2; a run that
-    failed is exit code 1; an interrupted one 130.
+    failed, also by a file that ends early (EOFError), is exit code 1; an interrupted one 130.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch; see benchmarks/neighbour.py
     old = os.environ.get("REDIFF_EVAL_CACHE") or str(Path.home() / ".cache" / "rediff-eval")
@@ -104,7 +104,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort as abort:  # click's for Ctrl-C, but also for a file that ends early
         if isinstance(abort.__cause__, EOFError):
-            click.echo(plain(f"Failed: a file ended early: {abort.__cause__}"), err=True)
+            click.echo(plain(f"Failed: a file ended early: {abort.__cause__!r}"), err=True)
             sys.exit(1)
         command = plain(shlex.join(["rediff-eval", *sys.argv[1:]]))
         click.echo(

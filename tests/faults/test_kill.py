@@ -174,7 +174,7 @@ def test_a_file_that_ends_early_is_no_interrupt() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "Failed: a file ended early: Ran out of input" in done.stderr
+    assert "Failed: a file ended early: EOFError('Ran out of input')" in done.stderr
     assert "Interrupted" not in done.stderr
 
 

@@ -17,7 +17,7 @@ from rediff.io.files import lock
 from rediff.training.logs import JsonLog, read_log
 from rediff.training.pipeline import LOCK, train
 from rediff.training.recipe import Recipe
-from rediff.training.saved_states import last_state
+from rediff.training.saved_states import last_state, remove_partial_states
 
 
 def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
@@ -55,6 +55,8 @@ def test_a_state_that_was_broken_off_is_passed_over(tmp_path: Path, written: str
     assert last_state(tmp_path) == str(tmp_path / "checkpoint-10")
     (tmp_path / "checkpoint-10" / "optimizer.pt").touch()
     assert last_state(tmp_path) == str(tmp_path / "checkpoint-2")
+    remove_partial_states(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-2"]
 
 
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(

@@ -10,9 +10,9 @@ from tiny_models import make_official
 from toy_recipes import toy
 
 from rediff.captioners.diffusion import prompt_ids, prompted_denoiser
+from rediff.models.causal import is_causal
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.prefix_attention import has_prefix_attention
-from rediff.models.tiny import is_causal, turned
 from rediff.scenes.example import scene
 from rediff.scenes.training.data import tiny_checkpoint
 from rediff.training.collator import CaptionerForTraining
@@ -71,23 +71,33 @@ def test_a_checkpoint_from_elsewhere_is_turned(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["scenes", "scenes-prefix"])
 def test_an_autoregressive_start_becomes_a_denoiser(name: str, tmp_path: Path) -> None:
-    """With the same weights and the recipe's attention; and the reverse."""
+    """With the same weights and the attention it had before; and the reverse."""
     recipe = toy(name=name)
     torch.manual_seed(0)
-    denoiser = tiny_checkpoint(recipe)
-    causal = replace(denoiser, model=turned(denoiser.model, causal=True))
-    causal.with_config(kind="autoregressive").save(tmp_path / "ar" / "model")
-    optimisation = Optimisation(steps=1)
-    stage = PredictStage(start="ar", optimisation=optimisation)
-    run = Run(recipe, tmp_path, tmp_path / "base")
-    both, left = stage.load_start(run), stage.load_start(run, causal=True)
+    made = tiny_checkpoint(recipe)
+    made.save(tmp_path / "align" / "model")
+    weights = {key: weight.clone() for key, weight in made.model.state_dict().items()}
+    run = Run(recipe, tmp_path, tmp_path / "any")
+    of_stage = {causal: PredictStage(start=start, causal=causal, optimisation=Optimisation(steps=1))
+                for causal, start in ((True, "align"), (False, "ar"))}  # fmt: skip
+    left = of_stage[True].load_start(run, causal=True)
+    left.save(tmp_path / "ar" / "model")
+    both = of_stage[False].load_start(run)
     assert (both.config.kind, left.config.kind) == ("diffusion", "autoregressive")
     assert (is_causal(both.model), is_causal(left.model)) == (False, True)
     assert has_prefix_attention(both.model) == (name == "scenes-prefix")
     assert not has_prefix_attention(left.model)
-    for made in (both, left):
-        for key, weight in made.model.state_dict().items():
-            torch.testing.assert_close(weight, denoiser.model.state_dict()[key], atol=0, rtol=0)
+    for checkpoint, sees_what_follows in ((both, True), (left, False)):
+        for key, weight in checkpoint.model.state_dict().items():
+            torch.testing.assert_close(weight, weights[key], atol=0, rtol=0)
+        request = about([scene(0).image])
+        canvas = torch.randint(20, 60, (1, checkpoint.config.canvas))
+        other = canvas.clone()
+        other[0, -1] += 1
+        with torch.inference_mode():
+            denoiser = prompted_denoiser(checkpoint, request)
+            first, second = (denoiser(tokens, torch.arange(1))[0, 0] for tokens in (canvas, other))
+        assert torch.equal(first, second) != sees_what_follows
 
 
 def test_the_plan_of_8b_has_a_stage_of_tuning_and_cheaper_drafts() -> None:

@@ -65,7 +65,7 @@ def test_shipped_recipes_load(path: Path) -> None:
         ("{stage: base}", "{stage: base, sampler: greedy}", "'base': unknown sampler 'greedy'"),
         (
             "{kind: predict, start: vision, optimisation: {steps: 1}}",
-            "{kind: drafts, start: vision, sampler: greedy, pictures: 3, tokens_per_step: [1]}\n"
+            "{kind: drafts, start: vision, pictures: 3, tokens_per_step: [1]}\n"
             "  told: {kind: expert, drafts: base, expert: self, start: vision, sampler: greedy}",
             "'told': unknown sampler 'greedy'",
         ),
@@ -76,6 +76,35 @@ def test_shipped_recipes_load(path: Path) -> None:
             "{kind: predict, start: vision, optimisation: {steps: 1}}",
             "{kind: drafts, start: vision, pictures: 3, tokens_per_step: [0]}",
             "tokens_per_step.0",
+        ),
+        (
+            "{kind: predict, start: vision, optimisation: {steps: 1}}",
+            "{kind: drafts, start: vision, pictures: 3, tokens_per_step: [8, 500]}",
+            "'base': 500 tokens per step are more than the",
+        ),
+        (
+            "{kind: predict, start: vision, optimisation: {steps: 1}}",
+            "{kind: drafts, start: vision, sampler: greedy, pictures: 3, tokens_per_step: [1]}",
+            "'greedy' is how autoregressive models draft, and 'vision' is none",
+        ),
+        (
+            "optimisation: {steps: 1}}\nexport",
+            "causal: true, optimisation: {steps: 1}}\n"
+            "  told: {kind: drafts, start: base, pictures: 3, tokens_per_step: [1]}\nexport",
+            "'told': 'base' is an autoregressive model, which drafts with `sampler: greedy`",
+        ),
+        (
+            "optimisation: {steps: 1}}\nexport",
+            "causal: true, optimisation: {steps: 1}}\n"
+            "  told: {kind: fills, start: base, pictures: 3}\nexport",
+            "'told': 'base' is an autoregressive model, and this needs a diffusion model",
+        ),
+        (
+            "optimisation: {steps: 1}}\nexport",
+            "causal: true, optimisation: {steps: 1}}\n"
+            "  hasty: {kind: drafts, start: vision, pictures: 3, tokens_per_step: [1]}\n"
+            "  told: {kind: expert, drafts: hasty, expert: repair, start: base}\nexport",
+            "'told': 'base' is an autoregressive model, and this needs a diffusion model",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from rediff.captioners.sources import pick_device
 from rediff.data.store import RecordStore
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.config import Dtype, read_captioner_config
+from rediff.models.config import Dtype, Kind, read_captioner_config
 from rediff.plugins import TRAINING, Registry
 from rediff.training.data import DATA, RecipeSettings
 from rediff.training.distillation import drafts_as_answers
@@ -62,6 +62,15 @@ class Stage(Strict):
         """Makes the output in `run.folder`, in this process, or this process's part of it."""
         raise NotImplementedError
 
+    @property
+    def model_kind(self) -> Kind:
+        """Of the model that the stage makes, if it makes one."""
+        return "diffusion"
+
+    def problem(self, recipe: RecipeParts) -> str | None:
+        """What of this stage does not fit the other parts of its recipe; None if all does."""
+        return None
+
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         """What the stage will take; nothing is known by default."""
         return PlannedStage(name, self.kind)
@@ -96,6 +105,13 @@ def needs(stage: Stage) -> tuple[str, ...]:
 def data_of(stage: Stage) -> Data:
     """What a stage learns from, or writes about; empty where a kind takes no data."""
     return getattr(stage, "data", ())
+
+
+def needs_denoiser(start: str, recipe: RecipeParts) -> str | None:
+    """What is wrong if the model of a stage is not one that fills masks."""
+    if recipe.stages[start].model_kind == "diffusion":
+        return None
+    return f"{start!r} is an autoregressive model, and this needs a diffusion model"
 
 
 class RecipeParts(RecipeSettings, Protocol):

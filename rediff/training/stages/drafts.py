@@ -10,11 +10,11 @@ from pydantic import Field
 from rediff.captioners.autoregressive import GREEDY
 from rediff.models.prefix_attention import has_prefix_attention
 from rediff.training.draft_records import DRAFTS
-from rediff.training.drafting import DraftRequest, draft_all, drafter_of
+from rediff.training.drafting import AS_AUTOREGRESSIVE, DraftRequest, draft_all, drafter_of
 from rediff.training.estimate import forward_operations
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
-from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
+from rediff.training.stages.base import Data, Makes, RecipeParts, Run, Stage, register_stage
 
 
 @register_stage("drafts")
@@ -37,6 +37,16 @@ class DraftsStage(Stage):
 
     makes: ClassVar[Makes] = "drafts"
     further_samplers: ClassVar[tuple[str, ...]] = (GREEDY,)
+
+    def problem(self, recipe: RecipeParts) -> str | None:
+        kind = recipe.stages[self.start].model_kind
+        if kind == "autoregressive" and (self.sampler, self.tokens_per_step) != (GREEDY, (1,)):
+            return f"{self.start!r} is an autoregressive model, which drafts {AS_AUTOREGRESSIVE}"
+        if kind == "diffusion" and self.sampler == GREEDY:
+            return f"{GREEDY!r} is how autoregressive models draft, and {self.start!r} is none"
+        if (most := max(self.tokens_per_step)) > recipe.canvas:
+            return f"{most} tokens per step are more than the {recipe.canvas} of the canvas"
+        return None
 
     def run(self, run: Run) -> None:
         checkpoint = run.decoder(self.start)

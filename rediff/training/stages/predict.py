@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rediff.models.config import Kind
 from rediff.training.data import fact_vocabulary
 from rediff.training.examples import ExampleMaker
 from rediff.training.learning import LearningStage, rows_of_data, train_checkpoint
@@ -30,6 +31,10 @@ class PredictStage(LearningStage):
     power: float = 1.0
     suffix_share: float = 0.0
     weighting: Literal["uniform", "paper"] = "uniform"
+
+    @property
+    def model_kind(self) -> Kind:
+        return "autoregressive" if self.causal else "diffusion"
 
     def run(self, run: Run) -> None:
         checkpoint = self.load_start(run, causal=self.causal)
