@@ -11,28 +11,22 @@ they part here.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from rediff.captioners.base import CaptionRequest
 from rediff.captioners.diffusion import prompted_denoiser
+from rediff.data.dialogue import CAPTION_PROMPT
+from rediff.data.records import Turn
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import scene_rows
 from rediff.scenes.templates import canonical
 from rediff.scenes.training.facts import FACTS
+from rediff.training.corruption import after_eos
+from rediff.training.examples import ExampleMaker
 
 KINDS = dict(zip(("shape", "colour", "size", "texture", "row", "column"), FACTS, strict=True))
-
-
-def caption_tokens(checkpoint: Checkpoint, captions: Sequence[str]) -> Tensor:
-    """Captions with their end on a canvas, what follows it hidden; int64 [B, R]."""
-    length, ids = checkpoint.config.canvas, checkpoint.ids
-    rows = checkpoint.tokenizer(list(captions), add_special_tokens=False)["input_ids"]
-    ended = [[*row, ids.eos][:length] for row in rows]
-    return torch.tensor([row + [ids.mask] * (length - len(row)) for row in ended])
 
 
 @torch.inference_mode()
@@ -45,7 +39,10 @@ def told_right(checkpoint: Checkpoint, scenes: int) -> dict[str, tuple[float, fl
         raise ValueError("an autoregressive model fills no masks")
     rows = list(scene_rows("validation", scenes, captions=1))
     denoiser = prompted_denoiser(checkpoint, [CaptionRequest(image=row["image"]) for row in rows])
-    true = caption_tokens(checkpoint, [row["captions"][0] for row in rows])
+    maker = ExampleMaker(checkpoint, checkpoint.config.canvas)
+    turns = [(Turn(CAPTION_PROMPT, row["captions"][0]),) for row in rows]
+    true = torch.stack([maker.answer(turn, "validation").response for turn in turns])
+    after = after_eos(true, checkpoint.ids.eos)
     vocabulary = checkpoint.tokenizer.convert_ids_to_tokens(list(range(len(checkpoint.tokenizer))))
     facts = [canonical(word) for word in vocabulary]
     number = torch.tensor([facts.index(fact) for fact in facts])
@@ -54,7 +51,7 @@ def told_right(checkpoint: Checkpoint, scenes: int) -> dict[str, tuple[float, fl
     for kind, words in KINDS.items():
         hidden = torch.tensor([fact in words for fact in facts])[true]
         right = []
-        for mask in (hidden, hidden | half):
+        for mask in (hidden | after, hidden | after | half):
             logits = denoiser(true.masked_fill(mask, checkpoint.ids.mask), torch.arange(scenes))
             right.append(float((number[logits.argmax(-1)] == number[true])[hidden].float().mean()))
         shares[kind] = (right[0], right[1])

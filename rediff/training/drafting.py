@@ -23,6 +23,8 @@ from rediff.training.items import Item, before_answer
 from rediff.training.logs import Count
 
 PARTS = "parts"
+LEFT_TO_RIGHT = (GREEDY, (1,))
+"""Sampler and budgets with which an autoregressive model drafts."""
 AS_AUTOREGRESSIVE = f"with `sampler: {GREEDY}` and `tokens_per_step: [1]`"
 KEY = ("id", "dialogue", "tokens_per_step")
 """What distinguishes a draft from the others of a stage."""
@@ -132,7 +134,7 @@ def drafter_of(
     """
     if checkpoint.config.kind == "diffusion":
         return DiffusionDrafter(checkpoint, sampler, batch_size)
-    if sampler != GREEDY or list(tokens_per_step) != [1]:
+    if (sampler, tuple(tokens_per_step)) != LEFT_TO_RIGHT:
         raise ValueError(
             f"an autoregressive model drafts {AS_AUTOREGRESSIVE}, not with {sampler!r} and"
             f" {list(tokens_per_step)}"

@@ -57,20 +57,21 @@ class LearningStage(Stage):
     validation: Validation | None = None
     optimisation: Optimisation
 
-    def load_start(self, run: Run, *, causal: bool = False) -> Checkpoint:
+    def load_start(self, run: Run) -> Checkpoint:
         """The checkpoint to train; weights that only take low-rank updates need not be precise.
 
-        An autoregressive checkpoint becomes a denoiser here, or with `causal` the reverse. The
-        weights stay; attention goes both ways, and a position's logits are of its own token instead
-        of the next.
+        A checkpoint of another kind than the stage makes is turned into it. The weights stay; a
+        denoiser's attention goes both ways, and a position's logits are of its own token instead of
+        the next.
         """
         settings = self.optimisation
         dtype: Dtype = settings.precision if settings.lora else "float32"
         start = run.checkpoint(self.start, dtype=dtype)
+        causal = self.model_kind == "autoregressive"
         if is_causal(start.model) == causal:
             return start
         set_causal(start.model, causal)
-        return start.with_config(kind="autoregressive" if causal else "diffusion")
+        return start.with_config(kind=self.model_kind)
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         return estimate_learning(name, self.kind, self.optimisation, planner, self.row(planner))
@@ -161,9 +162,11 @@ def rows_of_data(
     """
     prompt = checkpoint.config.prompt
     learnt = {name: run.items(name, prompt, seed=stage.seed) for name in stage.data}
-    for name, items in learnt.items():
-        if name not in DATA:  # registered data are of the recipe's own canvas
-            learnt[name] = fitting(items, maker, run.folder)
+    learnt |= {  # registered data are of the recipe's own canvas
+        name: fitting(items, maker, run.folder)
+        for name, items in learnt.items()
+        if name not in DATA
+    }
 
     def rows(items: Mapping[str, Sequence[Item]]) -> Rows[Example]:
         parts = [Examples(own, make, keep=run.keeps(name)) for name, own in items.items()]

@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
-from programs import inside, numbers, program
+from programs import inside, numbers, program, wait_until
 
 from rediff.plugins import source_hash
 from rediff_eval.benchmarks.task import load_task
@@ -32,17 +31,14 @@ def test_the_same_command_without_a_folder_goes_on(untrained: Path, tmp_path: Pa
     command = [sys.executable, "-m", "rediff_eval", "run", "--task", "capture", "--limit", "600",
                "--steps", "4", "--batch-size", "1", "--model", untrained / "diffusion"]  # fmt: skip
     first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    parts: list[Path] = []
-    while not any(path.stat().st_size for path in parts):
-        assert first.poll() is None
-        time.sleep(0.02)
-        parts = list(tmp_path.glob("runs/*/parts/rank-0.jsonl"))
+    written = "runs/*/parts/rank-0.jsonl"
+    wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(written)), first)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate()
     assert first.returncode == 130
     assert "What was saved is kept. To resume" in said
     (folder,) = (tmp_path / "runs").iterdir()
-    before = len(parts[0].read_text().splitlines())
+    before = len(next(tmp_path.glob(written)).read_text().splitlines())
     out = program("leaderboard", folder, ok=2, cwd=tmp_path)
     assert "is not a finished run" in out
     program(*RUN, "--model", untrained / "diffusion", cwd=tmp_path)

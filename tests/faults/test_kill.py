@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import inside, program
+from programs import inside, program, wait_until
 
 KILLS = 24
 STEPS = "16,8,4"
@@ -131,9 +131,7 @@ def test_a_killed_rank_is_made_up_for(
 ) -> None:
     process = torchrun(untrained, tmp_path)
     part = tmp_path / "parts" / f"rank-{victim}.jsonl"
-    while not (part.exists() and part.stat().st_size > 1000):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: part.exists() and part.stat().st_size > 1000, process)
     os.kill(ranks(process.pid)[victim], signal.SIGKILL)
     assert process.wait() != 0
     assert not (tmp_path / "results.json").exists()
@@ -152,9 +150,7 @@ def test_an_interrupted_run_says_so_and_goes_on_later(untrained: Path, tmp_path:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     part = tmp_path / "parts" / "rank-0.jsonl"
-    while not (part.exists() and part.stat().st_size > 500):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: part.exists() and part.stat().st_size > 500, process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate()
     assert process.returncode == 130, output
@@ -209,9 +205,7 @@ def test_two_runs_at_once_are_refused(untrained: Path, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     part = tmp_path / "parts" / "rank-0.jsonl"
-    while not part.exists():
-        assert first.poll() is None
-        time.sleep(0.02)
+    wait_until(part.exists, first)
     first.send_signal(signal.SIGSTOP)
     output = program(*arguments(untrained, tmp_path), ok=2)
     assert "another run works in" in output

@@ -43,6 +43,13 @@ def killed_when(ready: Callable[[], object], *arguments: str | Path, later: floa
     return process.wait()
 
 
+def wait_until(ready: Callable[[], object], process: subprocess.Popen[Any]) -> None:
+    """Waits for something that a process does; one that ends before fails the test."""
+    while not ready():
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
 def inside(*arguments: str | Path) -> None:
     """The same in this process, which spares the imports; errors come as exceptions."""
     from rediff_eval.cli import cli

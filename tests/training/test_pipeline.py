@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 from asking import about
-from programs import killed_when
+from programs import killed_when, wait_until
 from rich.console import Console
 from toy_recipes import saved_states, toy, weights
 
@@ -130,9 +130,7 @@ def test_a_stage_ends_with_the_process_that_started_it(trained: Path, tmp_path: 
         [sys.executable, "-m", "rediff_eval", "train", "--recipe", tmp_path / "recipe.yaml",
          "--out", tmp_path, "--stage", "stage1"],
     )  # fmt: skip
-    while not saved_states(tmp_path / "stage1"):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: saved_states(tmp_path / "stage1"), process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()

@@ -80,7 +80,7 @@ def test_an_autoregressive_start_becomes_a_denoiser(name: str, tmp_path: Path) -
     run = Run(recipe, tmp_path, tmp_path / "any")
     of_stage = {causal: PredictStage(start=start, causal=causal, optimisation=Optimisation(steps=1))
                 for causal, start in ((True, "align"), (False, "ar"))}  # fmt: skip
-    left = of_stage[True].load_start(run, causal=True)
+    left = of_stage[True].load_start(run)
     left.save(tmp_path / "ar" / "model")
     both = of_stage[False].load_start(run)
     assert (both.config.kind, left.config.kind) == ("diffusion", "autoregressive")

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from programs import wait_until
 from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
@@ -128,9 +129,9 @@ def start_two(
 
 
 def kill_behind_a_state(process: subprocess.Popen[bytes], folder: Path) -> None:
-    while not list(folder.glob(f"stage1/{STATE}/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None
-        time.sleep(0.02)
+    """Kills a training once it has saved a state, and before it is done."""
+    states = folder / "stage1" / STATE
+    wait_until(lambda: list(states.glob("checkpoint-*/trainer_state.json")), process)
     kill_all(process)
     assert not (folder / "stage1" / "stage.json").is_file()
 
@@ -189,9 +190,8 @@ def test_a_state_is_whole_once_every_process_has_written_its_part(
     start_from(root, tmp_path)
     states = tmp_path / "stage1" / STATE
     process = start_two(tmp_path, "stage1", raw=RECIPE, program=[program])
-    while not (list(states.glob("*/written")) and list(states.glob("*/rng_state_1.pth"))):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: list(states.glob("*/written")), process)
+    wait_until(lambda: list(states.glob("*/rng_state_1.pth")), process)
     time.sleep(1)
     kill_all(process)
     assert not list(states.glob("*/trainer_state.json"))

@@ -18,6 +18,7 @@ import pytest
 from batches import Batches
 from faults import UNANSWERED, Given, Lost, Script, passing, reply, status, useless
 from PIL import Image
+from programs import wait_until
 from servers import Answer, completion, serving
 from word_drafts import TOKENIZER, draft_of
 
@@ -225,9 +226,7 @@ def test_a_stage_killed_at_work_pays_for_nothing_again(tokenizer: Path, tmp_path
         process = subprocess.Popen(
             [sys.executable, "-c", code, given, tokenizer, tmp_path], start_new_session=True
         )
-        while len(seen) < 4:
-            assert process.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda: len(seen) >= 4, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         correct(spec, names, tokenizer, tmp_path / "out")

@@ -55,6 +55,8 @@ class Stage(Strict):
     """Whether the first process runs it while the others wait."""
     draws: ClassVar[bool] = True
     """Whether its output depends on its seed."""
+    needs_denoiser: ClassVar[bool] = False
+    """Whether the model of its `start` has to fill masks as it is."""
     further_samplers: ClassVar[tuple[str, ...]] = ()
     """What its `sampler` may be besides what `find_sampler` finds."""
 
@@ -69,7 +71,12 @@ class Stage(Strict):
 
     def problem(self, recipe: RecipeParts) -> str | None:
         """What of this stage does not fit the other parts of its recipe; None if all does."""
-        return None
+        start = getattr(self, "start", None)
+        if not self.needs_denoiser or start is None:
+            return None
+        if recipe.stages[start].model_kind == "diffusion":
+            return None
+        return f"{start!r} is an autoregressive model, and this needs a diffusion model"
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         """What the stage will take; nothing is known by default."""
@@ -105,13 +112,6 @@ def needs(stage: Stage) -> tuple[str, ...]:
 def data_of(stage: Stage) -> Data:
     """What a stage learns from, or writes about; empty where a kind takes no data."""
     return getattr(stage, "data", ())
-
-
-def needs_denoiser(start: str, recipe: RecipeParts) -> str | None:
-    """What is wrong if the model of a stage is not one that fills masks."""
-    if recipe.stages[start].model_kind == "diffusion":
-        return None
-    return f"{start!r} is an autoregressive model, and this needs a diffusion model"
 
 
 class RecipeParts(RecipeSettings, Protocol):

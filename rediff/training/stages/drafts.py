@@ -10,7 +10,13 @@ from pydantic import Field
 from rediff.captioners.autoregressive import GREEDY
 from rediff.models.prefix_attention import has_prefix_attention
 from rediff.training.draft_records import DRAFTS
-from rediff.training.drafting import AS_AUTOREGRESSIVE, DraftRequest, draft_all, drafter_of
+from rediff.training.drafting import (
+    AS_AUTOREGRESSIVE,
+    LEFT_TO_RIGHT,
+    DraftRequest,
+    draft_all,
+    drafter_of,
+)
 from rediff.training.estimate import forward_operations
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
@@ -40,7 +46,7 @@ class DraftsStage(Stage):
 
     def problem(self, recipe: RecipeParts) -> str | None:
         kind = recipe.stages[self.start].model_kind
-        if kind == "autoregressive" and (self.sampler, self.tokens_per_step) != (GREEDY, (1,)):
+        if kind == "autoregressive" and (self.sampler, self.tokens_per_step) != LEFT_TO_RIGHT:
             return f"{self.start!r} is an autoregressive model, which drafts {AS_AUTOREGRESSIVE}"
         if kind == "diffusion" and self.sampler == GREEDY:
             return f"{GREEDY!r} is how autoregressive models draft, and {self.start!r} is none"

@@ -24,15 +24,7 @@ from rediff.training.draft_records import (
 from rediff.training.edits import changes
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
-from rediff.training.stages.base import (
-    Data,
-    Makes,
-    RecipeParts,
-    Run,
-    Stage,
-    needs_denoiser,
-    register_stage,
-)
+from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 from rediff.training.stages.drafts import DraftsStage
 from rediff.training.stages.experts.settings import Server
 
@@ -61,6 +53,7 @@ class ExpertStage(Stage):
     sampler: str = "refine"
 
     makes: ClassVar[Makes] = "corrections"
+    needs_denoiser: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _whole(self) -> ExpertStage:
@@ -69,9 +62,6 @@ class ExpertStage(Stage):
             if expert.field and bool(getattr(self, expert.field)) != (expert.field == wanted):
                 raise ValueError(f"{expert.field!r} belongs to the expert {name!r} and to no other")
         return self
-
-    def problem(self, recipe: RecipeParts) -> str | None:
-        return None if self.start is None else needs_denoiser(self.start, recipe)
 
     def run(self, run: Run) -> None:
         drafts = list(read_lines(run.root / self.drafts / DRAFTS, Draft))

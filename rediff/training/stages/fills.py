@@ -10,15 +10,7 @@ from rediff.training.distributed import on_main_process
 from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines
 from rediff.training.drafting import DraftRequest, draft_all
 from rediff.training.filling import Fill, Filler
-from rediff.training.stages.base import (
-    Data,
-    Makes,
-    RecipeParts,
-    Run,
-    Stage,
-    needs_denoiser,
-    register_stage,
-)
+from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 from rediff.training.stages.expert import write_better
 
 
@@ -43,9 +35,7 @@ class FillsStage(Stage):
     batch_size: int = Field(default=32, gt=0)
 
     makes: ClassVar[Makes] = "corrections"
-
-    def problem(self, recipe: RecipeParts) -> str | None:
-        return needs_denoiser(self.start, recipe)
+    needs_denoiser: ClassVar[bool] = True
 
     def run(self, run: Run) -> None:
         checkpoint = run.decoder(self.start)

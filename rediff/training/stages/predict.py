@@ -37,7 +37,7 @@ class PredictStage(LearningStage):
         return "autoregressive" if self.causal else "diffusion"
 
     def run(self, run: Run) -> None:
-        checkpoint = self.load_start(run, causal=self.causal)
+        checkpoint = self.load_start(run)
         facts = fact_vocabulary(run.registered(self.data), checkpoint) if self.facts_only else None
         ids = checkpoint.ids
         objective: Objective = (
