@@ -220,7 +220,7 @@ def test_other_experts_correct_the_same_drafts(trained: Path, tmp_path: Path) ->
 def test_an_export_needs_what_it_needs_and_no_more() -> None:
     recipe = Recipe.load(find_recipe("ablations"))
     assert list(recipe.only(["stage1-only"]).stages) == [
-        "vision", "ground", "align", "ar", "facts", "base", "stage1",
+        "vision", "ground", "align", "left-to-right", "facts", "base", "stage1",
     ]  # fmt: skip
     with pytest.raises(ValueError, match="did you mean 'stage1-tied'"):
         recipe.only(["stage1-tide"])
