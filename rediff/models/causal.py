@@ -6,7 +6,7 @@ weights can be taken for either: autoregressive models and denoisers have one ne
 
 from __future__ import annotations
 
-from transformers import LlavaOnevisionForConditionalGeneration
+from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedConfig
 
 
 def is_causal(model: LlavaOnevisionForConditionalGeneration) -> bool:
@@ -14,12 +14,11 @@ def is_causal(model: LlavaOnevisionForConditionalGeneration) -> bool:
     return bool(getattr(model.config.text_config, "is_causal", True))
 
 
-def set_causal(model: LlavaOnevisionForConditionalGeneration, causal: bool) -> None:
-    """Has a model, as it is, read in the one way or the other.
+def set_causal(text: PreTrainedConfig, causal: bool) -> None:
+    """Has a text model read in the one way or the other, from its next forward pass on.
 
     Args:
-        model: what is changed, in its config alone.
+        text: its config, which is changed.
         causal: it reads left to right; otherwise every token sees every other.
     """
-    assert model.model.language_model.config is model.config.text_config
-    setattr(model.config.text_config, "is_causal", causal)  # noqa: B010
+    setattr(text, "is_causal", causal)  # noqa: B010

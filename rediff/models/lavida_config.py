@@ -13,6 +13,7 @@ from typing import Any
 from transformers import LlamaConfig, LlavaOnevisionConfig, PreTrainedConfig, Qwen2Config
 
 from rediff.models.anyres import ANYRES, POOLS, set_pool
+from rediff.models.causal import set_causal
 from rediff.models.official_config import check_known, whole_config
 from rediff.models.prefix_attention import set_prefix_attention
 from rediff.models.shifted_logits import set_shifted_logits
@@ -101,7 +102,7 @@ def dream_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:
 
 def _whole(raw: Mapping[str, Any], text: PreTrainedConfig) -> LlavaOnevisionConfig:
     """The whole model around a text model. The tower's last layer is never used."""
-    setattr(text, "is_causal", False)  # noqa: B010
+    set_causal(text, causal=False)
     set_prefix_attention(text)
     config = whole_config(raw, text, tower_config(raw, last=-2))
     set_pool(config, raw["mm_spatial_pool_mode"])

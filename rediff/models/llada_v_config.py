@@ -13,6 +13,7 @@ from transformers import LlamaConfig, LlavaOnevisionConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from rediff.models.anyres import ANYRES
+from rediff.models.causal import set_causal
 from rediff.models.official_config import check_known, whole_config
 from rediff.models.vision_tower import tower_config
 
@@ -76,7 +77,7 @@ def _text_config(raw: Mapping[str, Any]) -> LlamaConfig:
         eos_token_id=raw.get("eos_token_id"),
         pad_token_id=None,
     )
-    text.is_causal = False
+    set_causal(text, causal=False)
     return text
 
 

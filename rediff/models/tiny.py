@@ -18,6 +18,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from rediff.models.causal import set_causal
 from rediff.models.chat_format import IMAGE
 from rediff.models.prefix_attention import set_prefix_attention
 
@@ -84,7 +85,7 @@ def build_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=None,
     )
-    text.is_causal = causal
+    set_causal(text, causal)
     if config.prefix_attention and not causal:
         set_prefix_attention(text)
     model = LlavaOnevisionForConditionalGeneration(

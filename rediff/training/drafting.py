@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from rediff.captioners.autoregressive import GREEDY, AutoregressiveCaptioner
+from rediff.captioners.autoregressive import GREEDY, AutoregressiveCaptioner, FirstOfTies
 from rediff.captioners.base import CaptionRequest, Decoding
 from rediff.captioners.diffusion import DiffusionCaptioner
 from rediff.decoding.canvas import Canvas
@@ -104,14 +104,16 @@ class DiffusionDrafter(Drafter):
 
 
 class AutoregressiveDrafter(Drafter):
-    """Drafts of a model that writes from left to right, one token a pass."""
+    """Drafts of a model that writes from left to right, one token a pass; see `FirstOfTies`."""
 
-    def __init__(self, checkpoint: Checkpoint, batch_size: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, batch_size: int, ties: float | None = None) -> None:
         super().__init__(checkpoint, batch_size)
         self.captioner = AutoregressiveCaptioner(checkpoint)
+        self.processors = () if ties is None else (FirstOfTies(ties),)
 
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
-        written = self.captioner.decode([request.asked() for request in requests])
+        asked = [request.asked() for request in requests]
+        written = self.captioner.decode(asked, *self.processors)
         return [
             self.spelled(request, row.response, row.passes)
             for request, row in zip(requests, written, strict=True)
@@ -119,7 +121,11 @@ class AutoregressiveDrafter(Drafter):
 
 
 def drafter_of(
-    checkpoint: Checkpoint, sampler: str, tokens_per_step: Sequence[int], batch_size: int
+    checkpoint: Checkpoint,
+    sampler: str,
+    tokens_per_step: Sequence[int],
+    batch_size: int,
+    ties: float | None = None,
 ) -> Drafter:
     """The drafter of a checkpoint, chosen by its kind.
 
@@ -128,6 +134,7 @@ def drafter_of(
         sampler: how a diffusion model decodes; of an autoregressive one, `GREEDY`.
         tokens_per_step: the budgets; of an autoregressive one, one token.
         batch_size: requests at a time.
+        ties: of an autoregressive model, the ratio of `FirstOfTies`; None for the likeliest words.
 
     Raises:
         ValueError: for another sampler or budget of an autoregressive model, or an unknown sampler.
@@ -139,7 +146,7 @@ def drafter_of(
             f"an autoregressive model drafts {AS_AUTOREGRESSIVE}, not with {sampler!r} and"
             f" {list(tokens_per_step)}"
         )
-    return AutoregressiveDrafter(checkpoint, batch_size)
+    return AutoregressiveDrafter(checkpoint, batch_size, ties)
 
 
 def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], folder: Path, path: Path) -> None:

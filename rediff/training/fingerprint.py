@@ -14,7 +14,7 @@ from rediff.training.stages.experts.settings import RUNTIME_ONLY
 DONE = "stage.json"
 
 
-ADDED_SETTINGS = ("prefix_attention", "validation", "tokenizer", "skip")
+ADDED_SETTINGS = ("prefix_attention", "validation", "tokenizer", "skip", "ties")
 """Settings that older folders lack: off is the same as absent."""
 
 

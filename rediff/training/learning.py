@@ -70,7 +70,7 @@ class LearningStage(Stage):
         causal = self.model_kind == "autoregressive"
         if is_causal(start.model) == causal:
             return start
-        set_causal(start.model, causal)
+        set_causal(start.model.model.language_model.config, causal)
         return start.with_config(kind=self.model_kind)
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from toy_recipes import toy, weights
 from transformers import PreTrainedTokenizerFast
 
-from rediff.captioners.autoregressive import AutoregressiveCaptioner
+from rediff.captioners.autoregressive import AutoregressiveCaptioner, FirstOfTies
 from rediff.captioners.base import Caption, Decoding
 from rediff.captioners.model_folder import load_captioner
 from rediff.data.records import TextEdit, Turn
@@ -141,6 +143,40 @@ def test_an_autoregressive_teacher_drafts_what_it_captions(trained: Path, tmp_pa
         )
         assert captioner.checkpoint.text(ids) == caption.text
         assert draft.nfe == caption.nfe
+
+
+@settings(deadline=None)
+@given(st.integers(0, 999), st.floats(0.01, 1))
+def test_of_tied_words_the_first_is_taken(seed: int, ratio: float) -> None:
+    torch.manual_seed(seed)
+    scores = 2 * torch.randn(3, 7)
+    chosen = FirstOfTies(ratio)(torch.zeros(3, 0), scores)
+    for row, probabilities in zip(chosen, scores.double().softmax(-1).tolist(), strict=True):
+        least = ratio * max(probabilities)
+        close = [w for w, p in enumerate(probabilities) if p == pytest.approx(least, rel=1e-5)]
+        assume(not close or ratio == 1)
+        first = next(w for w, p in enumerate(probabilities) if p >= least * (1 - 1e-9))
+        assert row.argmax() == first
+        assert row.isfinite().sum() == 1
+
+
+def test_a_teacher_takes_the_same_of_words_that_are_about_as_likely(
+    trained: Path, tmp_path: Path
+) -> None:
+    """At a ratio of nearly nothing all words are tied, and every caption is of the first."""
+    shutil.copytree(trained / "ar", tmp_path / "ar")
+    drafts = {"kind": "drafts", "start": "ar", "sampler": "greedy", "tokens_per_step": [1],
+              "pictures": 2}  # fmt: skip
+    stages = {"told": drafts, "one": {**drafts, "ties": 1.0}, "tied": {**drafts, "ties": 1e-30}}
+    made = recipe(**stages)
+    train(made, tmp_path, only=list(stages))
+    told, one, tied = (
+        [draft.words for draft in read_lines(tmp_path / name / DRAFTS, Draft)] for name in stages
+    )
+    assert one == told
+    assert tied != told
+    assert tied[0] == tied[1]
+    assert len(set(tied[0])) == 1
 
 
 @pytest.mark.parametrize(("sampler", "budgets"), [("refine", [1]), ("greedy", [1, 2])])

@@ -88,6 +88,11 @@ def test_shipped_recipes_load(path: Path) -> None:
             "'greedy' is how autoregressive models draft, and 'vision' is none",
         ),
         (
+            "{kind: predict, start: vision, optimisation: {steps: 1}}",
+            "{kind: drafts, start: vision, pictures: 3, tokens_per_step: [1], ties: 0.5}",
+            "`ties` are of autoregressive models, and 'vision' is none",
+        ),
+        (
             "optimisation: {steps: 1}}\nexport",
             "causal: true, optimisation: {steps: 1}}\n"
             "  told: {kind: drafts, start: base, pictures: 3, tokens_per_step: [1]}\nexport",

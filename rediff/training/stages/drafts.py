@@ -27,7 +27,9 @@ from rediff.training.stages.base import Data, Makes, RecipeParts, Run, Stage, re
 class DraftsStage(Stage):
     """Drafts by a checkpoint with a sampler, the same pictures at every budget.
 
-    An autoregressive checkpoint drafts too, with `sampler: greedy` and `tokens_per_step: [1]`.
+    An autoregressive checkpoint drafts too, with `sampler: greedy` and `tokens_per_step: [1]`;
+    `ties`: of the words at least this times as likely as the likeliest it always takes the same one
+    (see `FirstOfTies`), which makes a teacher that is easier to follow.
     `pictures`: how many of each of the data, or as many as there are, after the first `skip`, so
     that two stages can share them. Of a picture's questions, one is asked.
     """
@@ -38,6 +40,7 @@ class DraftsStage(Stage):
     sampler: str = "refine"
     tokens_per_step: tuple[Annotated[int, Field(gt=0)], ...]
     pictures: int
+    ties: float | None = Field(default=None, gt=0, le=1)
     skip: int = Field(default=0, ge=0)
     batch_size: int = Field(default=32, gt=0)
 
@@ -50,6 +53,8 @@ class DraftsStage(Stage):
             return f"{self.start!r} is an autoregressive model, which drafts {AS_AUTOREGRESSIVE}"
         if kind == "diffusion" and self.sampler == GREEDY:
             return f"{GREEDY!r} is how autoregressive models draft, and {self.start!r} is none"
+        if kind == "diffusion" and self.ties is not None:
+            return f"`ties` are of autoregressive models, and {self.start!r} is none"
         if (most := max(self.tokens_per_step)) > recipe.canvas:
             return f"{most} tokens per step are more than the {recipe.canvas} of the canvas"
         return None
@@ -64,7 +69,9 @@ class DraftsStage(Stage):
             for budget in self.tokens_per_step
             for item in items
         ]
-        drafter = drafter_of(checkpoint, self.sampler, self.tokens_per_step, self.batch_size)
+        drafter = drafter_of(
+            checkpoint, self.sampler, self.tokens_per_step, self.batch_size, self.ties
+        )
         draft_all(drafter, requests, run.folder, run.folder / DRAFTS)
 
     def _chosen(self, run: Run, name: str, prompt: str) -> Sequence[Item]:
