@@ -131,8 +131,8 @@ class FirstOfTies(LogitsProcessor):
 
     Where a model has learnt many right answers, which of some synonyms is the likeliest, or which
     of some figures is told first, hangs on small things in the picture. A student cannot tell it
-    and mixes them. Here it is always the same one. A fact is not tied with a false one: of what
-    the model sees it is sure.
+    and mixes them. Here it is always the same one. Facts that the model sees are sure, and so have
+    no ties.
 
     `ratio`: above 0, at most 1; a word is tied that is at least as likely as this times the
     likeliest.
