@@ -62,7 +62,10 @@ def main() -> None:
     print("| teacher | ratio |", " | ".join(METRICS), "| bits |")
     print("|---|" + "---|" * (len(METRICS) + 2))
     for folder in options.checkpoints:
-        captioner = AutoregressiveCaptioner(Checkpoint.load(folder))
+        checkpoint = Checkpoint.load(folder)
+        if checkpoint.config.kind != "autoregressive":
+            raise SystemExit(f"{folder}: a diffusion model does not write from left to right")
+        captioner = AutoregressiveCaptioner(checkpoint)
         for ratio in options.ratio:
             texts = captions(captioner, ratio, rows)
             scores = [score_caption(*pair) for pair in zip(texts, scenes, strict=True)]
