@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from rediff_eval.results.finished import (
 from rediff_eval.results.resume import same_loading
 from rediff_eval.speed import SPEED
 from rediff_eval.views.compare import Comparison, against_best
+from rediff_eval.views.report.reliability import Reliability
 from rediff_eval.views.samples import load_values
 
 THUMBNAILS = ((300, 192, 80), (1500, 96, 60), (math.inf, 64, 45))
@@ -59,7 +61,9 @@ class Shown:
 class Run:
     """A finished run: `results.json`, and the samples to show. `infos`: how metrics are shown.
     `missing`: why pictures and references are not shown, empty where they are. `tests`: the best
-    condition of each budget against the others, where the values of samples are there."""
+    condition of each budget against the others, where the values of samples are there.
+    `reliability`: how right words are that are written with some confidence, by the number of the
+    condition, where that is known."""
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -69,6 +73,7 @@ class Run:
     infos: Mapping[str, MetricInfo]
     missing: str = ""
     tests: Sequence[Comparison] = ()
+    reliability: Mapping[int, Reliability] = field(default_factory=dict)
 
 
 def load_run(
@@ -96,9 +101,12 @@ def load_run(
         for sample in samples
     }
     numbers = {tuple(cell[k] for k in CELL): i for i, cell in enumerate(results["cells"])}
+    reliability: defaultdict[int, Reliability] = defaultdict(Reliability)
     for line in read_captions(folder):
+        number = numbers[tuple(line[k] for k in CELL)]
+        if "writing" in line:
+            reliability[number].add(line["writing"])
         if line["id"] in shown:
-            number = numbers[tuple(line[k] for k in CELL)]
             shown[line["id"]].answers[number] = line
     metric, infos = results["main_metric"], metric_infos(results)
     tests: list[Comparison] = []
@@ -119,6 +127,7 @@ def load_run(
         infos,
         missing,
         tests,
+        reliability,
     )
 
 

@@ -19,7 +19,7 @@ from rediff_eval.views.columns import digits, shown
 from rediff_eval.views.compare import Comparison
 from rediff_eval.views.line_styles import Style, line_styles
 from rediff_eval.views.report.collect import BEST_BATCH, LATENCY, Run
-from rediff_eval.views.report.svg import Line, Point, chart, marker
+from rediff_eval.views.report.svg import Line, Point, chart, marker, square_chart
 
 FOLDER = Path(__file__).parent
 
@@ -63,6 +63,7 @@ def _view(run: Run) -> dict[str, Any]:
         "rows": [_row(cell, metrics, run) for cell in run.cells],
         "legend": _legend(run),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
+        "reliability": [Markup(svg) for svg in _reliability_charts(run) if svg],
         "tests": _tests(run.tests),
         "missing": run.missing,
         "notes": run.manifest.get("notes", ()),
@@ -153,6 +154,22 @@ def _lines(run: Run, x: str) -> list[Line]:
             points[_line_name(cell)].append(Point(place, value, low, high))
     styles = _styles(run)
     return [Line(name, styles[name], points[name]) for name in names]
+
+
+def _reliability_charts(run: Run) -> list[str]:
+    """The share of right words against the confidence they were written with, for each budget."""
+    styles = _styles(run)
+    budgets: dict[str, list[Line]] = {}
+    for number, found in run.reliability.items():
+        if points := found.points():
+            cell = run.cells[number]
+            name = _line_name(cell)
+            budget = f"{_dash(cell['tokens_per_step'])} tokens per step"
+            budgets.setdefault(budget, []).append(Line(name, styles[name], points))
+    return [
+        square_chart(lines, x_label=f"confidence when written, {budget}", y_label="share right")
+        for budget, lines in budgets.items()
+    ]
 
 
 def _tests(found: Sequence[Comparison]) -> list[tuple[str, ...]]:

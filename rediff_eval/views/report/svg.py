@@ -52,11 +52,30 @@ def chart(lines: Sequence[Line], *, x_label: str, y_label: str, front: bool = Fa
     if not points:
         return ""
     scale = _Scale.around(points)
+    behind = _draw_front(points, scale) if front else []
+    return _picture(lines, scale, behind, x_label, y_label)
+
+
+def square_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
+    """A chart of shares against shares, both from 0 to 1, with the diagonal on which they are
+    equal; the empty text where there is nothing to draw."""
+    if not any(line.points for line in lines):
+        return ""
+    scale = _Shares(-0.02, 1.02, -0.02, 1.02)
+    ends = [(scale.x(v), scale.y(v)) for v in (0, 1)]
+    (x1, y1), (x2, y2) = ends
+    diagonal = f'<line class="diagonal" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+    return _picture(lines, scale, [diagonal], x_label, y_label)
+
+
+def _picture(
+    lines: Sequence[Line], scale: _Scale, behind: Sequence[str], x_label: str, y_label: str
+) -> str:
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-label="{escape(f"{y_label} against {x_label}")}">',
         *_axes(scale, x_label, y_label),
-        *(_draw_front(points, scale) if front else []),
+        *behind,
         *(part for line in lines for part in _draw(line, scale)),
         "</svg>",
     ]
@@ -65,6 +84,8 @@ def chart(lines: Sequence[Line], *, x_label: str, y_label: str, front: bool = Fa
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
+    """Where values lie: x by its logarithm."""
+
     left: float
     right: float
     bottom: float
@@ -80,7 +101,10 @@ class _Scale:
         )
 
     def x(self, value: float) -> float:
-        share = (math.log(value) - self.left) / (self.right - self.left)
+        return self._across(math.log(value))
+
+    def _across(self, place: float) -> float:
+        share = (place - self.left) / (self.right - self.left)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
@@ -98,6 +122,16 @@ class _Scale:
             step *= 2
         first = math.ceil(self.bottom / step)
         return [i * step for i in range(first, math.floor(self.top / step) + 1)]
+
+
+class _Shares(_Scale):
+    """Where shares lie: x as it is."""
+
+    def x(self, value: float) -> float:
+        return self._across(value)
+
+    def x_ticks(self) -> list[float]:
+        return [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
 def _axes(scale: _Scale, x_label: str, y_label: str) -> list[str]:
