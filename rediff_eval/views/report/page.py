@@ -164,7 +164,7 @@ def _reliability_charts(run: Run) -> list[str]:
         if points := found.points():
             cell = run.cells[number]
             name = _line_name(cell)
-            budget = f"{_dash(cell['tokens_per_step'])} tokens per step"
+            budget = f"tokens per step: {_dash(cell['tokens_per_step'])}"
             budgets.setdefault(budget, []).append(Line(name, styles[name], points))
     return [
         square_chart(lines, x_label=f"confidence when written, {budget}", y_label="share right")
