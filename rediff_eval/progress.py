@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,8 +23,10 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from rediff.training.reports import StageReport
 from rediff_eval.sanitize import plain
+
+if TYPE_CHECKING:
+    from rediff.training.reports import StageReport
 
 Advance = Callable[[int], None]
 SPEAK_EVERY = 30.0

@@ -19,7 +19,6 @@ from rediff.captioners.sources import Loading, register_captioner
 from rediff.data.dialogue import chat_messages
 from rediff.data.images import data_url
 from rediff.llm_client.cache import body_of
-from rediff.llm_client.client import Caller
 from rediff.llm_client.conversation import Reply, Request, cut_off, picture
 from rediff.llm_client.server import ServerSpec
 
@@ -57,6 +56,8 @@ class OpenAICaptioner:
     """
 
     def __init__(self, spec: ServerSpec) -> None:
+        from rediff.llm_client.client import Caller
+
         self.spec = spec
         self.length = spec.max_tokens or MAX_TOKENS
         self.caller = Caller(spec)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 
 
 def quiet_libraries() -> None:
-    """Errors only from transformers and datasets, and none of their progress bars."""
+    """Errors only from transformers, and no progress bars, neither from it nor from datasets.
+
+    datasets takes long to import, so it is told by the environment where nothing has imported it.
+    """
     import logging
 
-    import datasets
     import transformers
 
     # It writes its warnings to standard output when anything imports it.
@@ -17,5 +21,7 @@ def quiet_libraries() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    if "datasets" in sys.modules:
+        sys.modules["datasets"].disable_progress_bars()
     warnings.filterwarnings("ignore", module="PIL")  # of broken pictures, which are told apart

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from rediff.llm_client.batch import answer_batch
 from rediff.llm_client.cache import ReplyCache, body_of, key_of
 from rediff.llm_client.conversation import Conversation, ConversationError, Failed, Reply, Request
 from rediff.llm_client.process_client import RequestClient
@@ -109,6 +108,8 @@ class ChatModel:
             sent.setdefault(key, []).append(number)
 
     def _answer_all(self, table: _Table) -> None:
+        from rediff.llm_client.batch import answer_batch
+
         bodies = {key: body_of(self.spec, request) for key, request in table.asked.values()}
         replies = answer_batch(self.spec, self.cache, bodies)
         for reply in replies.values():

@@ -8,7 +8,6 @@ from PIL import Image
 
 from rediff.data.images import data_url
 from rediff.llm_client.cache import body_of
-from rediff.llm_client.client import Caller
 from rediff.llm_client.conversation import Request, picture, text, user
 from rediff.llm_client.dialect import Dialect
 from rediff.llm_client.server import ServerSpec
@@ -37,6 +36,8 @@ def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> Dialect:
             model or
             key, or takes no such request.
     """
+    from rediff.llm_client.client import Caller
+
     shown = (picture(data_url(Image.new("RGB", (64, 64), "red"))),) if with_picture else ()
     request = Request(
         messages=[user(*shown, text("Answer with one word: ready"))],

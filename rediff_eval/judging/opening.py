@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from rediff.llm_client.cache import ReplyCache
 from rediff.llm_client.chat_model import ChatModel
-from rediff.llm_client.client import open_client
 from rediff.llm_client.server import ServerSpec
 from rediff_eval.judging.oracle import ORACLE, VERSION, error_rate
 from rediff_eval.judging.oracle_server import serving_oracle
@@ -35,6 +34,8 @@ def check(spec: ServerSpec) -> None:
     """Raises ValueError for a judge without a key or an oracle that does not exist, OSError for a
     cache that cannot be written: before hours are spent on captions."""
     if not is_oracle(spec):
+        from rediff.llm_client.client import open_client
+
         open_client(spec).close()
         ReplyCache(spec.cache).check()
         return

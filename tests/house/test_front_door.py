@@ -44,6 +44,19 @@ def test_nothing_heavy_is_imported_before_its_use(start: str) -> None:
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+def test_a_run_of_embedded_models_imports_what_it_needs(tmp_path: Path) -> None:
+    """Neither clients of servers nor training nor readers of data sets: seconds before a run."""
+    options = ["--task", "capture", "--limit", "1", "--model", "rediff", "--steps", "5"]
+    code = (
+        "from rediff_eval.cli import cli\n"
+        f"cli({['run', *options, '--out', str(tmp_path)]}, standalone_mode=False)\n"
+        "import sys\n"
+        "print({'openai', 'datasets', 'peft', 'pandas'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 @pytest.mark.parametrize("package", [rediff, rediff_eval])
 def test_all_that_is_public_is_there(package: object) -> None:
     for name in package.__all__:  # type: ignore[attr-defined]
