@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,6 +122,8 @@ class Checkpoint:
         self.images.save_pretrained(folder)
         text = self.config.model_dump_json(indent=2, exclude_defaults=True)
         (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        for path in folder.glob("*.safetensors"):  # which the library lets only their owner read
+            shutil.copymode(folder / CONFIG_FILE, path)
 
     def with_config(self, **changes: Any) -> Checkpoint:
         return replace(self, config=self.config.model_copy(update=changes))

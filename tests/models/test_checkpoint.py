@@ -1,5 +1,7 @@
 """Checkpoints survive saving, see both ways where they should, and refuse what they should."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,18 @@ def test_saving_and_loading_changes_nothing(untrained: Path, tmp_path: Path) -> 
     assert second.tokenizer.get_vocab() == first.tokenizer.get_vocab()
     assert list(tmp_path.glob("*.safetensors"))
     assert not list(tmp_path.glob("*.bin"))
+
+
+def test_who_may_read_a_checkpoint_s_files_may_read_its_weights(
+    untrained: Path, tmp_path: Path
+) -> None:
+    """On a machine that a group shares."""
+    before = os.umask(0o022)
+    try:
+        Checkpoint.load(untrained / "diffusion").save(tmp_path)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o644}
 
 
 def test_half_precision_on_disk_is_float32_in_memory(untrained: Path, tmp_path: Path) -> None:
