@@ -11,32 +11,17 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from warm import WarmPrograms
-
-
-@cache
-def warm_programs() -> WarmPrograms:
-    """One server for each process of pytest."""
-    return WarmPrograms()
-
 
 def program(*arguments: str | Path, ok: int = 0, cwd: Path | None = None, **env: str) -> str:
-    """Runs `rediff-eval`; returns its whole output after checking its exit code.
+    """Runs `rediff-eval`; returns its whole output after checking its exit code."""
 
-    With the environment of the tests it is forked from a server that has done its imports.
-    """
-    command, environment = [*map(str, arguments)], {**os.environ, **env}
-    if warm_programs().fits(environment):
-        done = warm_programs().run(command, cwd)
-    else:
-        done = subprocess.run(
-            [sys.executable, "-m", "rediff_eval", *command],
-            capture_output=True, text=True, cwd=cwd, check=False, env=environment,
-        )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "rediff_eval", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, check=False, env={**os.environ, **env},
+    )  # fmt: skip
     assert done.returncode == ok, done.stdout + done.stderr
     return done.stdout + done.stderr
 
