@@ -84,9 +84,10 @@ def test_calls_keep_to_the_rate(tmp_path: Path) -> None:
                 concurrency=8,
             )
         )  # fmt: skip
-        judge.converse(conversations(8))
+        judge.converse(conversations(24))
         judge.close()
-    assert max(times) - min(times) > 0.4  # eight calls, a tenth of a second apart
+    # A tenth of a second apart; on a busy machine the first may arrive late.
+    assert max(times) - min(times) > 2.0
 
 
 def test_calls_run_side_by_side_but_not_more_than_they_may(tmp_path: Path) -> None:
