@@ -30,6 +30,13 @@ def model() -> rediff.LoadedModel:
     return rediff.load("rediff")
 
 
+def imported_by(start: str, names: set[str]) -> str:
+    """Which of some modules Python has imported after a start, printed as a set."""
+    code = f"{start}\nimport sys\nprint({names} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     "start",
     [
@@ -39,22 +46,15 @@ def model() -> rediff.LoadedModel:
     ],
 )
 def test_nothing_heavy_is_imported_before_its_use(start: str) -> None:
-    code = f"{start}\nimport sys\nprint({{'torch', 'pandas', 'numpy'}} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()"
+    assert imported_by(start, {"torch", "pandas", "numpy"}) == "set()"
 
 
 def test_a_run_of_embedded_models_imports_what_it_needs(tmp_path: Path) -> None:
     """Neither clients of servers nor training nor readers of data sets: seconds before a run."""
     options = ["--task", "capture", "--limit", "1", "--model", "rediff", "--steps", "5"]
-    code = (
-        "from rediff_eval.cli import cli\n"
-        f"cli({['run', *options, '--out', str(tmp_path)]}, standalone_mode=False)\n"
-        "import sys\n"
-        "print({'openai', 'datasets', 'peft', 'pandas'} & sys.modules.keys())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()"
+    arguments = ["run", *options, "--out", str(tmp_path)]
+    start = f"from rediff_eval.cli import cli; cli({arguments}, standalone_mode=False)"
+    assert imported_by(start, {"openai", "datasets", "peft", "pandas"}) == "set()"
 
 
 @pytest.mark.parametrize("package", [rediff, rediff_eval])

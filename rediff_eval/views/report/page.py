@@ -63,7 +63,7 @@ def _view(run: Run) -> dict[str, Any]:
         "rows": [_row(cell, metrics, run) for cell in run.cells],
         "legend": _legend(run),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
-        "reliability": [Markup(svg) for svg in _reliability_charts(run) if svg],
+        "reliability": [Markup(svg) for svg in _reliability_charts(run)],
         "tests": _tests(run.tests),
         "missing": run.missing,
         "notes": run.manifest.get("notes", ()),
