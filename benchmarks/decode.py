@@ -142,7 +142,7 @@ def shipped(name: str, rows: int, steps: int, device: str) -> Case:
 def drawn(
     shape: str, rows: int, steps: int, device: str, *, tokens: int, dtype: str, prefix: bool
 ) -> Case:
-    """Random weights behind random prompts of one length."""
+    """Random weights after random prompts of one length."""
     torch.manual_seed(0)
     config: LlavaOnevisionConfig = model_config(SHAPES[shape])
     setattr(config.get_text_config(), PREFIX, prefix)

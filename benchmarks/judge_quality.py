@@ -1,7 +1,7 @@
 """How far judges can be trusted, measured where the truth is known: on the embedded scenes.
 
 Captions of every shipped model at every budget are scored by exact truth, by CAPTURE-lite, and by
-the oracle behind the judges' own protocol. Printed: the rank correlation of each metric with its
+the oracle through the judges' protocol. Printed: the rank correlation of each metric with its
 truth over models x budgets, with 95% bootstrap intervals over scenes, and for oracles that err at a
 stated rate, how many scenes tell two models apart (paired, level 0.05, power 0.8).
 

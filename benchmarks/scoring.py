@@ -1,11 +1,11 @@
-"""Scoring 1,000 captions with all offline metrics, parses given: once for all, and anew each time.
+"""Scoring 1,000 captions with all offline metrics, parses given: once for all, and again each time.
 
 Three ways in one process, on the same captions, references and graphs:
 
 - ours: tokens, vectors and synonyms once, every metric from them;
-- anew per metric: every scorer is built and everything tokenized for each of the eight metrics, as
+- again per metric: every scorer is built and everything tokenized for each of the eight metrics, as
   lmms-eval's detailcaps task does when it aggregates;
-- anew per metric and per image: the same for each image by itself. A thousand images would take a
+- again per metric and per image: the same for each image by itself. A thousand images would take a
   day, so it is measured on the first `--images` and multiplied.
 
     python benchmarks/scoring.py --captions 1000 --images 3
@@ -142,11 +142,11 @@ def main() -> None:
     ours = seconds(lambda: once(data))
     print(f"once for all: {ours:.1f} s for {arguments.captions} captions")
     per_metric = seconds(lambda: anew_per_metric(data))
-    print(f"anew per metric: {per_metric:.1f} s, {per_metric / ours:.1f} times as long")
+    print(f"again per metric: {per_metric:.1f} s, {per_metric / ours:.1f} times as long")
     some = seconds(lambda: anew_per_image(data.first(arguments.images)))
     scaled = some / arguments.images * arguments.captions
     print(
-        f"anew per metric and image: {some:.1f} s for {arguments.images} captions, so"
+        f"again per metric and image: {some:.1f} s for {arguments.images} captions, so"
         f" {scaled:.0f} s for {arguments.captions}: {scaled / ours:.0f} times as long"
     )
 

@@ -72,7 +72,7 @@ def write_checkpoint(folder: Path, shape: str) -> None:
     card = CaptionerConfig(kind="diffusion", canvas=128, dtype="bfloat16")
     Checkpoint(model, tokenizer, image_processor(config), card).save(folder)
     del model
-    torch.cuda.empty_cache()  # or it stands beside the one that is trained
+    torch.cuda.empty_cache()  # or it takes memory beside the one that is trained
 
 
 def write_data(folder: Path, tokenizer: Path, *, size: tuple[int, int]) -> Path:

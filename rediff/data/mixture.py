@@ -171,7 +171,7 @@ def mix(
         record, tokens, size = next(streams[name])
         yield Stored(record, name, mixture.sources[name].first, tokens, size)
     for stream in streams.values():
-        next(stream, None)  # what is dropped behind the last good record is tallied, too
+        next(stream, None)  # what is dropped after the last good record is tallied, too
 
 
 def tokenizer_folder(mixture: Mixture, path: Path) -> Path:

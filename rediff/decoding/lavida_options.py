@@ -19,7 +19,7 @@ class BothOptions:
     taken, rounded down; the authors' evaluation takes 0.5 of as many steps as tokens. `prefix`:
     False lets image and prompt see the response, as the authors' code does without its prefix
     cache; True changes nothing. `stop`: end the response at its first eos token; the authors keep
-    what stands behind it. Raises ValueError for numbers out of range.
+    what follows it. Raises ValueError for numbers out of range.
     """
 
     shift: float = 0.33

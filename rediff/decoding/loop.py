@@ -37,7 +37,7 @@ class Denoiser(Protocol):
         ...
 
     def refreshed(self, every: int | None) -> Denoiser:
-        """The same for one decoding, with image and prompt computed anew every so many calls.
+        """The same for one decoding, with image and prompt computed again every so many calls.
 
         Args:
             every: calls; 0 for once, None for as often as it takes to be exact.

@@ -118,7 +118,7 @@ def remdm_cap() -> Sampler:
 
 @register_sampler("remdm-rescale")
 def remdm_rescale() -> Sampler:
-    """The same with a probability that falls as decoding goes on."""
+    """The same with a probability that falls in the course of decoding."""
     return RuleSampler(name="remdm-rescale", remask=RemaskAtRandom(how="rescale"))
 
 

@@ -1,7 +1,7 @@
-"""Remask rules: which visible tokens a step takes back, so that later steps write them anew.
+"""Remask rules: which visible tokens a step takes back, so that later steps write them again.
 
 As many tokens as were taken back are written beyond the next step's quota, and none is taken back
-in the last unmasking step of a block or behind it, so that decoding ends. Positions are bool masks
+in the last unmasking step of a block or after it, so that decoding ends. Positions are bool masks
 [B, R].
 """
 

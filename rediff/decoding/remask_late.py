@@ -114,7 +114,7 @@ class RemaskToSchedule:
     masks, n the tokens that stand or that the step writes.
 
     A position's running confidence is the highest with which it was ever predicted, in this step or
-    before (RCR of MDPO, arXiv 2508.13148); a token that stands counts with its probability. Made
+    before (RCR of MDPO, arXiv 2508.13148); a visible token counts with its probability. Made
     for `AllWords`, which writes whatever is a word.
     """
 

@@ -63,7 +63,7 @@ class TakeCorrections:
 class RepredictVisible:
     """Every visible token becomes its new prediction, x_i <- argmax p(x_i | x, image, prompt).
 
-    Above temperature 0 it is drawn anew.
+    Above temperature 0 it is drawn again.
 
     In the last step of a block the loop keeps eos, since a response that loses it there would have
     no end.
@@ -71,7 +71,7 @@ class RepredictVisible:
     share of the visible positions, the most confident ones (the authors' `revise_topk`). `last`:
     only in this share of the steps, at their end (the authors' `revise_start`). `threshold`: only
     where the confidence in the new token is above it (the edits of LLaDA2.1, arXiv 2602.08676).
-    `gain`: only where it is more than that above the probability of the token that stands. Raises
+    `gain`: only where it is more than that above the probability of the visible token. Raises
     ValueError for a number outside [0, 1].
 
     Examples:

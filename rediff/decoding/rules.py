@@ -40,9 +40,9 @@ class Rules:
     `block_length`: None decodes the whole canvas at once. Otherwise blocks of that many positions
     are decoded from left to right, the steps are split evenly between them, and only tokens of
     the current block are revised. `majority_eos`, `eos_penalty`, `temperature`: see `predict`.
-    `refresh`: steps after which image and prompt are computed anew, 0 for never; None computes them
-    as often as it takes to be exact, which is in every step where they see the response, and once
-    where they do not. `seed`: of whatever is drawn.
+    `refresh`: steps after which image and prompt are computed again, 0 for never; None computes
+    them as often as it takes to be exact, which is in every step where they see the response, and
+    once where they do not. `seed`: of whatever is drawn.
     """
 
     predict: Predict = field(default_factory=OnePass)

@@ -77,7 +77,7 @@ class MostConfident:
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         sure = eligible & (prediction.confidence > self.threshold) & ~ends
-        return top_ranked(behind(rank_of(prediction, self.rank), ends), eligible, quota) | sure
+        return top_ranked(put_last(rank_of(prediction, self.rank), ends), eligible, quota) | sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class ConfidentElseQuota:
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         sure = eligible & (prediction.confidence > self.threshold) & ~ends
-        by_quota = top_ranked(behind(prediction.confidence, ends), eligible, quota)
+        by_quota = top_ranked(put_last(prediction.confidence, ends), eligible, quota)
         enough = sure.any(dim=1) & (quota < eligible.size(1))
         return sure | (by_quota & ~enough[:, None])
 
@@ -127,7 +127,9 @@ class FactorBound:
         number = torch.arange(1, best.size(1) + 1, device=best.device)
         holds = best >= 1 - self.factor / (number + 1)
         most = (holds & best.isfinite()).long().mul(number).amax(dim=1)
-        return top_ranked(behind(prediction.confidence, ends), eligible, torch.maximum(most, quota))
+        return top_ranked(
+            put_last(prediction.confidence, ends), eligible, torch.maximum(most, quota)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ class EntropyBound:
         entropy = prediction.entropy()
         lowest = entropy.masked_fill(~eligible | ends, math.inf).sort(dim=1).values
         most = (lowest.cumsum(dim=1) - lowest <= self.bound).sum(dim=1)
-        return top_ranked(behind(-entropy, ends), eligible, torch.maximum(most, quota))
+        return top_ranked(put_last(-entropy, ends), eligible, torch.maximum(most, quota))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,7 @@ class AllOnceSure:
         gap = torch.where(counted, best[..., 0] - best[..., 1], 0.0).sum(dim=1)
         needed = (self.first, self.second, self.third)[min(2, int(3 * prediction.progress))]
         sure = (gap >= needed * counted.sum(dim=1)) & counted.any(dim=1)
-        by_quota = top_ranked(behind(prediction.confidence, ends), eligible, quota)
+        by_quota = top_ranked(put_last(prediction.confidence, ends), eligible, quota)
         return by_quota | (counted & sure[:, None])
 
 
@@ -200,7 +202,7 @@ class AllWords:
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         words = eligible & ~ends
-        return words | top_ranked(behind(prediction.confidence, ends), eligible, quota)
+        return words | top_ranked(put_last(prediction.confidence, ends), eligible, quota)
 
 
 def ends_of(prediction: Prediction, eos: int, *, eos_last: bool) -> Tensor:
@@ -214,8 +216,8 @@ def ends_of(prediction: Prediction, eos: int, *, eos_last: bool) -> Tensor:
     return (prediction.token == eos) & eos_last
 
 
-def behind(score: Tensor, ends: Tensor) -> Tensor:
-    """The score with some positions behind all others, leftmost first; float [B, R].
+def put_last(score: Tensor, ends: Tensor) -> Tensor:
+    """The score with some positions after all others, leftmost first; float [B, R].
 
     Args:
         score: by which positions are ranked, float [B, R].

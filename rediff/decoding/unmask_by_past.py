@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rediff.decoding.checks import check_count, check_share
-from rediff.decoding.unmask import behind, ends_of, top_ranked
+from rediff.decoding.unmask import ends_of, put_last, top_ranked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ class AboveMean:
         visible = (prediction.past.written > 0).sum(dim=1)
         mean = prediction.past.written.sum(dim=1) / visible.clamp(min=1)
         sure = eligible & (prediction.confidence > mean[:, None]) & ~ends & (visible > 0)[:, None]
-        return top_ranked(behind(prediction.confidence, ends), eligible, quota) | sure
+        return top_ranked(put_last(prediction.confidence, ends), eligible, quota) | sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class SureAndStable:
         drift = prediction.past.drift[-self.steps :]
         stable = (drift < self.drift).all(dim=0) & (len(drift) == self.steps)
         sure = eligible & stable & (prediction.confidence > self.threshold) & ~ends
-        return top_ranked(behind(prediction.confidence, ends), eligible, quota) | sure
+        return top_ranked(put_last(prediction.confidence, ends), eligible, quota) | sure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class SlowThenFast:
     with a confidence above `certain`. Where the ends of the last `window` steps have a standard
     deviation below `spread`, and in every `explore`-th step, all masks of the span with a
     confidence above `threshold` are written. At least the quota in every step: the most confident
-    masks of the span, then those behind it. Raises ValueError for shares outside [0, 1] and numbers
+    masks of the span, then those after it. Raises ValueError for shares outside [0, 1] and numbers
     below 1.
     """
 
@@ -108,4 +108,4 @@ class SlowThenFast:
         inside = eligible & (position <= reach[-1][:, None])
         sure = inside & (prediction.confidence > self.threshold) & ~ends & due[:, None]
         score = torch.where(inside, prediction.confidence, prediction.confidence - 1.0)
-        return top_ranked(behind(score, ends), eligible, quota) | sure
+        return top_ranked(put_last(score, ends), eligible, quota) | sure

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rediff.decoding.unmask import behind, ends_of, top_ranked
+from rediff.decoding.unmask import ends_of, put_last, top_ranked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,4 +51,4 @@ class LeftFirst:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         position = torch.arange(eligible.size(1), device=eligible.device)
         score = prediction.confidence * torch.exp(-self.decay * position)
-        return top_ranked(behind(score, ends), eligible, quota)
+        return top_ranked(put_last(score, ends), eligible, quota)

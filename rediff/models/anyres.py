@@ -192,7 +192,7 @@ def _patches(config: LlavaOnevisionConfig) -> int:
 
 
 def _pooled(features: Tensor, config: LlavaOnevisionConfig) -> Tensor:
-    """The features [tiles, P * P, D] of tiles, pooled as LaViDa does behind the projector."""
+    """The features [tiles, P * P, D] of tiles, pooled as LaViDa does after the projector."""
     pool = getattr(config, POOL, None)
     if pool is None:
         return features

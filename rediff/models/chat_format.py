@@ -91,7 +91,7 @@ def encode_around_image(tokenizer: PreTrainedTokenizerFast, text: str) -> list[i
     by the first chunk's first token, which in this chat format is a start token in any case: with
     a tokenizer that adds none, the first token after the picture, a line break, is lost.
     """
-    before, behind = (tokenizer(chunk)["input_ids"] for chunk in text.split(IMAGE))
+    before, after = (tokenizer(chunk)["input_ids"] for chunk in text.split(IMAGE))
     added = before[:1] == [tokenizer.bos_token_id]
     image = tokenizer.convert_tokens_to_ids(IMAGE)
-    return [*before, image, *behind[1 if added else 0 :]]
+    return [*before, image, *after[1 if added else 0 :]]

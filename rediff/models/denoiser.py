@@ -28,7 +28,7 @@ class PromptedDenoiser:
     """A bidirectional model conditioned on embedded prompts, as a `Denoiser`.
 
     Image and prompt are embedded once. Under full attention each call runs the language model over
-    prompt and canvas, under prefix attention over the canvas alone behind the keys and values of
+    prompt and canvas, under prefix attention over the canvas alone after the keys and values of
     the prompt; its head sees the canvas alone in any case. Padding is masked out and not counted in
     positions, so that a row does not depend on its neighbours. With `guidance` g the logits are
     u + (g + 1)(c - u), where c are the conditional logits and u those of a prompt of masks alone
@@ -99,7 +99,7 @@ class PromptedDenoiser:
         """The same for one decoding, with what is kept of the prompts as old as said.
 
         Args:
-            every: calls after which image and prompt are computed anew, 0 for once; None for as
+            every: calls after which image and prompt are computed again, 0 for once; None for as
                 often as it takes to be exact: under full attention in every call, and nothing is
                 kept, under prefix attention once for all decodings of this denoiser.
         """

@@ -1,7 +1,7 @@
 """LaViDa as its authors publish it (arXiv 2505.16839), read into transformers' own classes.
 
 Like LLaDA-V, LaViDa is a SigLIP tower, a projector and a text model without the causal mask. Its
-tiles are pooled behind the projector, and image and prompt do not see the response.
+tiles are pooled after the projector, and image and prompt do not see the response.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def give_roles(
 
 
 def read_raw(folder: Path) -> dict[str, Any]:
-    """A folder's `config.json` as it stands. Raises ValueError naming the file."""
+    """A folder's `config.json` as it is. Raises ValueError naming the file."""
     path = folder / "config.json"
     raw: dict[str, Any] = parse_json(read_text(path), str(path))
     return raw

@@ -1,9 +1,9 @@
 """Keys and values of image and prompt, kept from one denoising step to the next.
 
 The whole response is computed in every step, so that visible tokens can be revised; only what
-stands before it is kept, in transformers' static cache. Under prefix attention that is exact. Under
+comes before it is kept, in transformers' static cache. Under prefix attention that is exact. Under
 full attention image and prompt see the response, and what is kept of them grows old: `refresh` says
-after how many steps they are computed anew.
+after how many steps they are computed again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ NEVER = 0
 
 
 class PromptCache:
-    """Logits of responses behind embedded prompts, whose keys and values are kept.
+    """Logits of responses after embedded prompts, whose keys and values are kept.
 
-    `refresh`: calls after which a row's prompt is computed anew, together with its response;
+    `refresh`: calls after which a row's prompt is computed again, together with its response;
     `NEVER`: once. A row counts its own calls, so what it is given does not depend on the others.
     `full`: under full attention, whatever the model's property says.
     """
@@ -189,7 +189,7 @@ class _Kept:
         keep: int,
         full: bool,
     ) -> Tensor:
-        """Logits of the last `keep` positions; the prompts are computed anew."""
+        """Logits of the last `keep` positions; the prompts are computed again."""
         embeddings = torch.cat([self.prompt.embeddings, embed(model, tokens)], dim=1)
         lengths = self.prompt.lengths + self.response
         places = attention(model, embeddings, lengths, self.response, full=full)
@@ -197,7 +197,7 @@ class _Kept:
         return text_logits(model, embeddings, keep=keep, past_key_values=self.cache, **places)
 
     def compute(self, model: LlavaOnevisionForConditionalGeneration, tokens: Tensor) -> Tensor:
-        """Logits of the response behind what is kept."""
+        """Logits of the response after the kept prompt."""
         self._place(self.width)
         return text_logits(
             model,

@@ -140,6 +140,7 @@ def drafter_of(
         ValueError: for another sampler or budget of an autoregressive model, or an unknown sampler.
     """
     if checkpoint.config.kind == "diffusion":
+        assert ties is None
         return DiffusionDrafter(checkpoint, sampler, batch_size)
     if (sampler, tuple(tokens_per_step)) != LEFT_TO_RIGHT:
         raise ValueError(

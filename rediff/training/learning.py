@@ -34,7 +34,7 @@ from rediff.training.stages.base import MODEL, Data, Run, Stage
 from rediff.training.trainer import RevisionTrainer, fit
 from rediff.training.validation import Validation
 
-LEFT_OUT = "left-out.txt"
+LEFT_OUT = "left-out"
 MOST_LEFT_OUT = 0.01
 """Share of the records that a stage may leave out because their answers are too long for it."""
 LossWeights = dict[
@@ -163,7 +163,7 @@ def rows_of_data(
     prompt = checkpoint.config.prompt
     learnt = {name: run.items(name, prompt, seed=stage.seed) for name in stage.data}
     learnt |= {  # registered data are of the recipe's own canvas
-        name: fitting(items, maker, run.folder)
+        name: fitting(items, maker, run.folder / f"{LEFT_OUT}-{name}.txt")
         for name, items in learnt.items()
         if name not in DATA
     }
@@ -186,10 +186,10 @@ def rows_of_data(
     return LearningRows(rows(learnt), lengths, held)
 
 
-def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequence[Item]:
+def fitting(items: Sequence[Item], maker: ExampleMaker, left_out: Path) -> Sequence[Item]:
     """The items whose answers fit in the canvas.
 
-    The ids of the others are written to `LEFT_OUT` in the stage's folder. Checked before the first
+    The ids of the others are written to the file `left_out`, one a line. Checked before the first
     step, and not when their turn comes. Raises ValueError naming the first if they are more than
     `MOST_LEFT_OUT` of all.
     """
@@ -209,7 +209,7 @@ def fitting(items: Sequence[Item], maker: ExampleMaker, folder: Path) -> Sequenc
     if not lost:
         return items
     names = "".join(f"{name}\n" for name in lost)
-    on_main_process(lambda: replace_file(folder / LEFT_OUT, names))
+    on_main_process(lambda: replace_file(left_out, names))
     numbers = [number for number, good in enumerate(fits) if good]
     return items.only(numbers) if isinstance(items, RecordItems) else [items[n] for n in numbers]
 

@@ -64,7 +64,7 @@ class Recipe(Strict):
 
         With `extends`, a shipped recipe's name or a file's path from this one's folder, it has all
         stages of that one, and its settings unless it says otherwise; but not its exports. A stage
-        of its own stands in front of the next one in the file that replaces another's.
+        of its own comes before the next one in the file that replaces another's.
 
         Raises:
             ValueError: naming the file: as `load_yaml`, or for a stage that depends on one that is
@@ -176,7 +176,7 @@ def _extended(path: Path, below: tuple[Path, ...]) -> Any:
 
 
 def _merged(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """All stages, own ones in the place of others of their name; a new one stands in front of the
+    """All stages, own ones in the place of others of their name; a new one comes before the
     next of those, as it does in its file."""
     stages: dict[str, Any] = {}
     waiting = dict(own)

@@ -54,7 +54,7 @@ def remove_partial_states(folder: Path) -> None:
 
 
 def _is_whole(state: Path) -> bool:
-    """Whether all of a state was written: `trainer_state.json`, behind every process's files.
+    """Whether all of a state was written: `trainer_state.json`, after every process's files.
 
     A process that is killed while it writes that file leaves a part of it, or nothing in it; a
     machine that loses power may leave any file empty.

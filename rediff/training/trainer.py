@@ -20,7 +20,8 @@ from rediff.training.corruption import TokenRole
 from rediff.training.data_order import Rows, Schedule
 from rediff.training.distributed import on_main_process, process_group
 from rediff.training.finite import FiniteGradients, all_finite, not_finite
-from rediff.training.logs import LOG, JsonLog
+from rediff.training.json_log import JsonLog
+from rediff.training.logs import LOG
 from rediff.training.lora import NAME
 from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
 from rediff.training.optimisation import Optimisation

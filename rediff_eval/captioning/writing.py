@@ -67,7 +67,7 @@ def count_writing(trace: Trace, truth: Sequence[str] | None) -> Writing:
 
 
 def end_of(words: Sequence[str]) -> int:
-    """Where the words of a canvas end: at the first special token, or behind the last word."""
+    """Where the words of a canvas end: at the first special token, or after the last word."""
     return next((i for i, word in enumerate(words) if word.startswith("<|")), len(words))
 
 

@@ -1,4 +1,4 @@
-"""`rediff-eval serve`: models behind OpenAI's chat protocol, and a page to watch them write."""
+"""`rediff-eval serve`: models served by OpenAI's chat protocol, and a page to watch them write."""
 
 from __future__ import annotations
 

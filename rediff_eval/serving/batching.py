@@ -21,7 +21,7 @@ Observe = Callable[[int, float], None]
 
 
 class LeftError(Exception):
-    """Whoever asked is gone, so decoding need not go on."""
+    """Whoever asked is gone, so decoding need not continue."""
 
 
 @dataclass(eq=False, slots=True)

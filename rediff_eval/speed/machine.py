@@ -60,7 +60,7 @@ def _gpu_energy(device: torch.device) -> Callable[[], float] | None:
 
 
 def _cpu_energy(root: Path) -> Callable[[], float] | None:
-    """The sum of all packages; a counter that has begun anew since the last reading is noticed."""
+    """The sum of all packages; a counter that has started again is noticed."""
     packages = [
         domain
         for domain in sorted(root.glob("*-rapl:[0-9]"))

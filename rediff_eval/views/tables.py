@@ -91,7 +91,7 @@ def _format(condition: ConditionResult, name: str, results: Results) -> str:
 def to_terminal(
     results: Results, metrics: Sequence[str] | None = None, marked: Collection[int] = ()
 ) -> Table:
-    """A rich table (see `table_rows`), a rule between models; long names go on in further lines.
+    """A rich table (see `table_rows`), a rule between models; long names take further lines.
 
     Args:
         results: of a run.
@@ -169,7 +169,7 @@ def amount(value: float | None, missing: str = "") -> str:
 
     Args:
         value: a whole number is a count.
-        missing: what stands for None.
+        missing: the text of None.
     """
     if value is None:
         return missing

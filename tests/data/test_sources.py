@@ -227,7 +227,7 @@ def test_a_mixture_is_even_and_any_of_its_records_can_be_taken(
     ]  # fmt: skip
     assert list(mix(mixture, tokenizer)) == whole
     assert (tallies["vicrit"].records, tallies["vicrit"].dropped.total()) == (6, 1)
-    assert (tallies["llava"].records, tallies["llava"].dropped.total()) == (3, 1), "behind the last"
+    assert (tallies["llava"].records, tallies["llava"].dropped.total()) == (3, 1), "after the last"
     assert {(stored.tokens, stored.size) for stored in whole} == {(4, (8, 8)), (5, (8, 8))}
     assert write_store(tmp_path, whole) == len(whole)
     store = RecordStore(tmp_path)

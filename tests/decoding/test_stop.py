@@ -44,7 +44,7 @@ def test_a_round_ends_when_it_comes_back(period: int) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 20])
 def test_a_limit_ends_what_does_not_converge(limit: int) -> None:
-    """Two steps write all; the limit counts the steps behind the second one."""
+    """Two steps write all; the limit counts the steps after the second one."""
     canvas = Canvas.blank(2, 8, IDS)
     result = decode(Clockwork(2), canvas, refining(stop=Converged(limit=limit)), 8)
     assert result.nfe == [min(8, 2 + limit)] * 2

@@ -102,7 +102,7 @@ def test_prompts_are_prefilled_once_under_prefix_attention(
 def test_a_run_encodes_each_batch_once(
     untrained: Path, tmp_path: Path, passes: list[tuple[str, int]]
 ) -> None:
-    """The first is of one sample. And a run that goes on encodes what is left."""
+    """The first is of one sample. And a resumed run encodes what is left."""
     arguments = (
         "run", "--task", "capture", "--model", untrained / "diffusion", "--batch-size", "2",
         "--out", tmp_path / "run", "--steps", "4", "--sampler", "refine",

@@ -1,4 +1,4 @@
-"""What long work says of itself while it goes on."""
+"""What long work reports while it runs."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Which folder a command goes on in, what it may not take away, and what a start costs."""
+"""Which folder a command resumes in, what it may not take away, and what a start costs."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_caption_key_covers_all_code_but_the_trainings() -> None:
 def test_a_rule_whose_body_changes_makes_its_captions_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one that stands outside of this package."""
+    """Also one that is outside of this package."""
     from rediff.decoding.sampler import RuleSampler
 
     monkeypatch.syspath_prepend(tmp_path)

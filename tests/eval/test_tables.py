@@ -60,7 +60,7 @@ def test_the_table_is_whole_at_every_width(width: int) -> None:
     assert "…" not in text
     assert text.count("[0.") == 5, "each condition's interval"
     names = "".join(line.split("│")[1].strip() for line in lines if line.startswith("│"))
-    assert names.count(LONG) == 2, "long names go on in further lines"
+    assert names.count(LONG) == 2, "long names take further lines"
 
 
 def test_more_room_shows_more_metrics() -> None:

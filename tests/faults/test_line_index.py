@@ -102,7 +102,7 @@ def test_a_file_is_written_part_by_part_or_stays(tmp_path: Path) -> None:
 
 
 def test_lines_of_its_own_are_not_read_again(tmp_path: Path) -> None:
-    """What a process has put is known: the next look begins behind it, and counts it."""
+    """What a process has put is known: the next look begins after it, and counts it."""
     path = tmp_path / "rank-0.jsonl"
     path.write_text('{"key": 1}\n')
     index = LineIndex(tmp_path, ["key"])

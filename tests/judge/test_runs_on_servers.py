@@ -1,4 +1,4 @@
-"""Captions, judges and experts behind servers of every kind."""
+"""Captions, judges and experts on servers of every kind."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def useless(good: str) -> dict[str, Lost]:
 
 @dataclass
 class Script:
-    """Answers by the name of the fault, which stands between « and » in what is asked.
+    """Answers by the name of the fault, which is between « and » in the question.
 
     `requests` counts them, `paid` the replies that came whole, by names.
     """

@@ -1,4 +1,4 @@
-"""`rediff-eval` as a person calls it, and what a run left behind."""
+"""`rediff-eval` as a person calls it, and the files of a run."""
 
 from __future__ import annotations
 

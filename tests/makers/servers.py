@@ -1,4 +1,4 @@
-"""A server on loopback that stands for those of the world."""
+"""A server on loopback in place of those of the world."""
 
 from __future__ import annotations
 

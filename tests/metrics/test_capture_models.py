@@ -40,7 +40,7 @@ def test_the_parser_reads_each_sentence_once_and_keeps_it(t5: Path, tmp_path: Pa
     assert len(graphs) == 3
     assert not graphs[2].objects
     again = FactualParser(t5, nouns=PlainNouns(), cache=tmp_path)
-    again._generate = lambda some: pytest.fail("parsed anew")  # type: ignore[method-assign]
+    again._generate = lambda some: pytest.fail("parsed again")  # type: ignore[method-assign]
     assert again.parse(captions) == graphs
     assert parser.name.startswith("factual@")
 

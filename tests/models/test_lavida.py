@@ -199,7 +199,7 @@ def test_from_the_official_naming_to_a_trained_captioner(
 
 
 def test_training_predicts_as_decoding_does(lavida: Path) -> None:
-    """Training's logits are decoding's, shifted or not, behind prompts of several lengths."""
+    """Training's logits are decoding's, shifted or not, after prompts of several lengths."""
     from rediff.training.collator import CaptionerForTraining
 
     checkpoint = Checkpoint.load(lavida)

@@ -117,7 +117,7 @@ def test_the_prompt_is_the_official_one(official: Path) -> None:
     )
     tokens = checkpoint.tokenizer.convert_ids_to_tokens(checkpoint.prompt_ids())
     assert tokens[0] == "<|startoftext|>"
-    # The official code loses the token behind the picture, here a word for want of line breaks.
+    # The official code loses the token after the picture, here a word for want of line breaks.
     assert tokens[tokens.index("<image>") :][:3] == ["<image>", "describe", "the"]
 
 

@@ -1,4 +1,4 @@
-"""Decoding behind kept keys and values against decoding that computes all anew in every step."""
+"""Decoding after kept keys and values against decoding that computes all in every step."""
 
 import shutil
 from dataclasses import replace
@@ -50,7 +50,7 @@ IDS = SpecialIds(mask=TOKENIZER.mask_token_id, eos=TOKENIZER.eos_token_id)
 def prompts(
     lengths: list[int], *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> PromptEmbeddings:
-    """Random embeddings; what stands in the padding must not matter."""
+    """Random embeddings; the padding's values must not matter."""
     generator = torch.Generator().manual_seed(seed)
     embeddings = torch.randn(len(lengths), max(lengths), SIZES.hidden, generator=generator)
     return PromptEmbeddings(embeddings.to(dtype), torch.tensor(lengths))
@@ -105,7 +105,7 @@ def test_prompts_computed_in_every_step_change_nothing(
 def test_prefix_attention_needs_its_prompts_once(
     lengths: list[int], sampler: str, steps: int, guidance: float, seed: int
 ) -> None:
-    """By default, however often they are computed anew, and for one decoding after another."""
+    """By default, however often they are computed again, and for one decoding after another."""
     denoiser = PromptedDenoiser(
         MODELS[True], prompts(lengths, seed=seed), mask=IDS.mask, guidance=guidance
     )
@@ -212,8 +212,8 @@ def test_logits_behind_kept_prompts_are_exact_under_prefix_attention(rows: int) 
     lengths = [5 + row % 4 for row in range(rows)]
     denoiser = PromptedDenoiser(MODELS[True], prompts(lengths), mask=IDS.mask)
     tokens = torch.randint(5, 30, (rows, LENGTH))
-    kept, anew = (logits(denoiser, tokens, refresh) for refresh in (None, 1))
-    torch.testing.assert_close(kept, anew, atol=1e-5, rtol=0)
+    kept, computed = (logits(denoiser, tokens, refresh) for refresh in (None, 1))
+    torch.testing.assert_close(kept, computed, atol=1e-5, rtol=0)
 
 
 def test_full_attention_is_not_exact_behind_old_prompts() -> None:
@@ -224,8 +224,8 @@ def test_full_attention_is_not_exact_behind_old_prompts() -> None:
     with torch.inference_mode():
         denoiser(first, rows)
         kept = denoiser(second, rows)
-        anew = denoiser.refreshed(None)(second, rows)
-    assert (kept - anew).abs().max() > 1e-3
+        computed = denoiser.refreshed(None)(second, rows)
+    assert (kept - computed).abs().max() > 1e-3
 
 
 def test_the_response_does_not_reach_the_prompt_under_prefix_attention() -> None:
@@ -252,10 +252,10 @@ def test_every_precision_keeps_its_own(dtype: torch.dtype, prefix: bool) -> None
         model_of(prefix=prefix, dtype=dtype), prompts([3, 8], dtype=dtype), mask=IDS.mask
     )
     tokens = torch.randint(5, 30, (2, LENGTH))
-    kept, anew = (logits(denoiser, tokens, refresh) for refresh in (1, None))
+    kept, computed = (logits(denoiser, tokens, refresh) for refresh in (1, None))
     assert kept.dtype == dtype
     spread = {torch.float32: 1e-5, torch.bfloat16: 0.1, torch.float16: 0.02}[dtype]
-    torch.testing.assert_close(kept, anew, atol=spread, rtol=0)
+    torch.testing.assert_close(kept, computed, atol=spread, rtol=0)
 
 
 def test_the_property_is_saved_with_the_model(tmp_path: object) -> None:

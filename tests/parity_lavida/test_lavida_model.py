@@ -62,9 +62,9 @@ def test_logits(vectors: Path, model: LlavaOnevisionForConditionalGeneration) ->
     prompt = PromptEmbeddings(model.get_input_embeddings()(ids[:, :prefix]), torch.tensor([prefix]))
     cached = PromptedDenoiser(model, prompt, mask=0)
     assert cached.prefix
-    behind = cached(ids[:, prefix:], torch.tensor([0]))[0]
-    check(behind, expected["cached_logits_first1000"])
-    assert (behind.argmax(dim=-1).numpy() == expected["cached_argmax"]).all()
+    after = cached(ids[:, prefix:], torch.tensor([0]))[0]
+    check(after, expected["cached_logits_first1000"])
+    assert (after.argmax(dim=-1).numpy() == expected["cached_argmax"]).all()
     renewed = cached.refreshed(1)(ids[:, prefix:], torch.tensor([0]))[0]
     check(renewed, expected["cached_logits_first1000"], atol=UNCACHED)
 

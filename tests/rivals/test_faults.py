@@ -1,4 +1,4 @@
-"""Models that fail: the run goes on, the sample is named, nothing is scored as empty."""
+"""Models that fail: the run continues, the sample is named, nothing is scored as empty."""
 
 import json
 import sys

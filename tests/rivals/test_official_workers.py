@@ -62,7 +62,7 @@ def test_a_result_of_another_shape_is_an_error(tmp_path: Path) -> None:
     assert "expected one row of token ids" in reply.error
     reply = mmada(tmp_path, SHAPE="wrong")
     assert isinstance(reply, Failure)
-    assert "expected token ids behind the prompt" in reply.error
+    assert "expected token ids after the prompt" in reply.error
 
 
 def mmada(folder: Path, *more: str, steps: int | None = None, **env: str) -> Caption | Failure:

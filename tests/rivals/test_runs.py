@@ -1,4 +1,4 @@
-"""Every captioner behind the one interface, through `rediff-eval run`."""
+"""Every captioner through the one interface, through `rediff-eval run`."""
 
 import json
 import sys

@@ -14,7 +14,8 @@ from toy_recipes import saved_states, toy, weights
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from rediff.io.files import lock
-from rediff.training.logs import JsonLog, read_log
+from rediff.training.json_log import JsonLog
+from rediff.training.logs import read_log
 from rediff.training.pipeline import LOCK, train
 from rediff.training.recipe import Recipe
 from rediff.training.saved_states import last_state, remove_partial_states
@@ -62,7 +63,7 @@ def test_a_state_that_was_broken_off_is_passed_over(tmp_path: Path, written: str
 def test_a_broken_run_ends_with_the_weights_of_an_unbroken_one(
     trained: Path, tmp_path: Path
 ) -> None:
-    """Killed twice at random moments behind a saved state, then finished: equal bit by bit."""
+    """Killed twice at random moments after a saved state, then finished: equal bit by bit."""
     raw = toy().model_dump(mode="json")
     stage = "stage2"
     raw["stages"][stage]["optimisation"] |= {"steps": 30, "save_every": 3}

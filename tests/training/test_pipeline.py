@@ -167,7 +167,7 @@ def test_a_folder_that_is_no_stages_is_left_alone(trained: Path, tmp_path: Path)
 
 
 def test_chosen_stages_run_in_the_recipes_order(trained: Path, tmp_path: Path) -> None:
-    """Each but once: a stage that is made anew must not be read before."""
+    """Each but once: a stage that is made again must not be read before."""
     shutil.copytree(trained / "base", tmp_path / "base")
     chosen = ["drafts", "stage1", "drafts"]
     assert train(toy(), tmp_path, only=chosen, jobs=1) == ["stage1", "drafts"]

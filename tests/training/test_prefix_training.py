@@ -39,7 +39,7 @@ def test_every_stage_keeps_the_property(tmp_path: Path) -> None:
 
 
 def test_training_sees_what_decoding_sees() -> None:
-    """The logits of a batch, with its mask, are those behind kept prompts."""
+    """The logits of a batch, with its mask, are those after kept prompts."""
     torch.manual_seed(0)
     checkpoint = tiny_checkpoint(toy(name="scenes-prefix"))
     checkpoint.model.eval()

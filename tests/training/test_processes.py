@@ -45,7 +45,7 @@ PARTS = {"fsdp2": "pytorch_model_fsdp_0/__1_*", "zero3": "global_step*/zero_pp_r
 
 
 def shared(how: Sharding, **more: Any) -> dict[str, Any]:
-    """The recipe with a stage whose weights are shared out, and one behind it."""
+    """The recipe with a stage whose weights are shared out, and one after it."""
     settings = {**STEPS, "optimizer": "adamw", "other_lr": 0.005}
     stages = {
         "stage1": {"kind": "revise", "start": "vision",
@@ -226,7 +226,7 @@ def test_what_is_shared_out_is_rounded_as_what_is_whole(
 def test_weights_shared_out_end_as_those_of_one_process(
     how: Sharding, root: Path, tmp_path: Path
 ) -> None:
-    """Killed behind a saved state and gone on, too; the checkpoint is one for any process, and the
+    """Killed after a saved state and resumed, too; the checkpoint is one for any process, and the
     next stage's weights are whole."""
     raw = shared(how)
     for name in ("one", "two"):

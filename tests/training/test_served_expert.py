@@ -1,4 +1,4 @@
-"""An expert behind a real server that also fails in every way: no draft is lost or paid twice."""
+"""An expert on a real server that also fails in every way: no draft is lost or paid twice."""
 
 from __future__ import annotations
 

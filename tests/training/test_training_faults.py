@@ -179,7 +179,7 @@ def test_an_answer_that_is_too_long_costs_itself_alone(tmp_path: Path) -> None:
     command = ("train", "--recipe", recipe, "--checkpoint", tmp_path / "official", "--data", spec)
     program(*command, "--out", tmp_path / "out", "--stage", "start", "--stage", "public",
             "--stage", "stage1")  # fmt: skip
-    left = (tmp_path / "out" / "stage1" / "left-out.txt").read_text()
+    left = (tmp_path / "out" / "stage1" / "left-out-public.txt").read_text()
     assert left.splitlines() == [f"{tmp_path}/lines.json:1, record 101"]
     (tmp_path / "lines.json").write_text(json.dumps([*rows, rows[-1]]))
     out = program(*command, "--out", tmp_path / "two", "--stage", "start", "--stage", "public",

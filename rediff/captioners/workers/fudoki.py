@@ -92,14 +92,14 @@ class Fudoki:
 
 
 def answer(text: str) -> str:
-    """The answer in the file that the script writes: behind its mark and the last assistant turn.
+    """The answer in the file that the script writes: after its mark and the last assistant turn.
 
     Raises ValueError for a file without the mark, which is no answer of the script's.
     """
-    before, mark, behind = text.partition(WRITTEN)
+    before, mark, after = text.partition(WRITTEN)
     if not mark or before.strip():
         raise ValueError(f"the script's file does not begin with {WRITTEN!r}")
-    said = behind.strip()
+    said = after.strip()
     if said.startswith("["):
         sentences = ast.literal_eval(said)
         if len(sentences) != 1:

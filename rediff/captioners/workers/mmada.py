@@ -63,7 +63,7 @@ class MMaDA:
                 ids, max_new_tokens=LENGTH, steps=steps, block_length=BLOCK
             )
         if output.ndim != 2 or output.shape[1] <= ids.shape[1]:
-            raise ValueError(f"expected token ids behind the prompt, got {tuple(output.shape)}")
+            raise ValueError(f"expected token ids after the prompt, got {tuple(output.shape)}")
         decode = self.prompting.text_tokenizer.batch_decode
         text = decode(output[:, ids.shape[1] :], skip_special_tokens=True)[0]
         return {"caption": text.strip(), "nfe": steps}

@@ -112,7 +112,7 @@ def read_wordnet(folder: Path) -> Iterator[str]:
     for part, name in PARTS.items():
         for line in (folder / f"data.{name}").read_text(encoding="utf-8").splitlines():
             if line.startswith(" "):
-                continue  # the licence stands in front of the data
+                continue  # the licence comes before the data
             fields = line.split(" ")
             words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
             yield " ".join([part, *(word.partition("(")[0] for word in words)])

@@ -52,8 +52,8 @@ def chart(lines: Sequence[Line], *, x_label: str, y_label: str, front: bool = Fa
     if not points:
         return ""
     scale = _Scale.around(points)
-    behind = _draw_front(points, scale) if front else []
-    return _picture(lines, scale, behind, x_label, y_label)
+    below = _draw_front(points, scale) if front else []
+    return _picture(lines, scale, below, x_label, y_label)
 
 
 def square_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
@@ -69,13 +69,13 @@ def square_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
 
 
 def _picture(
-    lines: Sequence[Line], scale: _Scale, behind: Sequence[str], x_label: str, y_label: str
+    lines: Sequence[Line], scale: _Scale, below: Sequence[str], x_label: str, y_label: str
 ) -> str:
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-label="{escape(f"{y_label} against {x_label}")}">',
         *_axes(scale, x_label, y_label),
-        *behind,
+        *below,
         *(part for line in lines for part in _draw(line, scale)),
         "</svg>",
     ]
