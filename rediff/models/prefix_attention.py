@@ -8,6 +8,9 @@ step. It is a property of a checkpoint, kept in its config beside `is_causal`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration, PreTrainedConfig
 from transformers.masking_utils import create_bidirectional_mask
@@ -28,6 +31,21 @@ def has_prefix_attention(model: LlavaOnevisionForConditionalGeneration) -> bool:
 def set_prefix_attention(text: PreTrainedConfig) -> None:
     """Writes into a text model's config that image and prompt do not see the response."""
     setattr(text, PREFIX, True)
+
+
+@contextmanager
+def under_prefix_attention(model: LlavaOnevisionForConditionalGeneration) -> Iterator[None]:
+    """Within, image and prompt do not see the response; afterwards the property is as before."""
+    text = model.config.get_text_config()
+    before = getattr(text, PREFIX, None)
+    set_prefix_attention(text)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(text, PREFIX)
+        else:
+            setattr(text, PREFIX, before)
 
 
 def attention(

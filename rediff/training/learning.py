@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, cast
 
@@ -15,6 +16,7 @@ from rediff.models.anyres import image_tokens
 from rediff.models.causal import is_causal, set_causal
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype
+from rediff.models.prefix_attention import under_prefix_attention
 from rediff.training.collator import CaptionerForTraining, Collator
 from rediff.training.corruption import TokenRole
 from rediff.training.data import DATA
@@ -99,6 +101,7 @@ def train_checkpoint(
     *,
     weights: LossWeights | None = None,
     weighting: Weighting = "uniform",
+    prefix_attention: bool = False,
 ) -> None:
     """Trains a checkpoint on rows and saves it in the stage's folder.
 
@@ -110,6 +113,7 @@ def train_checkpoint(
         rows: the examples.
         weights: of the parts of the loss, by the lower-case name of a `TokenRole`; 1 where none is.
         weighting: of the masked part, see `loss_sums`.
+        prefix_attention: image and prompt do not see the response while it is trained.
 
     Raises:
         NotFiniteError: for a loss or a gradient that is not finite.
@@ -121,20 +125,21 @@ def train_checkpoint(
     trained = CaptionerForTraining(network, causal=is_causal(network), bfloat16=bfloat16)
     updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
     by_role = {TokenRole[name.upper()]: weight for name, weight in (weights or {}).items()}
-    fit(
-        RevisionTrainer,
-        trained,
-        rows.learnt,
-        Collator(objective),
-        settings,
-        run.folder,
-        seed=stage.seed,
-        weighting=weighting,
-        lengths=rows.lengths,
-        held=rows.held,
-        validation=stage.validation,
-        weights=by_role,
-    )
+    with under_prefix_attention(network) if prefix_attention else nullcontext():
+        fit(
+            RevisionTrainer,
+            trained,
+            rows.learnt,
+            Collator(objective),
+            settings,
+            run.folder,
+            seed=stage.seed,
+            weighting=weighting,
+            lengths=rows.lengths,
+            held=rows.held,
+            validation=stage.validation,
+            weights=by_role,
+        )
     if updates is not None:
         updates.merge_and_unload()
     whole = gather_weights(network) if settings.shard else None

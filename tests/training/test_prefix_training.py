@@ -8,11 +8,12 @@ import torch
 from asking import about
 from tiny_models import make_official
 from toy_recipes import toy
+from transformers import set_seed
 
 from rediff.captioners.diffusion import prompt_ids, prompted_denoiser
 from rediff.models.causal import is_causal
 from rediff.models.checkpoint import Checkpoint
-from rediff.models.prefix_attention import has_prefix_attention
+from rediff.models.prefix_attention import has_prefix_attention, set_prefix_attention
 from rediff.scenes.example import scene
 from rediff.scenes.training.data import tiny_checkpoint
 from rediff.training.collator import CaptionerForTraining
@@ -21,7 +22,7 @@ from rediff.training.fingerprint import fingerprint
 from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import CHECKPOINTS, train
 from rediff.training.recipe import Recipe, find_recipe
-from rediff.training.stages.base import Run
+from rediff.training.stages.base import MODEL, Run
 from rediff.training.stages.checkpoint import CheckpointStage
 from rediff.training.stages.predict import PredictStage
 
@@ -36,6 +37,41 @@ def test_every_stage_keeps_the_property(tmp_path: Path) -> None:
     for folder in folders:
         model = Checkpoint.load(folder).model
         assert has_prefix_attention(model) != is_causal(model)
+
+
+def test_a_stage_may_be_trained_under_it_alone(tmp_path: Path) -> None:
+    """It ends with the weights of a model that has it, but sees the response as before."""
+    recipe = toy()
+    torch.manual_seed(0)
+    made = tiny_checkpoint(recipe)
+    made.save(tmp_path / "without" / "model")
+    set_prefix_attention(made.model.config.get_text_config())
+    made.save(tmp_path / "with" / "model")
+
+    def trained(start: str, *, alone: bool) -> Checkpoint:
+        stage = PredictStage(
+            start=start,
+            data=("plain",),
+            canvas=11,
+            prefix_attention=alone,
+            optimisation=Optimisation(steps=2, batch_size=4, lr=0.01),
+        )
+        run = Run(recipe, tmp_path, tmp_path / f"{start}-{alone}")
+        run.folder.mkdir()
+        set_seed(0)
+        stage.run(run)
+        return Checkpoint.load(run.folder / MODEL)
+
+    alone, has, full = (
+        trained("without", alone=True),
+        trained("with", alone=False),
+        trained("without", alone=False),
+    )
+    assert [has_prefix_attention(one.model) for one in (alone, has, full)] == [False, True, False]
+    states = [one.model.state_dict() for one in (alone, has, full)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert not all(torch.equal(states[0][key], states[2][key]) for key in states[0])
+    assert has_prefix_attention(trained("with", alone=True).model), "what a model has it keeps"
 
 
 def test_training_sees_what_decoding_sees() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from rediff.models.config import Kind
 from rediff.training.data import fact_vocabulary
 from rediff.training.examples import ExampleMaker
@@ -21,6 +23,9 @@ class PredictStage(LearningStage):
     bind the things of a picture to their words within minutes; whole captions alone never get
     there. `facts_only`: mask only the words that state facts, so that grounding is learnt before
     style. `levels`, `power`: see `MaskRatio`. `suffix_share`: see `mask_tokens`.
+    `prefix_attention`: image and prompt do not see the response, in this stage alone. Otherwise
+    the squares of a picture learn to look for the words of the response that describe them, which
+    a causal stage after it cannot use.
     """
 
     kind: Literal["predict"] = "predict"
@@ -30,7 +35,14 @@ class PredictStage(LearningStage):
     levels: tuple[float, float] = (0.0, 1.0)
     power: float = 1.0
     suffix_share: float = 0.0
+    prefix_attention: bool = False
     weighting: Literal["uniform", "paper"] = "uniform"
+
+    @model_validator(mode="after")
+    def _sees_the_response_or_not(self) -> PredictStage:
+        if self.causal and self.prefix_attention:
+            raise ValueError("with 'causal', image and prompt see no response anyway")
+        return self
 
     @property
     def model_kind(self) -> Kind:
@@ -49,7 +61,15 @@ class PredictStage(LearningStage):
         )
         maker = ExampleMaker(checkpoint, self.canvas or run.recipe.canvas, longest=self.longest)
         rows = rows_of_data(self, run, checkpoint, maker, maker)
-        train_checkpoint(self, run, checkpoint, objective, rows, weighting=self.weighting)
+        train_checkpoint(
+            self,
+            run,
+            checkpoint,
+            objective,
+            rows,
+            weighting=self.weighting,
+            prefix_attention=self.prefix_attention,
+        )
 
     def row(self, planner: Planner) -> RowSize:
         return planner.row.on_canvas(self.canvas)
