@@ -6,41 +6,69 @@ Of each caption all words of one kind are hidden, and what follows its end, as i
 in the table; then, beside them, half of all other words. Prints the share that is told right in one
 pass (a synonym is right), as Markdown, on validation scenes. Where trainings by several seeds part,
 they part here.
+
+`--sentences`: of single sentences, which are what a model knows that was not yet shown captions.
+`--prefix`: image and prompt do not see the response. What is then lost is known to the squares of
+the picture, which look for the words that describe them, and not to the words.
 """
 
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 from rediff.captioners.base import CaptionRequest
 from rediff.captioners.diffusion import prompted_denoiser
 from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.data.records import Turn
 from rediff.models.checkpoint import Checkpoint
+from rediff.models.prefix_attention import under_prefix_attention
 from rediff.scenes.dataset import scene_rows
-from rediff.scenes.templates import canonical
+from rediff.scenes.grammar import THING_FORMS, thing_meaning
+from rediff.scenes.templates import canonical, write_sentence
 from rediff.scenes.training.facts import FACTS
+from rediff.scenes.world import Scene
 from rediff.training.corruption import after_eos
 from rediff.training.examples import ExampleMaker
 
 KINDS = dict(zip(("shape", "colour", "size", "texture", "row", "column"), FACTS, strict=True))
 
 
+SENTENCE_CANVAS = 24
+
+
+def pictures_with_texts(scenes: int, *, sentences: bool) -> list[tuple[Image.Image, str]]:
+    """A true caption of each validation scene, or a sentence about each of its things."""
+    rows = scene_rows("validation", scenes, captions=1)
+    if not sentences:
+        return [(row["image"], row["captions"][0]) for row in rows]
+    rng = np.random.default_rng(0)
+    return [
+        (row["image"], " ".join(write_sentence(THING_FORMS, thing_meaning(thing), rng)))
+        for row in rows
+        for thing in Scene.from_json(row["scene"]).things
+    ]
+
+
 @torch.inference_mode()
-def told_right(checkpoint: Checkpoint, scenes: int) -> dict[str, tuple[float, float]]:
+def told_right(
+    checkpoint: Checkpoint, scenes: int, *, sentences: bool = False
+) -> dict[str, tuple[float, float]]:
     """For each kind of fact the share told right, alone and with half of the rest hidden.
 
     Raises ValueError for a checkpoint that fills no masks.
     """
     if checkpoint.config.kind != "diffusion":
         raise ValueError("an autoregressive model fills no masks")
-    rows = list(scene_rows("validation", scenes, captions=1))
-    denoiser = prompted_denoiser(checkpoint, [CaptionRequest(image=row["image"]) for row in rows])
-    maker = ExampleMaker(checkpoint, checkpoint.config.canvas)
-    turns = [(Turn(CAPTION_PROMPT, row["captions"][0]),) for row in rows]
+    pairs = pictures_with_texts(scenes, sentences=sentences)
+    denoiser = prompted_denoiser(checkpoint, [CaptionRequest(image=image) for image, _ in pairs])
+    maker = ExampleMaker(checkpoint, SENTENCE_CANVAS if sentences else checkpoint.config.canvas)
+    turns = [(Turn(CAPTION_PROMPT, text),) for _, text in pairs]
     true = torch.stack([maker.answer(turn, "validation").response for turn in turns])
     after = after_eos(true, checkpoint.ids.eos)
     vocabulary = checkpoint.tokenizer.convert_ids_to_tokens(list(range(len(checkpoint.tokenizer))))
@@ -52,7 +80,7 @@ def told_right(checkpoint: Checkpoint, scenes: int) -> dict[str, tuple[float, fl
         hidden = torch.tensor([fact in words for fact in facts])[true]
         right = []
         for mask in (hidden | after, hidden | after | half):
-            logits = denoiser(true.masked_fill(mask, checkpoint.ids.mask), torch.arange(scenes))
+            logits = denoiser(true.masked_fill(mask, checkpoint.ids.mask), torch.arange(len(pairs)))
             right.append(float((number[logits.argmax(-1)] == number[true])[hidden].float().mean()))
         shares[kind] = (right[0], right[1])
     return shares
@@ -62,12 +90,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--scenes", type=int, default=200)
+    parser.add_argument("--sentences", action="store_true")
+    parser.add_argument("--prefix", action="store_true")
     options = parser.parse_args()
     print("| alone / half of the rest hidden |", " | ".join(KINDS), "|")
     print("|---|" + "---|" * len(KINDS))
     for folder in options.checkpoints:
         try:
-            shares = told_right(Checkpoint.load(folder), options.scenes)
+            checkpoint = Checkpoint.load(folder)
+            with under_prefix_attention(checkpoint.model) if options.prefix else nullcontext():
+                shares = told_right(checkpoint, options.scenes, sentences=options.sentences)
         except (ValueError, OSError) as error:
             raise SystemExit(f"{folder}: {error}") from error
         cells = (f"{alone:.2f} / {half:.2f}" for alone, half in shares.values())
