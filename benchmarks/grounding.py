@@ -8,8 +8,8 @@ pass (a synonym is right), as Markdown, on validation scenes. Where trainings by
 they part here.
 
 `--sentences`: of single sentences, which are what a model knows that was not yet shown captions.
-`--prefix`: image and prompt do not see the response. What is then lost is known to the squares of
-the picture, which look for the words that describe them, and not to the words.
+`--prefix`: image and prompt do not see the response. What is then lost is known to image tokens
+that look for the words that describe them, and not to the words.
 """
 
 from __future__ import annotations

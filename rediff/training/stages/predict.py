@@ -24,8 +24,8 @@ class PredictStage(LearningStage):
     there. `facts_only`: mask only the words that state facts, so that grounding is learnt before
     style. `levels`, `power`: see `MaskRatio`. `suffix_share`: see `mask_tokens`.
     `prefix_attention`: image and prompt do not see the response, in this stage alone. Otherwise
-    the squares of a picture learn to look for the words of the response that describe them, which
-    a causal stage after it cannot use.
+    image tokens learn to look for the words of the response that describe them, which a causal
+    stage after it cannot use.
     """
 
     kind: Literal["predict"] = "predict"
