@@ -1,11 +1,11 @@
-"""Scoring 1,000 captions with all offline metrics, parses given: once for all, and again each time.
+"""Scoring 1,000 captions with all offline metrics, parses given: once, and for each metric.
 
 Three ways in one process, on the same captions, references and graphs:
 
 - ours: tokens, vectors and synonyms once, every metric from them;
-- again per metric: every scorer is built and everything tokenized for each of the eight metrics, as
+- for each metric: every scorer is built and everything tokenized for each of the eight metrics, as
   lmms-eval's detailcaps task does when it aggregates;
-- again per metric and per image: the same for each image by itself. A thousand images would take a
+- for each metric and each image: the same for each image by itself. A thousand images would take a
   day, so it is measured on the first `--images` and multiplied.
 
     python benchmarks/scoring.py --captions 1000 --images 3
@@ -94,7 +94,7 @@ def score_capture(capture: Capture, data: Data) -> float:
     return float(np.mean([capture.score(graph, some).capture for graph, some in pairs]))
 
 
-def anew_per_metric(data: Data) -> dict[str, float]:
+def built_per_metric(data: Data) -> dict[str, float]:
     return {metric: one_metric(metric, data) for metric in METRICS}
 
 
@@ -116,10 +116,10 @@ def one_metric(metric: str, data: Data) -> float:
     return float(np.mean(values[int(metric[-1]) - 1] if more else values))
 
 
-def anew_per_image(data: Data) -> None:
+def built_per_image(data: Data) -> None:
     for image in range(len(data.candidates)):
         one = data.first(image + 1)
-        anew_per_metric(
+        built_per_metric(
             Data(
                 one.candidates[-1:], one.references[-1:], one.graphs[-1:], one.reference_graphs[-1:]
             )
@@ -140,13 +140,13 @@ def main() -> None:
     data = make_data(arguments.captions)
     wordnet().synonyms("warm")
     ours = seconds(lambda: once(data))
-    print(f"once for all: {ours:.1f} s for {arguments.captions} captions")
-    per_metric = seconds(lambda: anew_per_metric(data))
-    print(f"again per metric: {per_metric:.1f} s, {per_metric / ours:.1f} times as long")
-    some = seconds(lambda: anew_per_image(data.first(arguments.images)))
+    print(f"once: {ours:.1f} s for {arguments.captions} captions")
+    per_metric = seconds(lambda: built_per_metric(data))
+    print(f"for each metric: {per_metric:.1f} s, {per_metric / ours:.1f} times as long")
+    some = seconds(lambda: built_per_image(data.first(arguments.images)))
     scaled = some / arguments.images * arguments.captions
     print(
-        f"again per metric and image: {some:.1f} s for {arguments.images} captions, so"
+        f"for each metric and image: {some:.1f} s for {arguments.images} captions, so"
         f" {scaled:.0f} s for {arguments.captions}: {scaled / ours:.0f} times as long"
     )
 
