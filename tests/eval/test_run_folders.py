@@ -160,7 +160,7 @@ def test_a_caption_key_covers_all_code_but_the_trainings() -> None:
     assert root / "captioners" / "workers" / "protocol.py" in code_files()
 
 
-def test_a_rule_whose_body_changes_makes_its_captions_anew(
+def test_a_rule_whose_body_changes_makes_its_captions_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that is outside of this package."""

@@ -144,7 +144,7 @@ def test_every_form_of_captions_gives_the_same(captions: Path, tmp_path: Path) -
     assert found[0] == found[1] == found[2]
 
 
-def test_a_finished_run_is_scored_anew_by_another_task(untrained: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_scored_again_by_another_task(untrained: Path, tmp_path: Path) -> None:
     inside("run", "--task", "capture", "--model", untrained / "diffusion", "--steps", "8,4",
            "--limit", str(COUNT), "--out", tmp_path / "run")  # fmt: skip
     score(tmp_path / "run", "capmas", tmp_path / "again")

@@ -176,7 +176,7 @@ def test_rows_that_come_and_go_count_for_themselves(calls: list[list[bool]], ref
                 torch.testing.assert_close(found[place], own[0], atol=1e-5, rtol=0)
 
 
-def test_another_length_of_response_begins_anew() -> None:
+def test_another_length_of_response_begins_again() -> None:
     denoiser = PromptedDenoiser(MODELS[False], prompts([4, 6]), mask=IDS.mask)
     rows = torch.arange(2)
     for refresh in (None, 3):

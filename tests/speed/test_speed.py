@@ -156,7 +156,7 @@ def test_a_model_of_several_samplers_is_opened_once(
     assert len(opened) == 2
 
 
-def test_energy_is_the_sum_of_packages_and_survives_a_counter_that_begins_anew(
+def test_energy_is_the_sum_of_packages_and_survives_a_counter_that_begins_again(
     tmp_path: Path,
 ) -> None:
     for number in (0, 1):

@@ -74,7 +74,7 @@ def test_a_finished_recipe_has_nothing_left_to_do(trained: Path) -> None:
     assert train(toy(), trained) == []
 
 
-def test_other_settings_make_a_stage_and_all_behind_it_anew(trained: Path) -> None:
+def test_other_settings_make_a_stage_and_all_after_it_again(trained: Path) -> None:
     raw = toy().model_dump(mode="json")
     raw["stages"]["stage1"]["syntax_rate"] = 0.2
     other = Recipe.model_validate(raw)
