@@ -29,17 +29,16 @@ from rediff.data.records import Turn
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.prefix_attention import under_prefix_attention
 from rediff.scenes.dataset import scene_rows
-from rediff.scenes.grammar import THING_FORMS, thing_meaning
-from rediff.scenes.templates import canonical, write_sentence
+from rediff.scenes.grammar import thing_meaning, write_thing
+from rediff.scenes.templates import canonical
 from rediff.scenes.training.facts import FACTS
 from rediff.scenes.world import Scene
 from rediff.training.corruption import after_eos
 from rediff.training.examples import ExampleMaker
 
 KINDS = dict(zip(("shape", "colour", "size", "texture", "row", "column"), FACTS, strict=True))
-
-
 SENTENCE_CANVAS = 24
+"""Tokens of the canvas that single sentences are learnt on, in the stage `align`."""
 
 
 def pictures_with_texts(scenes: int, *, sentences: bool) -> list[tuple[Image.Image, str]]:
@@ -49,7 +48,7 @@ def pictures_with_texts(scenes: int, *, sentences: bool) -> list[tuple[Image.Ima
         return [(row["image"], row["captions"][0]) for row in rows]
     rng = np.random.default_rng(0)
     return [
-        (row["image"], " ".join(write_sentence(THING_FORMS, thing_meaning(thing), rng)))
+        (row["image"], write_thing(thing_meaning(thing), rng))
         for row in rows
         for thing in Scene.from_json(row["scene"]).things
     ]

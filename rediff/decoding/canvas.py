@@ -149,7 +149,7 @@ class Prediction:
     `standing`, int64 [B, R], the tokens that the model saw; `noise`, random draws of the step;
     `past`, for rules that say that they use it. `progress`: share of the block's steps that came
     before this one. What a predict rule found besides: `support`, float32 [B, R], the probability
-    of the tokens that stand where they do not see themselves, nan where that is not known;
+    of the visible tokens where they do not see themselves, nan where that is not known;
     `credit`, float32 [B, R, V], see `WithCredit`; `corrected`, whether this is what a corrector
     says.
     """
@@ -184,7 +184,7 @@ class Prediction:
         return torch.special.entr(self.log_probabilities().exp()).sum(dim=-1)
 
     def standing_probability(self) -> Tensor:
-        """The probability of the tokens that stand, float32 [B, R]; 0 for a mask."""
+        """The probability of the visible tokens, float32 [B, R]; 0 for a mask."""
         assert self.scores is not None
         assert self.normaliser is not None
         assert self.standing is not None

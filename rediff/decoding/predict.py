@@ -180,7 +180,7 @@ class WithContextsHidden:
 class WithLeaveOneOut:
     """One pass in which a mask beside each position says what belongs there.
 
-    The probabilities of the tokens that stand, as these masks see it, are `Prediction.support`
+    The probabilities of the visible tokens, as these masks see it, are `Prediction.support`
     (WINO's shadow block, arXiv 2507.18578). Tokens of the canvas still see each other, so that from
     the second layer on a little of a token reaches the mask in its place by way of the others.
     """

@@ -111,7 +111,7 @@ class RemaskFaded:
 @dataclass(frozen=True, slots=True)
 class RemaskToSchedule:
     """The tokens of lowest running confidence: after s of T steps ceil(n (T - s) / T) of n are
-    masks, n the tokens that stand or that the step writes.
+    masks, n the tokens that are visible or that the step writes.
 
     A position's running confidence is the highest with which it was ever predicted, in this step or
     before (RCR of MDPO, arXiv 2508.13148); a visible token counts with its probability. Made

@@ -152,6 +152,16 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> str:
             return " ".join(words)
 
 
+def write_thing(meaning: Meaning, rng: np.random.Generator) -> str:
+    """A sentence about a thing, in any of the forms and wordings of captions.
+
+    Args:
+        meaning: of the thing, see `thing_meaning`.
+        rng: draws the form and the words.
+    """
+    return " ".join(write_sentence(THING_FORMS, meaning, rng))
+
+
 def write_plainly(meaning: Meaning) -> str:
     """The plainest sentence about a thing, always in the same words and order."""
     return write_first(PLAIN_FORM, meaning)

@@ -24,9 +24,8 @@ from rediff.models.tiny import build_model
 from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
 from rediff.scenes.dialogues import FAMILIES, write_dialogue
-from rediff.scenes.grammar import THING_FORMS, thing_meaning, vocabulary, write_plainly
+from rediff.scenes.grammar import thing_meaning, vocabulary, write_plainly, write_thing
 from rediff.scenes.parser import tokenize
-from rediff.scenes.templates import write_sentence
 from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.world import Scene
 from rediff.training.data import DATA, SECTIONS, DataSource, RecipeSettings, Section
@@ -114,7 +113,7 @@ def sentence_items(
     for row_id, image, captions, text in _rows(scenes_of(recipe, root)):
         meanings = [thing_meaning(thing) for thing in Scene.from_json(text).things]
         sentences = [
-            write_plainly(meaning) if plain else " ".join(write_sentence(THING_FORMS, meaning, rng))
+            write_plainly(meaning) if plain else write_thing(meaning, rng)
             for meaning in meanings * (1 if plain else len(captions))
         ]
         items.append(Item(row_id, image, _answers(prompt, sentences)))
