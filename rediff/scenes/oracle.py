@@ -10,10 +10,12 @@ same rule.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rediff.scenes.templates import Form, Slot, Words
 from rediff.scenes.text_space import Forms, TextSpace
@@ -129,37 +131,52 @@ class _Search:
                 if len(starts):
                     break
             start = int(starts[0])
-            words[:0] = self._sentence(table, start, end)
+            words[:0] = self._sentence(table.forms[table.choice[start, end]], start, end)
             state, end = source, start
         return words
 
     def _table(self, forms: Forms) -> _Table:
-        starts = np.arange(self.size + 1)
-        costs = np.stack([self._prefix_costs(form, starts)[-1] for form in forms])
-        return _Table(forms, costs.min(axis=0), costs.argmin(axis=0))
+        by_length: dict[int, list[tuple[int, np.ndarray]]] = {}
+        for number, form in enumerate(forms):
+            for length, cost in self._prefix_costs(form)[-1].items():
+                by_length.setdefault(length, []).append((number, cost))
+        square = (self.size + 1, self.size + 1)
+        table = _Table(forms, np.full(square, _INFINITE), np.zeros(square, np.int64))
+        for length, numbered in by_length.items():
+            numbers, costs = zip(*numbered, strict=True)
+            stacked = np.stack(costs)
+            np.fill_diagonal(table.cost[:, length:], stacked.min(axis=0))
+            np.fill_diagonal(table.choice[:, length:], np.take(numbers, stacked.argmin(axis=0)))
+        return table
 
-    def _prefix_costs(self, form: Form, starts: np.ndarray) -> list[np.ndarray]:
-        """The same after no slot, after one slot, ..., after all."""
-        cost = np.where(starts[:, None] == np.arange(self.size + 1), 0, _INFINITE)
-        costs = [cost]
+    def _prefix_costs(self, form: Form) -> list[dict[int, np.ndarray]]:
+        """Least distance after no slot, after one slot, ..., after all.
+
+        Each by the number of words so far: for every position where the sentence can begin.
+        """
+        costs = [{0: np.zeros(self.size + 1, np.int64)}]
         for slot in form:
-            after = np.full_like(cost, _INFINITE)
-            for length, (misses, _) in self.misses.of_slot(slot).items():
-                step = cost[:, : self.size + 1 - length] + misses
-                np.minimum(after[:, length:], step, out=after[:, length:])
-            cost = after
-            costs.append(cost)
+            after: dict[int, np.ndarray] = {}
+            ways = self.misses.of_slot(slot).items()
+            for written, cost in costs[-1].items():
+                for length, (misses, _) in ways:
+                    total = written + length
+                    if total <= self.size:
+                        step = cost[: self.size + 1 - total] + misses[written:]
+                        after[total] = np.minimum(after[total], step) if total in after else step
+            costs.append(after)
         return costs
 
-    def _sentence(self, table: _Table, start: int, end: int) -> list[str]:
-        form = table.forms[table.choice[start, end]]
-        costs = self._prefix_costs(form, np.array([start]))
+    def _sentence(self, form: Form, start: int, end: int) -> list[str]:
+        costs = self._prefix_costs(form)
         words: list[str] = []
         for slot, before, after in zip(form[::-1], costs[-2::-1], costs[:0:-1], strict=True):
+            written = end - start
             begin, choice = next(
                 (end - length, nearest)
                 for length, (misses, nearest) in self.misses.of_slot(slot).items()
-                if end >= length and before[0, end - length] + misses[end - length] == after[0, end]
+                if written - length in before
+                and before[written - length][start] + misses[end - length] == after[written][start]
             )
             words[:0] = choice[begin]
             end = begin
@@ -179,18 +196,15 @@ class _Misses:
     """Distance of word sequences from the draft at every position, computed once a slot."""
 
     def __init__(self, draft: Sequence[str]) -> None:
-        self.draft = np.array(draft, dtype=object)
+        self.numbers = {word: number for number, word in enumerate(dict.fromkeys(draft))}
+        self.draft = np.array([self.numbers[word] for word in draft], np.int64)
+        self.windows = functools.cache(functools.partial(sliding_window_view, self.draft))
         self.slots: dict[Slot, dict[int, tuple[np.ndarray, list[Words]]]] = {}
-        self.words: dict[str, np.ndarray] = {}
-
-    def of_word(self, word: str) -> np.ndarray:
-        if word not in self.words:
-            self.words[word] = (self.draft != word).astype(np.int64)
-        return self.words[word]
 
     def of_end(self) -> np.ndarray:
         """Misses of ending after p words, for p in 0..size."""
-        return np.concatenate([self.of_word(END)[::-1].cumsum()[::-1], [0]])
+        misses = self.draft != self.numbers.get(END, -1)
+        return np.concatenate([misses[::-1].cumsum()[::-1], [0]])
 
     def of_slot(self, slot: Slot) -> dict[int, tuple[np.ndarray, list[Words]]]:
         """By length: misses of the nearest alternative at each start, and that alternative."""
@@ -205,11 +219,6 @@ class _Misses:
         return self.slots[slot]
 
     def _nearest(self, alternatives: list[Words]) -> tuple[np.ndarray, list[Words]]:
-        starts = len(self.draft) - len(alternatives[0]) + 1
-        misses = np.stack(
-            [
-                sum(self.of_word(word)[i : i + starts] for i, word in enumerate(alternative))
-                for alternative in alternatives
-            ]
-        )
+        meant = np.array([[self.numbers.get(word, -1) for word in a] for a in alternatives])
+        misses = (self.windows(len(alternatives[0])) != meant[:, None]).sum(axis=-1)
         return misses.min(axis=0), [alternatives[i] for i in misses.argmin(axis=0)]

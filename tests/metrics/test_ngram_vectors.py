@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from conversations import sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocoevalcap.rouge.rouge import Rouge
 
 from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.ngram.corpus import score_tokens
@@ -19,6 +22,7 @@ from rediff_eval.metrics.ngram.java import (
 )
 from rediff_eval.metrics.ngram.meteor import corpus_meteor
 from rediff_eval.metrics.ngram.official import NgramMetric, one_line
+from rediff_eval.metrics.ngram.rouge import rouge_l
 from rediff_eval.metrics.resources import Resources
 
 EXACT, PRINTED = 1e-9, 1e-6
@@ -56,6 +60,15 @@ def test_tokens_and_scores(case: dict[str, Any]) -> None:
         )
         assert scores["rouge_l"].values[number] == pytest.approx(one["rouge_l"], abs=EXACT)
         assert scores["cider"].values[number] == pytest.approx(one["cider"], abs=EXACT)
+
+
+lines = st.lists(st.sampled_from("abcd"), max_size=90).map(" ".join)
+
+
+@given(lines, st.lists(lines, min_size=1, max_size=4))
+@settings(deadline=None)
+def test_rouge_is_that_of_pycocoevalcap(candidate: str, references: list[str]) -> None:
+    assert rouge_l(candidate, references) == Rouge().calc_score([candidate], references)
 
 
 def tokens_of(expected: dict[str, Any]) -> dict[str, str]:

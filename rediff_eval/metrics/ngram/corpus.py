@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider_scorer import CiderScorer
-from pycocoevalcap.rouge.rouge import Rouge
 
 from rediff_eval.metrics.base import MetricInfo, Scores
+from rediff_eval.metrics.ngram.rouge import rouge_l
 
 ORDER = 4
 INFOS = (
@@ -30,17 +30,12 @@ def score_tokens(
     CIDEr weighs n-grams by the references of this very run, so runs on other samples are not
     comparable, and a single sample has 0.
     """
-    rouge = Rouge()
     cider = CiderScorer(n=ORDER, sigma=6.0)
     for candidate, some in zip(candidates, references, strict=True):
         cider += (candidate, list(some))
-    longest = [
-        rouge.calc_score([candidate], list(some))
-        for candidate, some in zip(candidates, references, strict=True)
-    ]
     return {
         **_bleu(candidates, references),
-        "rouge_l": Scores.of(longest),
+        "rouge_l": Scores.of(list(map(rouge_l, candidates, references))),
         "cider": Scores.of(cider.compute_score()[1]),
     }
 
