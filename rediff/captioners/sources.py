@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rediff.captioners.base import Captioner
 from rediff.captioners.known_models import known_models, shipped_folder, shipped_models
+from rediff.io.files import files_hash
 from rediff.io.hub import fetch, is_hub_id
 from rediff.io.suggest import unknown
 from rediff.models.config import CONFIG_FILE, Dtype
@@ -183,8 +184,6 @@ def file_hashes(scheme: str, roots: Sequence[Path]) -> dict[str, str]:
         scheme: comes before each name.
         roots: files, or folders of which all files count.
     """
-    from rediff.models.weights import files_hash
-
     base = roots[0] if roots[0].is_dir() else roots[0].parent
     found = [
         path

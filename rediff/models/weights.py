@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import PreTrainedModel
+
+from rediff.io.files import files_hash
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 
@@ -85,13 +86,3 @@ def tensor_names(path: Path) -> list[str]:
 def weights_hash(folder: Path) -> str:
     """SHA-256 over a model folder's weight files, in the order of their names."""
     return files_hash(sorted(folder.glob("*.safetensors")))
-
-
-def files_hash(paths: Iterable[Path]) -> str:
-    """SHA-256 over the contents of files, one after another, read piece by piece."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 24):
-                digest.update(block)
-    return digest.hexdigest()

@@ -17,7 +17,7 @@ import rediff
 from rediff.captioners.base import Capabilities
 from rediff.captioners.sources import ModelSource
 from rediff.decoding.registry import find_sampler
-from rediff.models.weights import files_hash
+from rediff.io.files import files_hash
 from rediff.plugins import source_hash
 from rediff_eval.captioning.config import CaptioningConfig, Condition
 

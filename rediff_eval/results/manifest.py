@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from rediff.captioners.sources import ModelSource, weights_digest
+from rediff.io.files import files_hash
 from rediff.io.rank import Rank
 from rediff.llm_client.chat_model import ChatModel
 from rediff.llm_client.prices import dollars, load_prices
-from rediff.models.weights import files_hash
 from rediff_eval.benchmarks.sample import SampleSet
 from rediff_eval.benchmarks.task import Task
 from rediff_eval.captioning.caption_key import versions
