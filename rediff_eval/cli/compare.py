@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from rediff_eval.cli.options import tell
-from rediff_eval.cli.run import parse_steps
+from rediff_eval.cli.options import parse_steps, tell
 from rediff_eval.cli.sheets import format_option, show
 
 

@@ -261,3 +261,15 @@ def _with(verb: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Ca
     for option in reversed(options):
         verb = option(verb)
     return verb
+
+
+def parse_steps(text: str | None) -> tuple[int, ...]:
+    """`"80,20"` -> (80, 20). Raises click.BadParameter for anything but positive whole numbers."""
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(
+            f"{text!r}: expected whole numbers like 80,40,20", param_hint="--steps"
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -12,6 +12,7 @@ from rediff_eval.cli.options import (
     captioned_options,
     loading_options,
     measured_options,
+    parse_steps,
     plugin_option,
     scoring_options,
     to_data,
@@ -180,15 +181,3 @@ def print_plan(evaluation: Evaluation, prices: Path | None) -> None:
     check(evaluation, samples, Progress())
     judge, groups = evaluation.judge(samples), evaluation.groups(samples)
     probe_servers(evaluation.captioning.models, judge, groups)
-
-
-def parse_steps(text: str | None) -> tuple[int, ...]:
-    """`"80,20"` -> (80, 20). Raises click.BadParameter for anything but positive whole numbers."""
-    if text is None:
-        return ()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise click.BadParameter(
-            f"{text!r}: expected whole numbers like 80,40,20", param_hint="--steps"
-        )
-    return tuple(dict.fromkeys(int(part) for part in parts))
