@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ from rediff_eval.metrics.capture.lexicon import wordnet
 from rediff_eval.metrics.capture.lite import LiteParser
 from rediff_eval.metrics.capture.score import Capture, CaptureConfig
 from rediff_eval.metrics.ngram.corpus import score_tokens
-from rediff_eval.metrics.ngram.java import run_java
+from rediff_eval.metrics.ngram.java import JavaPrograms
 
 METRICS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider", "capture")
 REFERENCES = 3
@@ -78,7 +79,8 @@ def make_data(count: int) -> Data:
 
 
 def once(data: Data) -> dict[str, float]:
-    found = run_java(data.candidates, data.references, seconds=3600)
+    with closing(JavaPrograms()) as java:
+        found = java.score(data.candidates, data.references, seconds=3600)
     scores = score_tokens(found.candidates, found.references)
     capture = Capture(CaptureConfig(), HashEncoder())
     capture.encode_ahead([*data.graphs, *(g for some in data.reference_graphs for g in some)])

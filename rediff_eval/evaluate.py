@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -177,10 +178,12 @@ def score(
         TooManyFailuresError: after everything was written; see `evaluate`.
     """
     config, task = evaluation.captioning, evaluation.task
-    with opened(evaluation.judge(samples)) as judge:
-        resources = Resources(
+    with ExitStack() as stack:
+        judge = stack.enter_context(opened(evaluation.judge(samples)))
+        shared = Resources(
             config=evaluation.scoring, judge=judge, progress=progress, cache=cache_root()
         )
+        resources = stack.enter_context(closing(shared))
         scored = [score_condition(task, samples, outcome, resources) for outcome in outcomes]
         manifest = describe_run(
             task,

@@ -19,6 +19,7 @@ from rediff_eval.metrics.capture.parsing import Parser
 from rediff_eval.metrics.capture.score import Capture, CaptureConfig
 from rediff_eval.metrics.config import ScoringConfig
 from rediff_eval.metrics.judged.prompts import PromptSource, official_prompt, own_prompt
+from rediff_eval.metrics.ngram.java import JavaPrograms
 from rediff_eval.metrics.preset import Preset
 from rediff_eval.progress import Progress
 from rediff_eval.sanitize import without_secrets
@@ -35,6 +36,11 @@ class Resources:
     progress: Progress = field(default_factory=Progress)
     cache: Path | None = None
     graphs: dict[tuple[str, str], CaptionGraph] = field(default_factory=dict)
+    java: JavaPrograms = field(default_factory=JavaPrograms)
+
+    def close(self) -> None:
+        """Ends the processes that metrics started."""
+        self.java.close()
 
     @property
     def preset(self) -> Preset:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from browsing import packed_data
 from PIL import Image
-from programs import inside, numbers, program
+from programs import OWN_PICTURES, inside, numbers, program
 
 from rediff_eval.views.leaderboard import load, pivot, rankings
 
@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     captions = root / "theirs.json"
     captions.write_text(json.dumps({"NA": "a dog", "007": "a cat"}))
     for number, name in enumerate(NAMES):
-        inside("score", captions, "--task", "captions", "--data", root / "data", "--out",
+        inside("score", captions, "--task", OWN_PICTURES, "--data", root / "data", "--out",
                root / f"run{number}", f"--name={name}")  # fmt: skip
     return root
 
@@ -65,7 +65,7 @@ def test_two_files_of_one_name_are_two_models(place: Path, tmp_path: Path) -> No
         file = tmp_path / str(number) / "captions.json"
         file.write_text(json.dumps({"NA": text, "007": text}))
         runs.append(tmp_path / f"out{number}")
-        inside("score", file, "--task", "captions", "--data", place / "data", "--out", runs[-1])
+        inside("score", file, "--task", OWN_PICTURES, "--data", place / "data", "--out", runs[-1])
     ((_, table),) = rankings(load(runs), "rouge_l")
     values = [float(next(r["value"] for r in numbers(run) if r["metric"] == "rouge_l"))
               for run in runs]  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_report_of_pictures_that_moved(place: Path, tmp_path: Path) -> None:
     data.mkdir()
     for path in (place / "data").iterdir():
         (data / path.name).write_bytes(path.read_bytes())
-    inside("score", place / "theirs.json", "--task", "captions", "--data", data, "--out",
+    inside("score", place / "theirs.json", "--task", OWN_PICTURES, "--data", data, "--out",
            tmp_path / "out")  # fmt: skip
     for path in data.iterdir():
         path.unlink()

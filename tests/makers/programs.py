@@ -14,6 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+OWN_PICTURES = Path(__file__).with_name("own-pictures.yaml")
+"""The task `captions` where METEOR is not what is tested."""
+
 
 def program(*arguments: str | Path, ok: int = 0, cwd: Path | None = None, **env: str) -> str:
     """Runs `rediff-eval`; returns its whole output after checking its exit code."""

@@ -2,9 +2,11 @@
 
 import shutil
 import time
+from contextlib import closing
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from conversations import sample
 from hypothesis import given, settings
@@ -15,8 +17,9 @@ from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.ngram.corpus import score_tokens
 from rediff_eval.metrics.ngram.java import (
     JavaError,
+    JavaPrograms,
     measure_meteor,
-    run_java,
+    meteor,
     tokenize,
     tokenize_lists,
 )
@@ -81,14 +84,15 @@ def test_meteor(vectors: dict[str, Any]) -> None:
     corpora = [c["expected"] for c in vectors["ngram"]["corpora"] if c["expected"]["per_image"]]
     written = [text for one in corpora for text in tokens_of(one).values()]
     read = [some for one in corpora for some in one["tokenized_references"].values()]
-    counts, scores = measure_meteor(written, read)
+    with meteor() as process:
+        counts, scores = measure_meteor(process, written, read)
     place = 0
     for one in corpora:
         end = place + len(one["per_image"])
         for found, expected in zip(scores[place:end], one["per_image"].values(), strict=True):
             assert found == pytest.approx(expected["meteor"], abs=PRINTED)
-        meteor = corpus_meteor(np.array(counts[place:end]))
-        assert meteor == pytest.approx(one["meteor"], abs=PRINTED)
+        whole = corpus_meteor(np.array(counts[place:end]))
+        assert whole == pytest.approx(one["meteor"], abs=PRINTED)
         place = end
     alone = [float(corpus_meteor(np.array([row]))) for row in counts]
     assert alone == pytest.approx(scores, abs=PRINTED)
@@ -115,18 +119,26 @@ def test_sound_keeps_each_caption_its_own_tokens(case: dict[str, Any]) -> None:
 
 
 @needs_java
-def test_java_cannot_hang_a_run() -> None:
-    started = time.monotonic()
+def test_java_cannot_hang_a_run_and_is_kept_for_the_next_captions() -> None:
+    java, started = JavaPrograms(), time.monotonic()
     with pytest.raises(JavaError, match="longer than"):
-        run_java(["a dog"], [["a cat"]], seconds=0.3)
+        java.score(["a dog"], [["a cat"]], seconds=0.3)
     assert time.monotonic() - started < 30
+    first = java.score(["a dog"], [["a dog"]], seconds=600)
+    assert (first.scores, first.counts[0][:2]) == ([pytest.approx(1.0)], [2, 2])
+    kept = psutil.Process().children(recursive=True)
+    again = java.score(["a cat", "a dog"], [["a dog"], ["a dog"]], seconds=600)
+    assert again.scores[1] == first.scores[0] > again.scores[0]
+    assert psutil.Process().children(recursive=True) == kept
+    assert java.close() == ""
 
 
 @needs_java
 def test_line_ends_make_no_difference_when_sound() -> None:
     samples = [sample(str(i), references=["a dog runs on the grass"]) for i in range(2)]
     answers = [Answer("a dog\u2028runs on the grass"), Answer("a cat")]
-    sound = NgramMetric(Resources()).score(samples, answers).scores
+    with closing(Resources()) as resources:
+        sound = NgramMetric(resources).score(samples, answers).scores
     assert sound["meteor"].values[0] == pytest.approx(1.0)
     assert sound["bleu1"].values[0] == pytest.approx(1.0)
     assert set(sound) == {"bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider"}

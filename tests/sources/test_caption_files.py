@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from programs import inside, numbers
+from programs import OWN_PICTURES, inside, numbers
 
 from rediff.data.caption_files import read_caption_file
 from rediff.io.text_files import read_rows
@@ -21,11 +21,11 @@ def test_names_that_look_equal_join(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(place / nfd)
     captions = tmp_path / "theirs.json"
     captions.write_text(json.dumps({unicodedata.normalize("NFC", nfd): "a dog"}))
-    inside("score", captions, "--task", "captions", "--data", place, "--out", tmp_path / "bare")
+    inside("score", captions, "--task", OWN_PICTURES, "--data", place, "--out", tmp_path / "bare")
     (place / "captions.jsonl").write_text(
         json.dumps({"image": unicodedata.normalize("NFC", nfd), "references": ["a dog"]})
     )
-    inside("score", captions, "--task", "captions", "--data", place, "--out", tmp_path / "out")
+    inside("score", captions, "--task", OWN_PICTURES, "--data", place, "--out", tmp_path / "out")
     assert {row["n"] for row in numbers(tmp_path / "out")} == {"1"}
     captions.write_text(json.dumps({nfd: "x", unicodedata.normalize("NFC", nfd): "y"}))
     with pytest.raises(ValueError, match="duplicate id"):

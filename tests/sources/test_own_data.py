@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from PIL import Image
-from programs import inside, numbers, program
+from programs import OWN_PICTURES, inside, numbers, program
 from pyarrow import parquet
 from sample_sets import samples_of
 
@@ -146,12 +146,12 @@ def test_coco_annotations_and_results(folder: Path, tmp_path: Path) -> None:
     (folder / "captions_val2014.json").write_text(json.dumps(COCO))
     results = tmp_path / "results.json"
     results.write_text(json.dumps([{"image_id": i, "caption": t} for i, t in enumerate(TEXTS)]))
-    inside("run", "--task", "captions", "--data", folder, "--model", f"captions:{results}", "--out",
-           tmp_path / "run")  # fmt: skip
+    inside("run", "--task", OWN_PICTURES, "--data", folder, "--model", f"captions:{results}",
+           "--out", tmp_path / "run")  # fmt: skip
     assert {row["n"] for row in numbers(tmp_path / "run")} == {"4"}
     for number, data in enumerate((folder, folder / "captions_val2014.json")):
         out = tmp_path / f"out{number}"
-        inside("score", results, "--task", "captions", "--data", data, "--out", out)
+        inside("score", results, "--task", OWN_PICTURES, "--data", data, "--out", out)
         found = {row["metric"]: row for row in numbers(out)}
         assert float(found["bleu4"]["value"]) == pytest.approx(1.0)
         assert found["bleu4"]["n"] == "4"
@@ -184,7 +184,7 @@ def test_a_sample_without_references_is_listed_and_the_rest_is_scored(
     (folder / "captions.jsonl").write_text(as_lines(rows))
     captions = tmp_path / "theirs.json"
     captions.write_text(json.dumps({f"{i}.png": text for i, text in enumerate(TEXTS)}))
-    out = program("score", captions, "--task", "captions", "--data", folder, "--out",
+    out = program("score", captions, "--task", OWN_PICTURES, "--data", folder, "--out",
                   tmp_path / "out")  # fmt: skip
     assert "capture-lite: 1 of 4 samples left out: 3.png (needs references)" in out
     found = {row["metric"]: row for row in numbers(tmp_path / "out")}

@@ -1,8 +1,8 @@
 """The Java programs of the n-gram metrics, in a process that can be ended.
 
-`python -m rediff_eval.metrics.ngram.java` reads one JSON object on standard input, `candidates` (a
-list of texts) and `references` (lists of texts), and writes one with their tokens, METEOR's
-statistics of each candidate and its score of each.
+`python -m rediff_eval.metrics.ngram.java` reads JSON objects on standard input, one a line, each
+with `candidates` (a list of texts) and `references` (lists of texts), and writes for each one with
+their tokens, METEOR's statistics of each candidate and its score of each.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +27,7 @@ PACKAGE = Path(next(iter(pycocoevalcap.__path__)))
 TOKENIZER = PACKAGE / "tokenizer" / "stanford-corenlp-3.4.1.jar"
 METEOR = PACKAGE / "meteor" / "meteor-1.5.jar"
 DROPPED = frozenset(
-    [
-        "''",
-        "'",
-        "``",
-        "`",
-        "-LRB-",
-        "-RRB-",
-        "-LCB-",
-        "-RCB-",
-        ".",
-        "?",
-        "!",
-        ",",
-        ":",
-        "-",
-        "--",
-        "...",
-        ";",
-    ]
+    "'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split()  # noqa: SIM905
 )
 """Tokens that pycocoevalcap drops. Brackets come in lower case, so theirs stay."""
 SEPARATOR = "|||"
@@ -63,14 +47,59 @@ class JavaResult:
     scores: list[float]
 
 
-def run_java(
-    candidates: Sequence[str], references: Sequence[Sequence[str]], *, seconds: float
-) -> JavaResult:
-    """Runs this module in a process of its own and ends all of it once the time is over.
+class JavaPrograms:
+    """This module in a process of its own, started when it is first asked and kept: METEOR's tables
+    take seconds to load."""
 
-    Raises JavaError with one clause if it fails or takes too long.
-    """
-    process = subprocess.Popen(
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def score(
+        self, candidates: Sequence[str], references: Sequence[Sequence[str]], *, seconds: float
+    ) -> JavaResult:
+        """Tokens and METEOR of candidates against their references.
+
+        Raises JavaError with one clause if the process fails or takes too long; it is ended then,
+        and the next captions get another.
+        """
+        process = self._process = self._process or _start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        late = threading.Event()
+
+        def end_late() -> None:
+            late.set()
+            _end(process)
+
+        timer = threading.Timer(seconds, end_late)
+        timer.start()
+        try:
+            asked = {"candidates": [*candidates], "references": [*map(list, references)]}
+            print(json.dumps(asked), file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        finally:
+            timer.cancel()
+        if answer.endswith("\n"):
+            return JavaResult(**json.loads(answer))
+        complaint = self.close()
+        if late.is_set():
+            raise JavaError(f"Java took longer than {seconds:g} s")
+        last = (complaint.strip().splitlines() or ["no message"])[-1]
+        raise JavaError(f"Java failed: {last[:200]}")
+
+    def close(self) -> str:
+        """Ends the process, if there is one; returns what it complained of."""
+        process, self._process = self._process, None
+        if process is None:
+            return ""
+        _end(process)
+        return process.communicate()[1]
+
+
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -79,19 +108,12 @@ def run_java(
         start_new_session=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
-    asked = json.dumps({"candidates": list(candidates), "references": [*map(list, references)]})
-    try:
-        out, complaint = process.communicate(asked, timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        raise JavaError(f"Java took longer than {seconds:g} s") from error
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if process.returncode:
-        last = (complaint.strip().splitlines() or ["no message"])[-1]
-        raise JavaError(f"Java failed: {last[:200]}")
-    return JavaResult(**json.loads(out))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a process with all that it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def tokenize(texts: Sequence[str]) -> list[str]:
@@ -121,10 +143,9 @@ def tokenize(texts: Sequence[str]) -> list[str]:
     return [line for line, _ in zip(kept, texts, strict=False)]
 
 
-def measure_meteor(
-    candidates: Sequence[str], references: Sequence[Sequence[str]]
-) -> tuple[list[list[float]], list[float]]:
-    """METEOR's counts for each candidate and its best reference, and the score of each."""
+@contextmanager
+def meteor() -> Iterator[subprocess.Popen[str]]:
+    """METEOR as a program that is spoken to, ended with the block."""
     with subprocess.Popen(
         ["java", "-jar", "-Xmx2G", METEOR, "-", "-", "-stdio", "-l", "en", "-norm"],
         cwd=METEOR.parent,
@@ -133,21 +154,28 @@ def measure_meteor(
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
     ) as process:
+        yield process
 
-        def ask(*parts: str) -> str:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(f" {SEPARATOR} ".join(parts) + "\n")
-            process.stdin.flush()
-            return process.stdout.readline().strip()
 
-        counts = [
-            ask("SCORE", *some, candidate.replace(SEPARATOR, "").replace("  ", " "))
-            for candidate, some in zip(candidates, references, strict=True)
-        ]
-        scores = [float(ask("EVAL", *counts))] if counts else []
-        assert process.stdout is not None
-        scores += [float(process.stdout.readline()) for _ in counts]
+def measure_meteor(
+    process: subprocess.Popen[str], candidates: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[list[list[float]], list[float]]:
+    """METEOR's counts for each candidate and its best reference, and the score of each."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    speak, hear = process.stdin, process.stdout
+
+    def ask(*parts: str) -> str:
+        speak.write(f" {SEPARATOR} ".join(parts) + "\n")
+        speak.flush()
+        return hear.readline().strip()
+
+    counts = [
+        ask("SCORE", *some, candidate.replace(SEPARATOR, "").replace("  ", " "))
+        for candidate, some in zip(candidates, references, strict=True)
+    ]
+    scores = [float(ask("EVAL", *counts))] if counts else []
+    scores += [float(hear.readline()) for _ in counts]
     return [[float(n) for n in line.split()] for line in counts], scores[:-1]
 
 
@@ -157,17 +185,14 @@ def tokenize_lists(lists: Sequence[Sequence[str]]) -> list[list[str]]:
     return [list(itertools.islice(lines, len(texts))) for texts in lists]
 
 
-def _serve() -> dict[str, Any]:
-    asked = json.load(sys.stdin)
+def _serve(asked: dict[str, Any], process: subprocess.Popen[str]) -> JavaResult:
     candidates, references = tokenize(asked["candidates"]), tokenize_lists(asked["references"])
-    counts, scores = measure_meteor(candidates, references)
-    return {
-        "candidates": candidates,
-        "references": references,
-        "counts": counts,
-        "scores": scores,
-    }
+    counts, scores = measure_meteor(process, candidates, references)
+    return JavaResult(candidates, references, counts, scores)
 
 
 if __name__ == "__main__":
-    json.dump(_serve(), sys.stdout)
+    with meteor() as running:
+        for line in sys.stdin:
+            sys.stdout.write(json.dumps(asdict(_serve(json.loads(line), running))) + "\n")
+            sys.stdout.flush()

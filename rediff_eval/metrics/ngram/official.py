@@ -15,7 +15,6 @@ from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
 from rediff_eval.metrics.base import Scored, Scores, needs_references, register_metric
 from rediff_eval.metrics.ngram.corpus import INFOS, score_tokens
-from rediff_eval.metrics.ngram.java import run_java
 from rediff_eval.metrics.ngram.meteor import corpus_meteor
 from rediff_eval.metrics.resources import Resources
 
@@ -47,7 +46,7 @@ class NgramMetric:
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
         """Raises JavaError if Java fails or takes longer than it may."""
         repair = one_line if self.resources.preset == "corrected" else str
-        found = run_java(
+        found = self.resources.java.score(
             [repair(answer.text) for answer in answers],
             [[repair(text) for text in sample.references] for sample in samples],
             seconds=self.resources.config.metric_seconds,
