@@ -1,6 +1,6 @@
 """What another busy process does to captioning on two threads, by how threads wait for each other.
 
-    python benchmarks/neighbour.py [NEIGHBOURS ...]
+    python benchmarks/neighbour.py --neighbours 0,1,2
 
 Prints seconds and ratios to the idle default, measured in one run. Threads that spin while they
 wait (OpenMP's default) lose to whoever shares their cores; threads that sleep do not.
@@ -8,12 +8,13 @@ wait (OpenMP's default) lose to whoever shares their cores; threads that sleep d
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 WAYS = {
@@ -48,14 +49,17 @@ def seconds(environment: dict[str, str], limit: int) -> float:
         return time.perf_counter() - started
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Measures every way beside every number of neighbours."""
-    counts = [int(argument) for argument in arguments] or [0, 1, 2]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--neighbours", default="0,1,2", help="how many, comma-separated")
+    parser.add_argument("--scenes", type=int, default=16, help="captions of each budget")
+    asked = parser.parse_args()
     first = None
-    for count in counts:
+    for count in map(int, asked.neighbours.split(",")):
         with busy(count):
             for name, environment in WAYS.items():
-                taken = seconds(environment, 16)
+                taken = seconds(environment, asked.scenes)
                 first = first or taken
                 print(
                     f"{count} neighbours, {name}: {taken:.1f} s, {taken / first:.2f} of the first"
@@ -63,4 +67,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -41,5 +41,8 @@ def test_what_runs_on_a_gpu_is_rehearsed() -> None:
 
 def test_a_small_benchmark_runs() -> None:
     script = Path(__file__).parent.parent / "benchmarks" / "neighbour.py"
-    done = subprocess.run([sys.executable, script, "0"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, script, "--neighbours", "0", "--scenes", "1"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert "0 neighbours, sleeping: " in done.stdout
