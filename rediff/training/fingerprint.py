@@ -14,7 +14,14 @@ from rediff.training.stages.experts.settings import RUNTIME_ONLY
 DONE = "stage.json"
 
 
-ADDED_SETTINGS = ("prefix_attention", "validation", "tokenizer", "skip", "ties")
+ADDED_SETTINGS = (
+    "prefix_attention",
+    "validation",
+    "tokenizer",
+    "skip",
+    "ties",
+    "weight_decay",
+)
 """Settings that older folders lack: off is the same as absent."""
 
 
@@ -34,8 +41,12 @@ def fingerprint(name: str, recipe: Recipe) -> str:
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without those of `ADDED_SETTINGS` that are off."""
-    return {k: value for k, value in settings.items() if k not in ADDED_SETTINGS or value}
+    """Settings, and those below them, without those of `ADDED_SETTINGS` that are off."""
+    return {
+        name: _given(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in ADDED_SETTINGS or value
+    }
 
 
 def _left_out(stage: Stage) -> set[str]:

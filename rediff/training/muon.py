@@ -17,7 +17,9 @@ class Muon(torch.optim.Optimizer):
     `torch.optim.Muon` iterates in bfloat16, which a CPU without bfloat16 arithmetic emulates some
     ten times slower; this one keeps the dtype of the gradient. Parameters outside `matrices`
     (embeddings, the head, norms, biases) go to AdamW, so that one object and one learning-rate
-    schedule serve the Trainer. Group key `muon` distinguishes the two.
+    schedule serve the Trainer. Group key `muon` distinguishes the two. `weight_decay` is decoupled
+    and for `matrices` alone (Liu et al. 2025, arXiv 2502.16982): the size of an update does not
+    depend on the weights', so as they grow without it every further stage changes less.
     """
 
     def __init__(
@@ -27,12 +29,13 @@ class Muon(torch.optim.Optimizer):
         *,
         lr: float,
         other_lr: float,
+        weight_decay: float = 0.0,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.95),
         eps: float = 1e-8,
     ) -> None:
         groups = [
-            {"params": list(matrices), "lr": lr, "muon": True},
+            {"params": list(matrices), "lr": lr, "weight_decay": weight_decay, "muon": True},
             {"params": list(others), "lr": other_lr, "muon": False},
         ]
         super().__init__(groups, {"momentum": momentum, "betas": betas, "eps": eps})
@@ -53,6 +56,7 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
         direction = parameter.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
         scale = max(1.0, direction.size(0) / direction.size(1)) ** 0.5
         parameter.add_(orthogonalise(direction).view_as(parameter), alpha=-group["lr"] * scale)
 

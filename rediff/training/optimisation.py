@@ -21,6 +21,7 @@ class Lora(Strict):
 
 class Optimisation(Strict):
     """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
+    `weight_decay`: what a step takes off hidden matrices, as a share of `lr`.
 
     `batch_size`: rows of a global batch. `micro_batch`: rows of one forward pass on one device,
     None for as many as come to it; the rest is accumulated. `vision_lr`: for the vision tower,
@@ -45,6 +46,7 @@ class Optimisation(Strict):
     max_grad_norm: float = 1.0
     freeze: tuple[str, ...] = ("vision_tower", "multi_modal_projector")
     save_every: int = 200
+    weight_decay: float = Field(default=0.0, ge=0)
     vision_lr: float | None = None
     micro_batch: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from rediff.training.muon import Muon, orthogonalise
+from rediff.training.optimisation import Optimisation
+from rediff.training.optimizers import build_optimizer
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 32), (32, 8)])
@@ -18,12 +20,13 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     assert values.max() < 1.3
 
 
-def test_it_agrees_with_torch_within_bfloat16() -> None:
+@pytest.mark.parametrize("weight_decay", [0.0, 2.0])
+def test_it_agrees_with_torch_within_bfloat16(weight_decay: float) -> None:
     torch.manual_seed(0)
     ours, theirs = nn.Parameter(torch.randn(16, 16)), nn.Parameter(torch.empty(16, 16))
     theirs.data.copy_(ours.data)
-    own = Muon([ours], [], lr=0.1, other_lr=0.1)
-    reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.0, momentum=0.95)
+    own = Muon([ours], [], lr=0.1, other_lr=0.1, weight_decay=weight_decay)
+    reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=weight_decay, momentum=0.95)
     for _ in range(3):
         gradient = torch.randn(16, 16)
         ours.grad, theirs.grad = gradient.clone(), gradient.clone()
@@ -53,3 +56,22 @@ def test_its_state_can_be_saved_and_loaded() -> None:
     second = Muon([weight], [], lr=0.1, other_lr=0.1)
     second.load_state_dict(first.state_dict())
     torch.testing.assert_close(second.state[weight]["momentum"], first.state[weight]["momentum"])
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_hidden_matrices_alone_decay(optimizer: str) -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed_tokens = nn.Embedding(4, 4)
+            self.hidden = nn.Linear(4, 4)
+
+    network = Network()
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    settings = Optimisation.model_validate(
+        {"steps": 1, "optimizer": optimizer, "lr": 0.1, "weight_decay": 0.5}
+    )
+    build_optimizer(network, settings).step()
+    for name, parameter in network.named_parameters():
+        kept = 0.95 if name == "hidden.weight" else 1.0
+        torch.testing.assert_close(parameter.detach(), kept * before[name])
