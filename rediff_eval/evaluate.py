@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,12 +178,12 @@ def score(
         TooManyFailuresError: after everything was written; see `evaluate`.
     """
     config, task = evaluation.captioning, evaluation.task
-    with ExitStack() as stack:
-        judge = stack.enter_context(opened(evaluation.judge(samples)))
-        shared = Resources(
-            config=evaluation.scoring, judge=judge, progress=progress, cache=cache_root()
-        )
-        resources = stack.enter_context(closing(shared))
+    with (
+        opened(evaluation.judge(samples)) as judge,
+        closing(
+            Resources(config=evaluation.scoring, judge=judge, progress=progress, cache=cache_root())
+        ) as resources,
+    ):
         scored = [score_condition(task, samples, outcome, resources) for outcome in outcomes]
         manifest = describe_run(
             task,

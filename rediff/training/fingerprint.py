@@ -12,8 +12,6 @@ from rediff.training.stages.base import Stage, needs
 from rediff.training.stages.experts.settings import RUNTIME_ONLY
 
 DONE = "stage.json"
-
-
 ADDED_SETTINGS = (
     "prefix_attention",
     "validation",

@@ -19,7 +19,7 @@ from rediff_eval.metrics.ngram.java import (
     JavaError,
     JavaPrograms,
     measure_meteor,
-    meteor,
+    start_meteor,
     tokenize,
     tokenize_lists,
 )
@@ -84,7 +84,7 @@ def test_meteor(vectors: dict[str, Any]) -> None:
     corpora = [c["expected"] for c in vectors["ngram"]["corpora"] if c["expected"]["per_image"]]
     written = [text for one in corpora for text in tokens_of(one).values()]
     read = [some for one in corpora for some in one["tokenized_references"].values()]
-    with meteor() as process:
+    with start_meteor() as process:
         counts, scores = measure_meteor(process, written, read)
     place = 0
     for one in corpora:

@@ -15,8 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,25 @@ PACKAGE = Path(next(iter(pycocoevalcap.__path__)))
 TOKENIZER = PACKAGE / "tokenizer" / "stanford-corenlp-3.4.1.jar"
 METEOR = PACKAGE / "meteor" / "meteor-1.5.jar"
 DROPPED = frozenset(
-    "'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split()  # noqa: SIM905
+    [
+        "''",
+        "'",
+        "``",
+        "`",
+        "-LRB-",
+        "-RRB-",
+        "-LCB-",
+        "-RCB-",
+        ".",
+        "?",
+        "!",
+        ",",
+        ":",
+        "-",
+        "--",
+        "...",
+        ";",
+    ]
 )
 """Tokens that pycocoevalcap drops. Brackets come in lower case, so theirs stay."""
 SEPARATOR = "|||"
@@ -75,7 +92,8 @@ class JavaPrograms:
         timer.start()
         try:
             asked = {"candidates": [*candidates], "references": [*map(list, references)]}
-            print(json.dumps(asked), file=process.stdin, flush=True)
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
             answer = process.stdout.readline()
         except BrokenPipeError:
             answer = ""
@@ -143,18 +161,16 @@ def tokenize(texts: Sequence[str]) -> list[str]:
     return [line for line, _ in zip(kept, texts, strict=False)]
 
 
-@contextmanager
-def meteor() -> Iterator[subprocess.Popen[str]]:
-    """METEOR as a program that is spoken to, ended with the block."""
-    with subprocess.Popen(
+def start_meteor() -> subprocess.Popen[str]:
+    """METEOR as a program that is spoken to; it ends with its input."""
+    return subprocess.Popen(
         ["java", "-jar", "-Xmx2G", METEOR, "-", "-", "-stdio", "-l", "en", "-norm"],
         cwd=METEOR.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
-    ) as process:
-        yield process
+    )
 
 
 def measure_meteor(
@@ -192,7 +208,7 @@ def _serve(asked: dict[str, Any], process: subprocess.Popen[str]) -> JavaResult:
 
 
 if __name__ == "__main__":
-    with meteor() as running:
+    with start_meteor() as running:
         for line in sys.stdin:
             sys.stdout.write(json.dumps(asdict(_serve(json.loads(line), running))) + "\n")
             sys.stdout.flush()
