@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -44,21 +44,29 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         assert closure is None, "Muon takes no closure"
         for group in self.param_groups:
-            update = self._muon if group["muon"] else self._adamw
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    update(parameter, group)
+            trained = [p for p in group["params"] if p.grad is not None]
+            if group["muon"]:
+                for alike in _by_shape(trained):
+                    self._muon(alike, group)
+            else:
+                for parameter in trained:
+                    self._adamw(parameter, group)
 
-    def _muon(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+    def _muon(self, alike: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
+        """Matrices of one shape together, since small ones take as long as the calls."""
+        directions = orthogonalise(torch.stack([self._direction(p, group) for p in alike]))
+        scale = max(1.0, directions.size(1) / directions.size(2)) ** 0.5
+        for parameter, direction in zip(alike, directions, strict=True):
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.add_(direction.view_as(parameter), alpha=-group["lr"] * scale)
+
+    def _direction(self, parameter: nn.Parameter, group: dict[str, Any]) -> Tensor:
         assert parameter.grad is not None
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
         state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        direction = parameter.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        scale = max(1.0, direction.size(0) / direction.size(1)) ** 0.5
-        parameter.add_(orthogonalise(direction).view_as(parameter), alpha=-group["lr"] * scale)
+        return parameter.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
 
     def _adamw(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
         assert parameter.grad is not None
@@ -78,12 +86,20 @@ class Muon(torch.optim.Optimizer):
         parameter.addcdiv_(mean, root + group["eps"], value=-group["lr"])
 
 
-def orthogonalise(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
-    """A matrix [n, m] with the singular vectors of `matrix` and singular values near 1."""
+def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+    alike: dict[torch.Size, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        alike.setdefault(parameter.shape, []).append(parameter)
+    return list(alike.values())
+
+
+def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """Matrices [N, n, m] with the singular vectors of `matrices` and singular values near 1."""
     a, b, c = _COEFFICIENTS
-    wide = matrix if matrix.size(0) <= matrix.size(1) else matrix.T
-    x = wide / (wide.norm() + 1e-7)
+    tall = matrices.size(1) > matrices.size(2)
+    x = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(iterations):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if matrix.size(0) <= matrix.size(1) else x.T
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x

@@ -12,9 +12,9 @@ from rediff.training.optimizers import build_optimizer
 @pytest.mark.parametrize("shape", [(8, 8), (8, 32), (32, 8)])
 def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    matrix = torch.randn(shape)
-    made = orthogonalise(matrix)
-    assert made.shape == matrix.shape
+    matrices = torch.randn(3, *shape)
+    made = orthogonalise(matrices)
+    assert made.shape == matrices.shape
     values = torch.linalg.svdvals(made)
     assert values.min() > 0.5
     assert values.max() < 1.3
@@ -33,6 +33,22 @@ def test_it_agrees_with_torch_within_bfloat16(weight_decay: float) -> None:
         own.step()
         reference.step()
     torch.testing.assert_close(ours, theirs, atol=0.02, rtol=0.05)
+
+
+def test_matrices_of_one_shape_are_updated_as_if_each_were_alone() -> None:
+    torch.manual_seed(0)
+    shapes = [(8, 8), (8, 4), (8, 8), (4, 8), (8, 2, 2), (8, 8)]
+    together = [nn.Parameter(torch.randn(shape)) for shape in shapes]
+    apart = [nn.Parameter(p.detach().clone()) for p in together]
+    optimizers = [Muon(together, [], lr=0.1, other_lr=0.1, weight_decay=0.1)]
+    optimizers += [Muon([p], [], lr=0.1, other_lr=0.1, weight_decay=0.1) for p in apart]
+    for _ in range(3):
+        for one, other in zip(together, apart, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-5)
 
 
 def test_its_adamw_is_torch_s() -> None:
