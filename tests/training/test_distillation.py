@@ -124,12 +124,12 @@ def test_a_stage_learns_from_drafts(root: Path, kind: str) -> None:
 
 
 def test_an_autoregressive_teacher_drafts_what_it_captions(trained: Path, tmp_path: Path) -> None:
-    shutil.copytree(trained / "ar", tmp_path / "ar")
-    drafts = {"kind": "drafts", "start": "ar", "sampler": "greedy", "tokens_per_step": [1],
+    shutil.copytree(trained / "left-to-right", tmp_path / "left-to-right")
+    drafts = {"kind": "drafts", "start": "left-to-right", "sampler": "greedy", "tokens_per_step": [1],
               "pictures": 6, "batch_size": 4}  # fmt: skip
     train(recipe(told=drafts), tmp_path, only=["told"])
     told = list(read_lines(tmp_path / "told" / DRAFTS, Draft))
-    captioner = load_captioner(tmp_path / "ar" / "model")
+    captioner = load_captioner(tmp_path / "left-to-right" / "model")
     assert isinstance(captioner, AutoregressiveCaptioner)
     prompt = captioner.checkpoint.config.prompt
     items = Run(recipe(), tmp_path, tmp_path / "any").items("captions", prompt)[:6]
@@ -164,8 +164,8 @@ def test_a_teacher_takes_the_same_of_words_that_are_about_as_likely(
     trained: Path, tmp_path: Path
 ) -> None:
     """At a ratio of nearly nothing all words are tied, and every caption is of the first."""
-    shutil.copytree(trained / "ar", tmp_path / "ar")
-    drafts = {"kind": "drafts", "start": "ar", "sampler": "greedy", "tokens_per_step": [1],
+    shutil.copytree(trained / "left-to-right", tmp_path / "left-to-right")
+    drafts = {"kind": "drafts", "start": "left-to-right", "sampler": "greedy", "tokens_per_step": [1],
               "pictures": 2}  # fmt: skip
     stages = {"told": drafts, "one": {**drafts, "ties": 1.0}, "tied": {**drafts, "ties": 1e-30}}
     made = recipe(**stages)
@@ -183,6 +183,6 @@ def test_a_teacher_takes_the_same_of_words_that_are_about_as_likely(
 def test_an_autoregressive_teacher_writes_one_token_a_pass(
     sampler: str, budgets: list[int], trained: Path
 ) -> None:
-    checkpoint = Checkpoint.load(trained / "ar" / "model")
+    checkpoint = Checkpoint.load(trained / "left-to-right" / "model")
     with pytest.raises(ValueError, match="an autoregressive model drafts with `sampler: greedy`"):
         drafter_of(checkpoint, sampler, budgets, 4)

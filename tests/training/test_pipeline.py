@@ -81,7 +81,7 @@ def test_other_settings_make_a_stage_and_all_after_it_again(trained: Path) -> No
     undone = [name for name in other.stages if not is_done(name, other, trained)]
     assert undone[0] == "stage1"
     assert {"drafts", "oracle", "stage2"} <= set(undone)
-    assert not {"base", "control", "ar"} & set(undone)
+    assert not {"base", "control", "left-to-right"} & set(undone)
 
 
 def test_a_stage_runs_alone_and_needs_what_it_needs(trained: Path, tmp_path: Path) -> None:

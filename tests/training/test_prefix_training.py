@@ -115,9 +115,9 @@ def test_an_autoregressive_start_becomes_a_denoiser(name: str, tmp_path: Path) -
     weights = {key: weight.clone() for key, weight in made.model.state_dict().items()}
     run = Run(recipe, tmp_path, tmp_path / "any")
     of_stage = {causal: PredictStage(start=start, causal=causal, optimisation=Optimisation(steps=1))
-                for causal, start in ((True, "align"), (False, "ar"))}  # fmt: skip
+                for causal, start in ((True, "align"), (False, "left-to-right"))}  # fmt: skip
     left = of_stage[True].load_start(run)
-    left.save(tmp_path / "ar" / "model")
+    left.save(tmp_path / "left-to-right" / "model")
     both = of_stage[False].load_start(run)
     assert (both.config.kind, left.config.kind) == ("diffusion", "autoregressive")
     assert (is_causal(both.model), is_causal(left.model)) == (False, True)
@@ -161,8 +161,8 @@ def test_folders_of_before_are_still_done() -> None:
     other = recipe.model_copy(
         update={"model": recipe.model.model_copy(update={"prefix_attention": True})}
     )
-    first = "left-to-right"
-    assert fingerprint(first, recipe) == fingerprint(first, same) == "bec65ba9a06e6b06"
+    first = "vision"
+    assert fingerprint(first, recipe) == fingerprint(first, same) == "872721f55c7e5170"
     assert fingerprint(first, other) != fingerprint(first, recipe)
     drafts = Recipe.load(find_recipe("refine"))
     assert fingerprint("drafts", drafts) == "33d7327c22c6ae26", "as before there was `skip`"
