@@ -24,7 +24,7 @@ from rediff_eval.captioning.outcome import Outcome
 from rediff_eval.progress import Progress
 
 SOON = 4.0
-"""Seconds that a batch may take for the next to be of full size."""
+"""Seconds that a batch may take in each condition for the next to be of full size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,8 @@ class CaptionRunner:
         total = len(mine) * len(conditions)
         done = total - sum(map(len, todo.values()))
         with self.progress.task(_title(conditions, part), total, done=done, part=part) as advance:
-            for group in growing(left, self.config.batch_size):
+            soon = SOON * len(conditions)
+            for group in growing(left, self.config.batch_size, soon):
                 opened = list(self._open(group))
                 for condition, ids in todo.items():
                     batch = [(sample, given) for sample, given in opened if sample.id in ids]
@@ -160,20 +161,21 @@ class CaptionRunner:
         return mark is not None and not mark.failed and (mark.traced or not wanted)
 
 
-def growing(samples: Sequence[Sample], most: int) -> Iterator[Sequence[Sample]]:
-    """Batches of samples: one, then twice as many as before while a batch takes longer than
-    `SOON`, else at once as many as there may be.
+def growing(samples: Sequence[Sample], most: int, soon: float) -> Iterator[Sequence[Sample]]:
+    """Batches of samples: one, then twice as many as before while a batch takes long, else at once
+    as many as there may be.
 
     Args:
         samples: in their order.
         most: samples of a batch.
+        soon: seconds that a batch may take for the next to be of full size.
     """
     start, size = 0, 1
     while start < len(samples):
         began = time.perf_counter()
         yield samples[start : start + size]
         start += size
-        quick = time.perf_counter() - began < SOON
+        quick = time.perf_counter() - began < soon
         size = most if quick else min(most, 2 * size)
 
 

@@ -114,7 +114,7 @@ def test_batches_grow(clock: Any, seconds: float, sizes: list[int]) -> None:
     """At once where a batch is quick, by doubling where it is slow; nothing is lost."""
     given: list[Any] = list(range(40))
     found = []
-    for batch in growing(given, 16):
+    for batch in growing(given, 16, soon=4.0):
         found.append(list(batch))
         clock.now += seconds
     assert [len(batch) for batch in found] == sizes
