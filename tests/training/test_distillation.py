@@ -125,8 +125,8 @@ def test_a_stage_learns_from_drafts(root: Path, kind: str) -> None:
 
 def test_an_autoregressive_teacher_drafts_what_it_captions(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "left-to-right", tmp_path / "left-to-right")
-    drafts = {"kind": "drafts", "start": "left-to-right", "sampler": "greedy", "tokens_per_step": [1],
-              "pictures": 6, "batch_size": 4}  # fmt: skip
+    drafts = {"kind": "drafts", "start": "left-to-right", "sampler": "greedy",
+              "tokens_per_step": [1], "pictures": 6, "batch_size": 4}  # fmt: skip
     train(recipe(told=drafts), tmp_path, only=["told"])
     told = list(read_lines(tmp_path / "told" / DRAFTS, Draft))
     captioner = load_captioner(tmp_path / "left-to-right" / "model")
@@ -165,8 +165,8 @@ def test_a_teacher_takes_the_same_of_words_that_are_about_as_likely(
 ) -> None:
     """At a ratio of nearly nothing all words are tied, and every caption is of the first."""
     shutil.copytree(trained / "left-to-right", tmp_path / "left-to-right")
-    drafts = {"kind": "drafts", "start": "left-to-right", "sampler": "greedy", "tokens_per_step": [1],
-              "pictures": 2}  # fmt: skip
+    drafts = {"kind": "drafts", "start": "left-to-right", "sampler": "greedy",
+              "tokens_per_step": [1], "pictures": 2}  # fmt: skip
     stages = {"told": drafts, "one": {**drafts, "ties": 1.0}, "tied": {**drafts, "ties": 1e-30}}
     made = recipe(**stages)
     train(made, tmp_path, only=list(stages))
