@@ -103,7 +103,7 @@ class ExampleMaker:
         `align`."""
         picture = self.checkpoint.image_batch([item.open()])
         if not item.edits:
-            return Example(picture, tuple(self.answer(d, item.id) for d in item.dialogues))
+            return Example(picture, self._answers(item))
         (dialogue,) = item.dialogues
         aligned = align(
             self.checkpoint.tokenizer, dialogue[-1].answer, item.edits, first=item.first
@@ -130,8 +130,23 @@ class ExampleMaker:
         return replace(self(item), draft=Revision(prompt, wrong, right, unsure))
 
     def answer(self, dialogue: AnsweredDialogue, place: str) -> Answer:
-        ids = self.checkpoint.tokenizer(dialogue[-1].answer, add_special_tokens=False)["input_ids"]
+        """The last answer of a dialogue. Raises ValueError naming `place` if it is too long."""
+        (ids,) = self._tokenize([dialogue])
         return Answer(self.prompt(dialogue), self.fill(ids, place))
+
+    def _answers(self, item: Item) -> tuple[Answer, ...]:
+        """Tokenized together: a call of the tokenizer takes several times as long as an answer."""
+        return tuple(
+            Answer(self.prompt(dialogue), self.fill(ids, item.id))
+            for dialogue, ids in zip(item.dialogues, self._tokenize(item.dialogues), strict=True)
+        )
+
+    def _tokenize(self, dialogues: Sequence[AnsweredDialogue]) -> list[list[int]]:
+        texts = [dialogue[-1].answer for dialogue in dialogues]
+        ids: list[list[int]] = self.checkpoint.tokenizer(texts, add_special_tokens=False)[
+            "input_ids"
+        ]
+        return ids
 
     def prompt(self, dialogue: AnsweredDialogue) -> tuple[int, ...]:
         """Token ids of everything before the last answer."""
@@ -149,12 +164,7 @@ class ExampleMaker:
 
     def fits(self, dialogues: Sequence[AnsweredDialogue]) -> bool:
         """Whether each answer and an eos token fit in a canvas."""
-        tokenizer = self.checkpoint.tokenizer
-        answers = [dialogue[-1].answer for dialogue in dialogues]
-        return all(
-            len(ids) < self.most
-            for ids in tokenizer(answers, add_special_tokens=False)["input_ids"]
-        )
+        return all(len(ids) < self.most for ids in self._tokenize(dialogues))
 
     def fill(self, ids: list[int], place: str) -> Tensor:
         """Token ids of a response, filled up with stop tokens; int64 [R].

@@ -149,8 +149,8 @@ def _answers(prompt: str, texts: Sequence[str]) -> tuple[AnsweredDialogue, ...]:
 
 
 def _rows(data: datasets.Dataset) -> Iterator[tuple[str, Image.Image, list[str], str]]:
-    columns = (data[name] for name in ("id", "image", "captions", "scene"))
-    return zip(*columns, strict=True)
+    for row in data:  # by columns, each would decode the pictures again
+        yield row["id"], row["image"], row["captions"], row["scene"]
 
 
 for _name, _source in {
