@@ -9,8 +9,10 @@ import numpy as np
 import psutil
 import pytest
 from conversations import sample
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+from pycocoevalcap.cider.cider_scorer import CiderScorer
 from pycocoevalcap.rouge.rouge import Rouge
 
 from rediff_eval.captioning.answers import Answer
@@ -72,6 +74,29 @@ lines = st.lists(st.sampled_from("abcd"), max_size=90).map(" ".join)
 @settings(deadline=None)
 def test_rouge_is_that_of_pycocoevalcap(candidate: str, references: list[str]) -> None:
     assert rouge_l(candidate, references) == Rouge().calc_score([candidate], references)
+
+
+corpora = st.lists(
+    st.tuples(lines, st.lists(lines, min_size=1, max_size=3)), min_size=1, max_size=5
+)
+
+
+@given(corpora)
+@settings(deadline=None)
+def test_bleu_and_cider_are_those_of_pycocoevalcap(corpus: list[tuple[str, list[str]]]) -> None:
+    candidates, references = [one for one, _ in corpus], [some for _, some in corpus]
+    bleu, cider = BleuScorer(n=4), CiderScorer(n=4, sigma=6.0)
+    for candidate, some in corpus:
+        bleu += (candidate, some)
+        cider += (candidate, some)
+    whole, parts = bleu.compute_score(option="closest", verbose=0)
+    found = score_tokens(candidates, references)
+    for order in range(1, 5):
+        one = found[f"bleu{order}"]
+        assert one.values == pytest.approx(parts[order - 1], abs=EXACT)
+        assert one.aggregate(one.statistics) == pytest.approx(whole[order - 1], abs=EXACT)
+    assume(any(any(some) for some in references))  # without an n-gram pycocoevalcap fails
+    assert found["cider"].values == pytest.approx(cider.compute_score()[1], abs=EXACT)
 
 
 def tokens_of(expected: dict[str, Any]) -> dict[str, str]:
