@@ -145,7 +145,7 @@ def decode_by_rules(
             recorder(before, canvas, active, prediction)
             prediction = Prediction(prediction.token, prediction.confidence)
     rows.end(prediction)
-    return Decoded(canvas.responses(), rows.nfe, recorder.traces(len(rows.nfe)), canvas)
+    return Decoded(canvas.responses(), rows.nfe, recorder.traces(canvas), canvas)
 
 
 def _rows_of(canvas: Canvas, active: Tensor) -> Canvas:

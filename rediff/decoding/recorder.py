@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, Prediction
-from rediff.decoding.trace import Step, Trace, row_trace
+from rediff.decoding.trace import Step, Trace, row_traces
 
 OnStep = Callable[[Step], None]
 """Called with every denoising step, after it was applied."""
@@ -36,13 +36,17 @@ class Recorder:
         if self.remasks:
             revised &= ~after.masked
         unmasked = before.masked & ~after.masked
-        parts = (after.tokens, after.masked, confidence, unmasked, revised, flags)
-        step = Step(*(part.cpu() for part in parts))
+        step = Step(after.tokens, after.masked, confidence, unmasked, revised, flags)
         if self.trace:
-            self.steps.append(step)
+            self.steps.append(step)  # where it is: to copy it now would be to wait for a GPU
         if self.on_step is not None:
-            self.on_step(step)
+            self.on_step(step.cpu())
 
-    def traces(self, rows: int) -> list[Trace]:
-        """The trace of each row; none where no traces were asked for."""
-        return [row_trace(self.steps, row) for row in range(rows)] if self.trace else []
+    def traces(self, end: Canvas) -> list[Trace]:
+        """The trace of each row; none where no traces were asked for. `end`: the last canvas."""
+        if not self.trace:
+            return []
+        if self.steps:
+            return row_traces(self.steps)
+        tokens, flags = end.tokens[:0].cpu(), end.masked[:0].cpu()
+        return [Trace(tokens, flags, tokens.float(), flags, flags)] * len(end.tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One denoising step of a batch, after it was applied. All on the CPU.
+    """One denoising step of a batch, after it was applied; on the CPU where others are given it.
 
     `tokens`: int64 [B, R]. `masked`: bool [B, R]. `confidence`: float32 [B, R], of the
     predictions, 0 in rows that were not decoded. `unmasked`, `revised`: bool [B, R], the masks that
@@ -25,6 +25,10 @@ class Step:
     unmasked: Tensor
     revised: Tensor
     active: Tensor
+
+    def cpu(self) -> Step:
+        """The same on the CPU."""
+        return Step(*(getattr(self, field.name).cpu() for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +67,20 @@ class Trace:
         return f"Trace({steps} steps, {length} positions, {self.revisions} revisions)"
 
 
-def row_trace(steps: Sequence[Step], row: int) -> Trace:
-    """The trace of one row: the steps in which it was active.
+def row_traces(steps: Sequence[Step]) -> list[Trace]:
+    """The trace of each row of a batch: the steps in which it was active.
 
     Args:
-        steps: of the whole batch, tensors [B, R].
-        row: the number of the row in the batch.
+        steps: of the whole batch, at least one; tensors [B, R], on any device.
 
     Returns:
-        The row's trace, tensors [S, R] over its own S steps.
+        B traces, tensors [S, R] on the CPU over the row's own S steps.
     """
-    active = [step for step in steps if step.active[row]]
 
     def over_steps(name: str) -> Tensor:
-        return torch.stack([getattr(step, name)[row] for step in active])
+        return torch.stack([getattr(step, name) for step in steps]).cpu()
 
-    return Trace(
-        tokens=over_steps("tokens"),
-        masked=over_steps("masked"),
-        confidence=over_steps("confidence"),
-        unmasked=over_steps("unmasked"),
-        revised=over_steps("revised"),
-    )
+    tokens, masked, confidence = map(over_steps, ("tokens", "masked", "confidence"))
+    unmasked, revised, active = map(over_steps, ("unmasked", "revised", "active"))
+    own = [(active[:, row], row) for row in range(active.size(1))]
+    return [Trace(tokens[at], masked[at], confidence[at], unmasked[at], revised[at]) for at in own]

@@ -114,8 +114,8 @@ def test_blocks_behind_the_stop_take_no_pass(at: int) -> None:
     canvas = Canvas.blank(1, 64, IDS).prefill(0, [*[1] * at, STOP])
     for name, passes in (("mask-predict", 0), ("refine", at // 8 + 1)):
         blocks = replace(find_sampler(name), block_length=8, majority_eos=False)
-        result = decode(Content(0, 1, 64), canvas, blocks, 64)
-        assert result.nfe == [passes]
+        result = decode(Content(0, 1, 64), canvas, blocks, 64, trace=True)
+        assert result.nfe == [len(trace.tokens) for trace in result.traces] == [passes]
         assert result.responses == [[1] * at]
 
 
