@@ -80,7 +80,7 @@ class LoadedModel:
 
         Examples:
             >>> from rediff import scene
-            >>> caption = load("rediff").caption(scene(3).image, steps=10, trace=True)
+            >>> caption = load("rediff").caption(scene(0).image, steps=10, trace=True)
             >>> caption.nfe, caption.trace.tokens.shape
             (10, torch.Size([10, 80]))
         """

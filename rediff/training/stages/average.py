@@ -1,0 +1,44 @@
+"""The stage `average`: between the weights of two models, one trained from the other."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from rediff.models.config import Kind
+from rediff.training.stages.base import MODEL, RecipeParts, Run, Stage, register_stage
+
+
+@register_stage("average")
+class AverageStage(Stage):
+    """Weights between those of a model and of what it was trained to be, with no further training.
+
+    (1 - share) w_start + share w_stage for every weight (WiSE-FT, Wortsman et al. 2022, arXiv
+    2109.01903): what the training from `start` to `stage` taught is mostly kept, and so is most of
+    what it unlearnt.
+    """
+
+    kind: Literal["average"] = "average"
+    start: str
+    stage: str
+    share: float = Field(default=0.5, ge=0, le=1)
+
+    alone: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
+
+    def problem(self, recipe: RecipeParts) -> str | None:
+        kinds: list[Kind] = [recipe.stages[name].model_kind for name in (self.start, self.stage)]
+        if kinds == ["diffusion", "diffusion"]:
+            return None
+        return f"{self.start!r} and {self.stage!r} must be diffusion models"
+
+    def run(self, run: Run) -> None:
+        """Raises ValueError if the two are not of one shape."""
+        first, last = (run.checkpoint(name, dtype="float32") for name in (self.start, self.stage))
+        before, after = first.model.state_dict(), last.model.state_dict()
+        if {k: w.shape for k, w in before.items()} != {k: w.shape for k, w in after.items()}:
+            raise ValueError(f"the weights of {self.start!r} and {self.stage!r} differ in shape")
+        weights = {name: torch.lerp(before[name], after[name], self.share) for name in after}
+        last.save(run.folder / MODEL, weights=weights)

@@ -1,0 +1,45 @@
+"""The mean of the weights of two models."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from toy_recipes import toy, weights
+
+from rediff.models.checkpoint import Checkpoint
+from rediff.training.stages.average import AverageStage
+from rediff.training.stages.base import Run
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_every_weight_lies_between(share: float, trained: Path, tmp_path: Path) -> None:
+    stage = AverageStage(start="base", stage="control", share=share)
+    stage.run(Run(toy(), trained, tmp_path))
+    before, after = weights(trained / "base"), weights(trained / "control")
+    for key, weight in weights(tmp_path).items():
+        mixed = (1 - share) * before[key] + share * after[key]
+        torch.testing.assert_close(weight, mixed, atol=1e-6, rtol=1e-6)
+    assert any((before[key] != after[key]).any() for key in before)
+
+
+def test_rediff_self_is_the_mean_of_two_stages(trained: Path) -> None:
+    parts = [weights(trained / name) for name in ("distilled", "distilled-revision")]
+    shipped = Checkpoint.load(trained / "checkpoints" / "rediff-self").model.state_dict()
+    for key, weight in weights(trained / "averaged").items():
+        torch.testing.assert_close(weight, (parts[0][key] + parts[1][key]) / 2)
+        torch.testing.assert_close(shipped[key], weight.half().float())
+
+
+def test_autoregressive_models_are_refused() -> None:
+    found = AverageStage(start="base", stage="left-to-right").problem(toy())
+    assert found == "'base' and 'left-to-right' must be diffusion models"
+
+
+def test_other_shapes_are_refused(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "base").symlink_to(trained / "base")
+    other = Checkpoint.load(trained / "control" / "model")
+    other.model.resize_token_embeddings(other.model.config.get_text_config().vocab_size + 1)
+    other.save(tmp_path / "control" / "model")
+    stage = AverageStage(start="base", stage="control")
+    with pytest.raises(ValueError, match="'base' and 'control' differ in shape"):
+        stage.run(Run(toy(), tmp_path, tmp_path / "mean"))
