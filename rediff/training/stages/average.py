@@ -40,5 +40,6 @@ class AverageStage(Stage):
         before, after = first.model.state_dict(), last.model.state_dict()
         if {k: w.shape for k, w in before.items()} != {k: w.shape for k, w in after.items()}:
             raise ValueError(f"the weights of {self.start!r} and {self.stage!r} differ in shape")
-        weights = {name: torch.lerp(before[name], after[name], self.share) for name in after}
-        last.save(run.folder / MODEL, weights=weights)
+        for name, weight in after.items():
+            weight.copy_(torch.lerp(before[name], weight, self.share))
+        last.save(run.folder / MODEL)
