@@ -64,9 +64,11 @@ QUESTIONS = (
     Question("more of Stage I instead of an expert", "expert-none", "both"),
     Question("the model's slow repair of its drafts instead of an expert", "repair", "both"),
     Question("the model's mistakes in true captions instead of an expert", "fills", "both"),
-    Question("distillation and light Stage I instead of both stages", "rediff-self", "both"),
+    Question("distillation and light Stage I instead of both stages", "distilled-revision", "both"),
+    Question("the mean of the weights before and after that Stage I",
+             "rediff-self", "distilled-revision"),
     Question("the control's slow captions instead of the autoregressive model's",
-             "own-captions", "rediff-self"),
+             "own-captions", "distilled-revision"),
     Question("distillation alone instead of both stages", "distilled-longer", "both"),
 )  # fmt: skip
 
