@@ -1,6 +1,6 @@
 """How true an autoregressive teacher stays, and how alike its sentences, by the ratio of its ties.
 
-    python benchmarks/ties.py train-0/ar/model --ratio 1 0.5 0.25
+    python benchmarks/ties.py train-0/left-to-right/model --ratio 1 0.5 0.25
 
 Prints CAPTURE, fluency and repetition of its captions of training scenes, and the entropy of the
 forms of their sentences (the words that state facts left out), in bits, as Markdown. The fewer

@@ -46,7 +46,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
             if group["muon"]:
-                for alike in _by_shape(trained):
+                for alike in _alike(trained):
                     self._muon(alike, group)
             else:
                 for parameter in trained:
@@ -86,10 +86,12 @@ class Muon(torch.optim.Optimizer):
         parameter.addcdiv_(mean, root + group["eps"], value=-group["lr"])
 
 
-def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
-    alike: dict[torch.Size, list[nn.Parameter]] = {}
+def _alike(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """The parameters by shape, dtype and device."""
+    alike: dict[tuple[object, ...], list[nn.Parameter]] = {}
     for parameter in parameters:
-        alike.setdefault(parameter.shape, []).append(parameter)
+        kind = (parameter.shape, parameter.dtype, parameter.device)
+        alike.setdefault(kind, []).append(parameter)
     return list(alike.values())
 
 

@@ -113,7 +113,7 @@ class CaptionRunner:
         total = len(mine) * len(conditions)
         done = total - sum(map(len, todo.values()))
         with self.progress.task(_title(conditions, part), total, done=done, part=part) as advance:
-            soon = SOON * len(conditions)
+            soon = SOON * sum(map(bool, todo.values()))
             for group in growing(left, self.config.batch_size, soon):
                 opened = list(self._open(group))
                 for condition, ids in todo.items():

@@ -79,7 +79,8 @@ def test_the_results_show_the_effect() -> None:
     assert control[8.0]["value"] <= 0.80 * control[1.0]["value"]
     for tps in (4.0, 8.0):
         assert rediff[tps]["low"] > control[tps]["high"]
-    assert rediff[1.0]["value"] > control[1.0]["value"] - 0.03
+    lost = control[1.0]["value"] - rediff[1.0]["value"]
+    assert 0 < lost < 0.03, "at a token a step revision costs a little, as README says"
     without_expert = {tps: found["rediff-self", "refine-left-first", tps] for tps in (1.0, 8.0)}
     assert without_expert[8.0]["low"] > rediff[8.0]["high"]
     assert without_expert[1.0]["value"] > control[1.0]["value"]

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from toy_recipes import toy, weights
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.stages.average import AverageStage
+from rediff.training.stages.average import AverageStage, mix
 from rediff.training.stages.base import Run
 
 
@@ -28,6 +29,15 @@ def test_rediff_self_is_the_mean_of_two_stages(trained: Path) -> None:
     for key, weight in weights(trained / "averaged").items():
         torch.testing.assert_close(weight, (parts[0][key] + parts[1][key]) / 2)
         torch.testing.assert_close(shipped[key], weight.half().float())
+
+
+def test_weights_that_are_shared_are_mixed_once() -> None:
+    first, last = (nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)]) for _ in range(2))
+    for model, value in ((first, 0.0), (last, 1.0)):
+        model[1].weight = model[0].weight
+        nn.init.constant_(model[0].weight, value)
+    mix(first, last, 0.25)
+    assert (last[1].weight == 0.25).all()
 
 
 def test_autoregressive_models_are_refused() -> None:

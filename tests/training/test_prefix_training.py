@@ -152,17 +152,51 @@ def test_the_plan_of_8b_has_a_stage_of_tuning_and_cheaper_drafts() -> None:
     assert prefix["drafts"].tokens < full["drafts"].tokens / 5
 
 
-def test_folders_of_before_are_still_done() -> None:
+BEFORE = """
+canvas: 80
+scenes: {train: 6000, captions: 8, seed: 0}
+stages:
+  vision:
+    kind: vision
+    optimisation: {steps: 200, batch_size: 128, lr: 0.02, other_lr: 0.005, freeze: []}
+  ground:
+    kind: predict
+    start: vision
+    data: [plain]
+    canvas: 11
+    facts_only: true
+    levels: [0.2, 0.8]
+    optimisation: {steps: 350, batch_size: 64, lr: 0.01, schedule: constant_with_warmup}
+  align:
+    kind: predict
+    start: ground
+    data: [sentences]
+    canvas: 24
+    facts_only: true
+    levels: [0.2, 0.8]
+    optimisation: {steps: 400, batch_size: 64, lr: 0.01, schedule: constant_with_warmup}
+  left-to-right:
+    kind: predict
+    start: align
+    causal: true
+    optimisation: {steps: 4000, batch_size: 16, lr: 0.01}
+export: {}
+"""
+"""A recipe from before some settings existed, which made the folders named below."""
+
+
+def test_folders_of_before_are_still_done(tmp_path: Path) -> None:
     """A setting that is off is no part of a fingerprint that older folders have."""
-    recipe = Recipe.load(find_recipe("scenes"))
-    same = recipe.model_copy(
-        update={"model": recipe.model.model_copy(update={"prefix_attention": False})}
+    (tmp_path / "before.yaml").write_text(BEFORE)
+    recipe = Recipe.load(tmp_path / "before.yaml")
+    same, other = (
+        recipe.model_copy(
+            update={"model": recipe.model.model_copy(update={"prefix_attention": prefix})}
+        )
+        for prefix in (False, True)
     )
-    other = recipe.model_copy(
-        update={"model": recipe.model.model_copy(update={"prefix_attention": True})}
-    )
-    first = "vision"
-    assert fingerprint(first, recipe) == fingerprint(first, same) == "872721f55c7e5170"
+    first = "left-to-right"
+    assert fingerprint(first, recipe) == fingerprint(first, same) == "bec65ba9a06e6b06"
     assert fingerprint(first, other) != fingerprint(first, recipe)
     drafts = Recipe.load(find_recipe("refine"))
     assert fingerprint("drafts", drafts) == "33d7327c22c6ae26", "as before there was `skip`"

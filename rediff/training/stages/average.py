@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from rediff.models.config import Kind
 from rediff.training.stages.base import MODEL, RecipeParts, Run, Stage, register_stage
@@ -37,9 +38,23 @@ class AverageStage(Stage):
     def run(self, run: Run) -> None:
         """Raises ValueError if the two are not of one shape."""
         first, last = (run.checkpoint(name, dtype="float32") for name in (self.start, self.stage))
-        before, after = first.model.state_dict(), last.model.state_dict()
-        if {k: w.shape for k, w in before.items()} != {k: w.shape for k, w in after.items()}:
+        if shapes(first.model) != shapes(last.model):
             raise ValueError(f"the weights of {self.start!r} and {self.stage!r} differ in shape")
-        for name, weight in after.items():
-            weight.copy_(torch.lerp(before[name], weight, self.share))
+        mix(first.model, last.model, self.share)
         last.save(run.folder / MODEL)
+
+
+@torch.no_grad()
+def mix(first: nn.Module, last: nn.Module, share: float) -> None:
+    """Gives `last` weights between those of `first` and its own, which have a share of `share`.
+
+    Shared weights are mixed once; buffers stay.
+    """
+    before = dict(first.named_parameters())
+    for name, weight in last.named_parameters():
+        weight.copy_(torch.lerp(before[name], weight, share))
+
+
+def shapes(model: nn.Module) -> dict[str, torch.Size]:
+    """The shapes of a model's parameters."""
+    return {name: weight.shape for name, weight in model.named_parameters()}
