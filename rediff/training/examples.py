@@ -103,7 +103,7 @@ class ExampleMaker:
         `align`."""
         picture = self.checkpoint.image_batch([item.open()])
         if not item.edits:
-            return Example(picture, self._answers(item))
+            return Example(picture, self.answers(item.dialogues, item.id))
         (dialogue,) = item.dialogues
         aligned = align(
             self.checkpoint.tokenizer, dialogue[-1].answer, item.edits, first=item.first
@@ -129,16 +129,14 @@ class ExampleMaker:
         unsure = torch.tensor(correction.unsure())
         return replace(self(item), draft=Revision(prompt, wrong, right, unsure))
 
-    def answer(self, dialogue: AnsweredDialogue, place: str) -> Answer:
-        """The last answer of a dialogue. Raises ValueError naming `place` if it is too long."""
-        (ids,) = self._tokenize([dialogue])
-        return Answer(self.prompt(dialogue), self.fill(ids, place))
+    def answers(self, dialogues: Sequence[AnsweredDialogue], place: str) -> tuple[Answer, ...]:
+        """The last answer of each dialogue. Raises ValueError naming `place` if one is too long.
 
-    def _answers(self, item: Item) -> tuple[Answer, ...]:
-        """Tokenized together: a call of the tokenizer takes several times as long as an answer."""
+        Tokenized together: a call of the tokenizer takes several times as long as an answer.
+        """
         return tuple(
-            Answer(self.prompt(dialogue), self.fill(ids, item.id))
-            for dialogue, ids in zip(item.dialogues, self._tokenize(item.dialogues), strict=True)
+            Answer(self.prompt(dialogue), self.fill(ids, place))
+            for dialogue, ids in zip(dialogues, self._tokenize(dialogues), strict=True)
         )
 
     def _tokenize(self, dialogues: Sequence[AnsweredDialogue]) -> list[list[int]]:

@@ -97,7 +97,8 @@ class Filler(Drafter):
         denoiser = prompted_denoiser(checkpoint, [request.asked() for request in requests])
         rows = torch.arange(len(requests))
         answers = [
-            self.maker.answer(r.item.dialogues[r.dialogue], r.item.id).response for r in requests
+            self.maker.answers([r.item.dialogues[r.dialogue]], r.item.id)[0].response
+            for r in requests
         ]
         target = torch.stack(answers).to(checkpoint.model.device)
         filled = fill(
