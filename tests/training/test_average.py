@@ -41,8 +41,9 @@ def test_weights_that_are_shared_are_mixed_once() -> None:
 
 
 def test_autoregressive_models_are_refused() -> None:
-    found = AverageStage(start="base", stage="left-to-right").problem(toy())
-    assert found == "'base' and 'left-to-right' must be diffusion models"
+    refused = "'left-to-right' is an autoregressive model, and this needs a diffusion model"
+    for start, stage in (("base", "left-to-right"), ("left-to-right", "base")):
+        assert AverageStage(start=start, stage=stage).problem(toy()) == refused
 
 
 def test_other_shapes_are_refused(trained: Path, tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from rediff.models.config import Kind
-from rediff.training.stages.base import MODEL, RecipeParts, Run, Stage, register_stage
+from rediff.training.stages.base import MODEL, Run, Stage, register_stage
 
 
 @register_stage("average")
@@ -28,12 +27,7 @@ class AverageStage(Stage):
 
     alone: ClassVar[bool] = True
     draws: ClassVar[bool] = False
-
-    def problem(self, recipe: RecipeParts) -> str | None:
-        kinds: list[Kind] = [recipe.stages[name].model_kind for name in (self.start, self.stage)]
-        if kinds == ["diffusion", "diffusion"]:
-            return None
-        return f"{self.start!r} and {self.stage!r} must be diffusion models"
+    needs_denoiser: ClassVar[bool] = True
 
     def run(self, run: Run) -> None:
         """Raises ValueError if the two are not of one shape."""

@@ -56,7 +56,7 @@ class Stage(Strict):
     draws: ClassVar[bool] = True
     """Whether its output depends on its seed."""
     needs_denoiser: ClassVar[bool] = False
-    """Whether the model of its `start` has to fill masks as it is."""
+    """Whether the models that it reads have to fill masks as they are."""
     further_samplers: ClassVar[tuple[str, ...]] = ()
     """What its `sampler` may be besides what `find_sampler` finds."""
 
@@ -71,12 +71,13 @@ class Stage(Strict):
 
     def problem(self, recipe: RecipeParts) -> str | None:
         """What of this stage does not fit the other parts of its recipe; None if all does."""
-        start = getattr(self, "start", None)
-        if not self.needs_denoiser or start is None:
+        if not self.needs_denoiser:
             return None
-        if recipe.stages[start].model_kind == "diffusion":
-            return None
-        return f"{start!r} is an autoregressive model, and this needs a diffusion model"
+        for field, name in references(self):
+            is_model = REFERENCES[field] == ("model",)
+            if is_model and recipe.stages[name].model_kind != "diffusion":
+                return f"{name!r} is an autoregressive model, and this needs a diffusion model"
+        return None
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         """What the stage will take; nothing is known by default."""
