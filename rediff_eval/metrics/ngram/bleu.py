@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from rediff_eval.metrics.ngram.counting import ORDER, count_ngrams
+from rediff_eval.metrics.ngram.counting import ORDER, Ngram, count_of
 
 
 class BleuReferences:
-    """The references of all samples: lengths, and of each n-gram the most in any of a sample's."""
+    """The references of all samples, counted: lengths, and of each n-gram the most in any of a
+    sample's."""
 
-    def __init__(self, references: Sequence[Sequence[str]]) -> None:
-        self._lengths = [[len(text.split()) for text in some] for some in references]
-        self._most = [
-            functools.reduce(operator.or_, map(count_ngrams, some)) for some in references
-        ]
+    def __init__(self, references: Sequence[Sequence[Counter[Ngram]]]) -> None:
+        self._lengths = [[count_of(counts, 1) for counts in some] for some in references]
+        self._most = [functools.reduce(operator.or_, some) for some in references]
 
-    def compare(self, candidates: Sequence[str]) -> np.ndarray:
+    def compare(self, candidates: Sequence[Counter[Ngram]]) -> np.ndarray:
         """What `corpus_bleu` sums, float64 [n, 10]: of each sample the n-grams that its references
         have, those that there are, its length, and that of the closest reference."""
         rows = []
         for candidate, most, lengths in zip(candidates, self._most, self._lengths, strict=True):
-            length, correct = len(candidate.split()), [0] * ORDER
-            for ngram, count in count_ngrams(candidate).items():
+            length, correct = count_of(candidate, 1), [0] * ORDER
+            for ngram, count in candidate.items():
                 correct[len(ngram) - 1] += min(count, most[ngram])
             guess = [max(0, length - n) for n in range(ORDER)]
             closest = min(lengths, key=lambda own: (abs(own - length), own))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from rediff_eval.metrics.ngram.counting import ORDER, Ngram, count_ngrams
+from rediff_eval.metrics.ngram.counting import ORDER, Ngram, count_of
 
 SIGMA = 6.0
 """Of the Gaussian penalty on a difference in length."""
@@ -25,26 +25,21 @@ class _Text:
 
 
 class CiderReferences:
-    """The references of all samples, weighed."""
+    """The references of all samples, counted and weighed."""
 
-    def __init__(self, references: Sequence[Sequence[str]]) -> None:
-        counts = [[count_ngrams(text) for text in some] for some in references]
+    def __init__(self, references: Sequence[Sequence[Counter[Ngram]]]) -> None:
         seen: Counter[Ngram] = Counter()
-        for some in counts:
+        for some in references:
             seen.update(set(chain.from_iterable(some)))
         self._documents = math.log(len(references)) if references else 0.0
         self._frequency = {ngram: math.log(number) for ngram, number in seen.items()}
-        self._references = [[self._weigh(own) for own in some] for some in counts]
+        self._references = [[self._weigh(own) for own in some] for some in references]
 
-    def score(self, candidates: Sequence[str]) -> list[float]:
+    def score(self, candidates: Sequence[Counter[Ngram]]) -> list[float]:
         """CIDEr of each sample's candidate, from 0 to 10."""
         return [
             10 * sum(_similarity(text, own) for own in some) / len(some)
-            for text, some in zip(
-                (self._weigh(count_ngrams(candidate)) for candidate in candidates),
-                self._references,
-                strict=True,
-            )
+            for text, some in zip(map(self._weigh, candidates), self._references, strict=True)
         ]
 
     def _weigh(self, counts: Mapping[Ngram, int]) -> _Text:
@@ -53,8 +48,7 @@ class CiderReferences:
             weight = count * (self._documents - self._frequency.get(ngram, 0.0))
             weights[ngram] = weight
             squares[len(ngram) - 1] += weight**2
-        pairs = sum(count for ngram, count in counts.items() if len(ngram) == 2)
-        return _Text(weights, [math.sqrt(square) for square in squares], pairs)
+        return _Text(weights, [math.sqrt(square) for square in squares], count_of(counts, 2))
 
 
 def _similarity(text: _Text, reference: _Text) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from rediff_eval.metrics.base import MetricInfo, Scores
 from rediff_eval.metrics.ngram.bleu import BleuReferences, corpus_bleu
 from rediff_eval.metrics.ngram.cider import CiderReferences
-from rediff_eval.metrics.ngram.counting import ORDER
+from rediff_eval.metrics.ngram.counting import ORDER, count_ngrams
 from rediff_eval.metrics.ngram.rouge import rouge_l
 
 INFOS = (
@@ -31,18 +31,20 @@ def score_tokens(
     comparable, and a single sample has 0.
     """
     for_bleu, for_cider = _prepare(tuple(map(tuple, references)))
-    statistics = for_bleu.compare(candidates)
+    counts = list(map(count_ngrams, candidates))
+    statistics = for_bleu.compare(counts)
     return {
         **{f"bleu{order}": _bleu(statistics, order) for order in range(1, ORDER + 1)},
         "rouge_l": Scores.of(list(map(rouge_l, candidates, references))),
-        "cider": Scores.of(for_cider.score(candidates)),
+        "cider": Scores.of(for_cider.score(counts)),
     }
 
 
 @functools.lru_cache(maxsize=1)
 def _prepare(references: tuple[tuple[str, ...], ...]) -> tuple[BleuReferences, CiderReferences]:
     """Kept, since all conditions of a run have the same, and they are most of the work."""
-    return BleuReferences(references), CiderReferences(references)
+    counts = [list(map(count_ngrams, some)) for some in references]
+    return BleuReferences(counts), CiderReferences(counts)
 
 
 def _bleu(statistics: np.ndarray, order: int) -> Scores:
