@@ -60,7 +60,11 @@ def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
         assert all(torch.equal(unbroken[key], resumed[key]) for key in unbroken)
     before, after = (weights(whole / name) for name in ("llada-v", "distilled-revision"))
     assert any(not torch.equal(before[key], after[key]) for key in before)
-    assert Checkpoint.load(whole / "distilled-revision" / "model").config.canvas == 16
+    mean = weights(whole / "averaged")
+    assert all(torch.equal(mean[key], weights(broken / "averaged")[key]) for key in mean)
+    sides = weights(whole / "distilled"), after
+    assert all(torch.allclose(mean[key], (sides[0][key] + sides[1][key]) / 2) for key in mean)
+    assert Checkpoint.load(whole / "averaged" / "model").config.canvas == 16
 
 
 def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap() -> None:
@@ -77,6 +81,7 @@ def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap() 
         "teacher-captions",
         "distilled",
         "distilled-revision",
+        "averaged",
     ]
     assert set(prefix) - set(full) == {"tuning"}
     assert all(not stage.dollars for stage in full.values())
