@@ -137,7 +137,7 @@ def _run(
             before = canvas
     rows.end(prediction)
     responses = canvas.responses() if options.stop else _spoken(canvas)
-    return Decoded(responses, rows.nfe, recorder.traces(canvas), canvas)
+    return Decoded(responses, rows.nfe, canvas)
 
 
 def _opened(canvas: Canvas, denoiser: Denoiser) -> Canvas:

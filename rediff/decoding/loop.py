@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -76,13 +76,14 @@ class Decoded:
     """The end of decoding.
 
     `responses`: the token ids of each row, cut at the eos token. `nfe`: forward passes of each
-    row. `traces`: one for each row if asked for, else empty. `canvas`: its final state.
+    row. `canvas`: its final state. `traces`: one for each row if a sampler is asked for them, else
+    empty; its loop leaves them to `LoopSampler.decode`.
     """
 
     responses: list[list[int]]
     nfe: list[int]
-    traces: list[Trace]
     canvas: Canvas
+    traces: list[Trace] = field(default_factory=list[Trace])
 
 
 @torch.inference_mode()
@@ -145,7 +146,7 @@ def decode_by_rules(
             recorder(before, canvas, active, prediction)
             prediction = Prediction(prediction.token, prediction.confidence)
     rows.end(prediction)
-    return Decoded(canvas.responses(), rows.nfe, recorder.traces(canvas), canvas)
+    return Decoded(canvas.responses(), rows.nfe, canvas)
 
 
 def _rows_of(canvas: Canvas, active: Tensor) -> Canvas:

@@ -84,7 +84,7 @@ def decode_official(
     turns.end(prediction)
     ends = eos.tolist()
     responses = [row[:end] for row, end in zip(canvas.tokens.tolist(), ends, strict=True)]
-    return Decoded(responses, turns.nfe, recorder.traces(canvas), canvas)
+    return Decoded(responses, turns.nfe, canvas)
 
 
 @dataclass(frozen=True, slots=True)

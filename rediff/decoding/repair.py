@@ -53,7 +53,7 @@ def decode_repair(
         if bool(finished.all()):
             break
     canvas = replace(canvas, done=torch.ones_like(finished))
-    return Decoded(canvas.responses(), nfe, recorder.traces(canvas), canvas)
+    return Decoded(canvas.responses(), nfe, canvas)
 
 
 def plan(options: RepairOptions, steps: int, *, draft: bool) -> tuple[int, list[int]]:

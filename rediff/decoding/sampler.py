@@ -4,7 +4,7 @@ torch."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rediff.decoding.lavida_options import DreamOptions, LavidaOptions
@@ -81,7 +81,8 @@ class LoopSampler:
         from rediff.decoding.recorder import Recorder
 
         recorder = Recorder(trace, on_step, remasks=self.remasks)
-        return self._loop()(self, denoiser, canvas, steps, recorder)
+        decoded = self._loop()(self, denoiser, canvas, steps, recorder)
+        return replace(decoded, traces=recorder.traces(decoded.canvas))
 
     def _loop(self) -> Loop:
         raise NotImplementedError

@@ -113,8 +113,7 @@ class CaptionRunner:
         total = len(mine) * len(conditions)
         done = total - sum(map(len, todo.values()))
         with self.progress.task(_title(conditions, part), total, done=done, part=part) as advance:
-            soon = SOON * sum(map(bool, todo.values()))
-            for group in growing(left, self.config.batch_size, soon):
+            for group in growing(left, self.config.batch_size, sum(map(bool, todo.values()))):
                 opened = list(self._open(group))
                 for condition, ids in todo.items():
                     batch = [(sample, given) for sample, given in opened if sample.id in ids]
@@ -161,16 +160,16 @@ class CaptionRunner:
         return mark is not None and not mark.failed and (mark.traced or not wanted)
 
 
-def growing(samples: Sequence[Sample], most: int, soon: float) -> Iterator[Sequence[Sample]]:
+def growing(samples: Sequence[Sample], most: int, conditions: int) -> Iterator[Sequence[Sample]]:
     """Batches of samples: one, then twice as many as before while a batch takes long, else at once
     as many as there may be.
 
     Args:
         samples: in their order.
         most: samples of a batch.
-        soon: seconds that a batch may take for the next to be of full size.
+        conditions: in which a batch is captioned.
     """
-    start, size = 0, 1
+    start, size, soon = 0, 1, SOON * conditions
     while start < len(samples):
         began = time.perf_counter()
         yield samples[start : start + size]

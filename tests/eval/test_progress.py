@@ -107,14 +107,14 @@ def test_a_bar_says_it_too(clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "sizes"),
-    [(0.1, [1, 16, 16, 7]), (60.0, [1, 2, 4, 8, 16, 9])],
+    ("seconds", "conditions", "sizes"),
+    [(0.1, 1, [1, 16, 16, 7]), (60.0, 1, [1, 2, 4, 8, 16, 9]), (60.0, 30, [1, 16, 16, 7])],
 )
-def test_batches_grow(clock: Any, seconds: float, sizes: list[int]) -> None:
-    """At once where a batch is quick, by doubling where it is slow; nothing is lost."""
+def test_batches_grow(clock: Any, seconds: float, conditions: int, sizes: list[int]) -> None:
+    """At once where a condition is quick, by doubling where it is slow; nothing is lost."""
     given: list[Any] = list(range(40))
     found = []
-    for batch in growing(given, 16, soon=4.0):
+    for batch in growing(given, 16, conditions):
         found.append(list(batch))
         clock.now += seconds
     assert [len(batch) for batch in found] == sizes
