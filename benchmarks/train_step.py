@@ -34,7 +34,8 @@ from rediff.training.fingerprint import DONE
 from rediff.training.logs import LOG, read_log
 from rediff.training.overrides import with_checkpoint, with_data
 from rediff.training.pipeline import train
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 
 STAGE = "revision"
 TOY: Mapping[str, Any] = {

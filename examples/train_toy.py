@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from rediff.training.pipeline import train
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 
 TINY = {"hidden": 32, "layers": 2, "heads": 2, "feed_forward": 48}
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from rediff.decoding.registry import find_sampler
-from rediff.io.strict_yaml import check_form, form_keys, read_yaml
+from rediff.io.strict_yaml import check_form, form_keys
 from rediff.io.suggest import unknown
 from rediff.models.tiny import TinyConfig
 from rediff.training.data import DATA, SECTIONS, Section
+from rediff.training.recipe_files import read_recipe
 from rediff.training.stages.base import REFERENCES, STAGES, Stage, data_of, needs, references
 from rediff.training.strict import Strict
-
-RECIPES = Path(__file__).parent / "recipes"
 
 
 class Export(Strict):
@@ -60,17 +59,13 @@ class Recipe(Strict):
 
     @classmethod
     def load(cls, path: Path) -> Recipe:
-        """Reads and checks a recipe file.
-
-        With `extends`, a shipped recipe's name or a file's path from this one's folder, it has all
-        stages of that one, and its settings unless it says otherwise; but not its exports. A stage
-        of its own comes before the next one in the file that replaces another's.
+        """Reads and checks a recipe file; see `read_recipe` for what it takes from others.
 
         Raises:
-            ValueError: naming the file: as `load_yaml`, or for a stage that depends on one that is
-                not defined above it.
+            ValueError: naming the file: as `load_yaml` and `read_recipe`, or for a stage that
+                depends on one that is not defined above it.
         """
-        raw = _extended(path, ())
+        raw = read_recipe(path)
         recipe = check_form(path, _with_checked_parts(path, raw), cls, keys=list(SECTIONS))
         recipe.check(path)
         return recipe
@@ -158,51 +153,3 @@ def _with_checked_parts(path: Path, raw: Any) -> Any:
         if name in raw
     }
     return {**raw, **sections, "stages": stages}
-
-
-def _extended(path: Path, below: tuple[Path, ...]) -> Any:
-    """The plain values of a recipe file with those of what it extends."""
-    raw = read_yaml(path)
-    if not isinstance(raw, dict) or "extends" not in raw:
-        return raw
-    if path in below:
-        raise ValueError(f"{path}: extends itself")
-    own = {key: value for key, value in raw.items() if key != "extends"}
-    base = str(raw["extends"])
-    parent = path.parent / base
-    under = _extended(parent if parent.is_file() else find_recipe(base), (*below, path))
-    stages = _merged(under.get("stages", {}), own.get("stages") or {})
-    return {**under, "export": {}, **own, "stages": stages}
-
-
-def _merged(under: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """All stages, own ones in the place of others of their name; a new one comes before the
-    next of those, as it does in its file."""
-    stages: dict[str, Any] = {}
-    waiting = dict(own)
-    for name, body in under.items():
-        if name in waiting:
-            order = list(waiting)
-            for new in order[: order.index(name)]:
-                if new not in under:
-                    stages[new] = waiting.pop(new)
-        stages[name] = waiting.pop(name, body)
-    return {**stages, **waiting}
-
-
-def shipped_recipes() -> Iterator[Path]:
-    """The files of the shipped recipes."""
-    return iter(sorted(RECIPES.glob("*.yaml")))
-
-
-def find_recipe(name: str) -> Path:
-    """The file of a shipped recipe's name, or `name` itself where it is a file.
-
-    Raises ValueError naming the nearest shipped recipe.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    shipped = {path.stem: path for path in shipped_recipes()}
-    if name not in shipped:
-        raise unknown("recipe", name, shipped)
-    return shipped[name]

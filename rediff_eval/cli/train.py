@@ -109,7 +109,8 @@ def train(
     from rediff.training.distributed import exit_worker, process_group
     from rediff.training.overrides import with_checkpoint, with_data, with_expert, with_seed
     from rediff.training.pipeline import train as train_recipe
-    from rediff.training.recipe import Recipe, find_recipe
+    from rediff.training.recipe import Recipe
+    from rediff.training.recipe_files import find_recipe
 
     quiet_libraries()
     loaded = Recipe.load(find_recipe(recipe))

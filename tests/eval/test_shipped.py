@@ -17,7 +17,8 @@ from rediff.models.weights import weights_hash
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.scoring import score_caption
 from rediff.scenes.world import Scene
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 
 RESULTS = Path(__file__).parents[2] / "results" / "scenes"
 SCENES = 24

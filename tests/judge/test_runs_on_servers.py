@@ -18,7 +18,8 @@ from servers import Answer, Server, completion, serving
 from rediff.data.images import data_url, open_image
 from rediff.llm_client.client import is_near
 from rediff.training.overrides import with_expert
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff_eval.results.scoring import TooManyFailuresError
 
 

@@ -8,7 +8,8 @@ import torch
 from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.saved_states import STATE
 
 

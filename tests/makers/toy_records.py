@@ -11,7 +11,7 @@ from PIL import Image
 from programs import inside
 from tiny_models import make_official
 
-from rediff.training.recipe import find_recipe
+from rediff.training.recipe_files import find_recipe, read_recipe
 
 SMALLER: dict[str, Any] = {
     "steps": 3, "batch_size": 4, "micro_batch": 2, "lr": 1e-3, "other_lr": 1e-3, "workers": 0,
@@ -20,7 +20,7 @@ SMALLER: dict[str, Any] = {
 
 def shrunk(recipe: str) -> dict[str, Any]:
     """A shipped recipe at toy size, otherwise as it is."""
-    raw: dict[str, Any] = yaml.safe_load(find_recipe(recipe).read_text())
+    raw: dict[str, Any] = read_recipe(find_recipe(recipe))
     raw["canvas"] = 16
     for stage in raw["stages"].values():
         if "optimisation" in stage:

@@ -24,7 +24,8 @@ from rediff.models.anyres import image_tokens, set_pool
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import image_features
 from rediff.models.shifted_logits import has_shifted_logits
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 
 IMAGES = [picture(90, 40), picture(30, 30), picture(50, 200)]
 

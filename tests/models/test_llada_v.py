@@ -27,7 +27,8 @@ from rediff.models.chat_format import chat_text
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.llada_v import SYSTEM
 from rediff.models.llada_v_config import model_config
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 
 
 @pytest.fixture(scope="module")

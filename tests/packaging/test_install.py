@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SAY_WHERE = (
     "import rediff_eval\n"
-    "from rediff.training.recipe import find_recipe\n"
+    "from rediff.training.recipe_files import find_recipe\n"
     "from rediff.captioners.known_models import shipped_models\n"
     "from rediff_eval.benchmarks.task import load_task, tasks_folder\n"
     "print(rediff_eval.__file__, tasks_folder(), load_task('capture').name,\n"

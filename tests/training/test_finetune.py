@@ -17,7 +17,8 @@ from rediff.scenes.dataset import iterate_scenes
 from rediff.scenes.render import render
 from rediff.training.logs import LOG, read_log
 from rediff.training.overrides import with_checkpoint, with_data
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.stages.base import Run
 from rediff.training.stages.records import RecordsStage
 

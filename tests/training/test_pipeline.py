@@ -29,7 +29,8 @@ from rediff.training.draft_records import DRAFTS, Correction, Draft, read_lines
 from rediff.training.fingerprint import is_done
 from rediff.training.logs import TELL_EVERY, Count, read_log
 from rediff.training.pipeline import train
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.reports import StageReport, read_progress
 from rediff.training.saved_states import STATE
 from rediff.training.stages.base import Run

@@ -21,7 +21,8 @@ from rediff.training.estimate import plan
 from rediff.training.fingerprint import fingerprint
 from rediff.training.optimisation import Optimisation
 from rediff.training.pipeline import CHECKPOINTS, train
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.stages.base import MODEL, Run
 from rediff.training.stages.checkpoint import CheckpointStage
 from rediff.training.stages.predict import PredictStage

@@ -7,7 +7,8 @@ import yaml
 
 from rediff.training.fingerprint import fingerprint
 from rediff.training.overrides import with_seed
-from rediff.training.recipe import RECIPES, Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import RECIPES, find_recipe
 
 GOOD = """
 stages:
@@ -155,6 +156,42 @@ def test_a_recipe_has_what_it_extends_and_says_otherwise_where_it_does(tmp_path:
     own.write_text("extends: own.yaml\n")
     with pytest.raises(ValueError, match="extends itself"):
         Recipe.load(own)
+
+
+def test_a_stage_says_only_what_it_does_otherwise_than_another(tmp_path: Path) -> None:
+    """Than what it replaces, than one above it, and than one of what the recipe extends."""
+    write(tmp_path, GOOD.replace("start: vision", "start: vision, power: 0.5"))
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "extends: recipe.yaml\n"
+        "stages:\n"
+        "  first: {like: base, optimisation: {lr: 0.5}}\n"
+        "  base: {like: base, start: first, optimisation: {steps: 3}}\n"
+        "  more: {like: first, start: base, kind: revise, power: 2}\n"
+        "export: {more: {stage: more}}\n"
+    )
+    stages = Recipe.load(own).model_dump(exclude_unset=True)["stages"]
+    assert list(stages) == ["vision", "first", "base", "more"]
+    first = {"kind": "predict", "start": "vision", "power": 0.5}
+    assert stages["first"] == {**first, "optimisation": {"steps": 1, "lr": 0.5}}
+    assert stages["base"] == {**first, "start": "first", "optimisation": {"steps": 3}}
+    assert stages["more"] == {**stages["first"], "kind": "revise", "start": "base", "power": 2}
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [("bsae", "stages.later.like: .*'bsae'.*'base'"), ("later", "'later'"), ("last", "'last'")],
+)
+def test_a_stage_is_like_one_that_is_known(tmp_path: Path, other: str, message: str) -> None:
+    text = GOOD.replace("export", f"  later: {{like: {other}}}\n  last: {{kind: fills}}\nexport", 1)
+    with pytest.raises(ValueError, match=message):
+        Recipe.load(write(tmp_path, text))
+
+
+def test_what_is_extended_is_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("[1, 2]\n")
+    with pytest.raises(ValueError, match=r"list\.yaml: not a recipe, and .*yaml extends it"):
+        Recipe.load(write(tmp_path, GOOD + "extends: list.yaml\n"))
 
 
 def test_a_seed_makes_every_stage_another_on_the_same_scenes() -> None:

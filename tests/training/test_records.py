@@ -17,7 +17,8 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.training.draft_records import Correction, Draft, read_lines
 from rediff.training.logs import read_log
 from rediff.training.overrides import with_expert
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.stages.expert import ExpertStage
 
 

@@ -15,7 +15,8 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.training.draft_records import DRAFTS, Draft, read_lines
 from rediff.training.estimate import plan
 from rediff.training.logs import read_log
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 
 RECIPES = ("rediff-8b-self", "rediff-8b-self-prefix")
 

@@ -29,7 +29,8 @@ from rediff.training.fingerprint import fingerprint
 from rediff.training.items import Item
 from rediff.training.overrides import with_checkpoint
 from rediff.training.pipeline import train
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.stages.expert import ExpertStage
 from rediff.training.stages.experts.conversation import SCHEMA
 from rediff.training.stages.experts.served import (

@@ -15,7 +15,8 @@ from rediff.training.lora import add_lora
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.planning import PlannedStage
-from rediff.training.recipe import Recipe, find_recipe
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff.training.trainer import choose_trained
 
 ADAM: dict[str, Any] = {"steps": 10, "batch_size": 8, "optimizer": "adamw", "lr": 1e-3}
