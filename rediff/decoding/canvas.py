@@ -242,7 +242,8 @@ def predict(
         >>> predict(logits, ids).token.item(), predict(logits, ids, majority_eos=True).token.item()
         (2, 1)
     """
-    scores = logits.float().index_fill(-1, banned_ids(ids, logits.device), -torch.inf)
+    scores = logits.to(torch.float32, copy=True)
+    scores.index_fill_(-1, banned_ids(ids, logits.device), -torch.inf)
     if eos_penalty != 1.0:
         scores[..., ids.eos] -= math.log(eos_penalty)
     normaliser = scores.logsumexp(dim=-1)

@@ -114,7 +114,7 @@ def decode_by_rules(
         window[start : start + width] = True
         memory.begin_block()
         open_ = open_positions(canvas, window)
-        canvas = _stopped(rules, canvas, window, canvas.visible() & window, memory)
+        canvas = _stopped(rules, canvas, window, canvas.visible() & window, memory, 0, total)
         masks = open_.sum(dim=1)
         quotas = rules.schedule.quotas(masks, total)
         for step in range(total):
@@ -130,7 +130,8 @@ def decode_by_rules(
             prediction = memory.recalled(prediction, active, past)
             before = canvas
             last = step >= rules.schedule.unmask_steps(total) - 1
-            quota = torch.full_like(masks, length) if last else quotas[:, step] + memory.owed
+            owed = memory.owed if rules.makes_up else 0
+            quota = torch.full_like(masks, length) if last else quotas[:, step] + owed
             after, changed = _advance(
                 rules, now, prediction, still_open, window, quota[active], step, total
             )
@@ -141,7 +142,7 @@ def decode_by_rules(
             )
             memory.note(before, canvas, active, prediction)
             everywhere = torch.zeros_like(canvas.masked).index_copy(0, active, changed)
-            stopped = _stopped(rules, canvas, window, everywhere, memory)
+            stopped = _stopped(rules, canvas, window, everywhere, memory, step, total)
             canvas = replace(stopped, done=stopped.done | before.done)
             recorder(before, canvas, active, prediction)
             prediction = Prediction(prediction.token, prediction.confidence)
@@ -174,9 +175,10 @@ def _advance(
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
     masked, unmasking = rows.masked & ~unmask, rules.schedule.unmask_steps(steps)
     if rules.remasks and step < unmasking - 1:
-        after = replace(rows, tokens=tokens, masked=masked).visible() & window
+        written = replace(rows, tokens=tokens, masked=masked)
+        after, left = written.visible() & window, open_positions(written, window).sum(dim=1)
         stays = visible & after & (tokens == rows.tokens) & (tokens != eos)
-        back = rules.remask(prediction, stays, unmask, step, unmasking)
+        back = rules.remask(prediction, stays, unmask & after, left, step, unmasking)
         tokens, masked = tokens.masked_fill(back, rows.ids.mask), masked | back
     changed = tokens != rows.tokens
     rows = replace(rows, tokens=tokens, masked=masked)
@@ -186,11 +188,19 @@ def _advance(
 
 
 def _stopped(
-    rules: Rules, canvas: Canvas, window: Tensor, changed: Tensor, memory: Memory
+    rules: Rules,
+    canvas: Canvas,
+    window: Tensor,
+    changed: Tensor,
+    memory: Memory,
+    step: int,
+    steps: int,
 ) -> Canvas:
-    """The canvas with the rows that are done with a block."""
+    """The canvas with the rows that are done with a block after a step, or before the first."""
     open_ = open_positions(canvas, window)
-    progress = Progress(open_, changed, memory.returned(canvas), memory.count_filled(open_))
+    revises = step >= rules.revise.first_step(steps)
+    returned = memory.returned(canvas) if revises else canvas.done & False
+    progress = Progress(open_, changed, returned, memory.count_filled(open_))
     return replace(canvas, done=rules.stop(progress))
 
 

@@ -159,7 +159,9 @@ def remdm_loop() -> Sampler:
 @register_sampler("tolerator")
 def tolerator() -> Sampler:
     """All is written early, then random parts again and again (Tolerator, arXiv 2510.05090)."""
-    return RuleSampler(name="tolerator", schedule=EarlySchedule(), remask=RemaskSubset())
+    return RuleSampler(
+        name="tolerator", schedule=EarlySchedule(), remask=RemaskSubset(), eos_penalty=3.0
+    )
 
 
 @register_sampler("free-correction")

@@ -141,7 +141,7 @@ class WithCorrector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithContextsHidden:
-    """In every `every`-th step a second pass says how much tokens lean on each other.
+    """In every `every`-th step but the last a second pass says how much tokens lean on each other.
 
     The share `hidden` of the visible tokens, drawn at random and rounded up, is masked in it; their
     probabilities there are `Prediction.support` (CoRe, arXiv 2602.04096). Raises ValueError for a
@@ -156,8 +156,9 @@ class WithContextsHidden:
         check_share("hidden", self.hidden)
 
     def steps(self, passes: int) -> int:
-        """As many as fit where every `every`-th step takes one more; 1 at least."""
-        return _steps(passes, self.every, 1)
+        """As many as fit where every `every`-th step but the last takes one more, and two where
+        there are two passes."""
+        return min(passes, 1 + _steps(passes - 1, self.every, 1))
 
     def __call__(
         self, passes: Passes, canvas: Canvas, open_: Tensor, past: Past | None
@@ -165,7 +166,8 @@ class WithContextsHidden:
         import torch
 
         prediction = passes.predict(passes.logits(canvas.tokens), canvas)
-        if (passes.step + 1) % self.every or passes.spare == 0:
+        last = passes.step == passes.steps - 1
+        if (passes.step + 1) % self.every or passes.spare == 0 or last:
             return prediction
         visible = canvas.words()
         drawn = passes.noise.uniform("hide", visible.size(1)).to(prediction.confidence)

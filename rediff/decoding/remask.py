@@ -1,8 +1,8 @@
 """Remask rules: which visible tokens a step takes back, so that later steps write them again.
 
-As many tokens as were taken back are written beyond the next step's quota, and none is taken back
-in the last unmasking step of a block or after it, so that decoding ends. Positions are bool masks
-[B, R].
+As many tokens as were taken back are written beyond the next step's quota, unless the schedule is
+one that leaves it to the unmask rule how much is written. None is taken back in the last unmasking
+step of a block or after it, so that decoding ends. Positions are bool masks [B, R].
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ class Remask(Protocol):
     """Chooses which visible positions become masks again."""
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         """A subset of the positions that are eligible or that the step writes, bool [B, R].
 
@@ -35,6 +41,7 @@ class Remask(Protocol):
                 not eos; bool [B, R].
             wrote: masks that this step writes; a rule that chooses some takes them back at once.
                 bool [B, R].
+            left: masks before the eos token that the step leaves; int64 [B].
             step: of the block, from 0.
             steps: unmasking steps of the block.
         """
@@ -46,7 +53,13 @@ class KeepWritten:
     """Nothing is taken back."""
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         return eligible & False
 
@@ -71,7 +84,13 @@ class RemaskUnlikely:
         check_count("times", self.times, least=0)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         assert prediction.past is not None
         probability = prediction.standing_probability()
@@ -97,7 +116,13 @@ class RemaskAtRandom:
         check_share("eta", self.eta)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         assert prediction.noise is not None
         if step == 0:
@@ -128,7 +153,13 @@ class RemaskFallen:
         check_share("share", self.share)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         assert prediction.past is not None
         fallen = prediction.past.written - prediction.standing_probability()

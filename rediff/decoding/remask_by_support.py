@@ -32,7 +32,13 @@ class RemaskUnsupported:
         check_share("drop", self.drop)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         import torch
 
@@ -57,7 +63,13 @@ class RemaskRefuted:
         check_share("below", self.below)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         assert prediction.support is not None
         support = prediction.support.nan_to_num(nan=1.0)
@@ -87,7 +99,13 @@ class RemaskFluctuating:
         check_count("times", self.times, least=0)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         import torch
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class RemaskLowest:
     """The share `most` of the visible tokens whose probability is lowest, rounded up.
 
-    From the share `after` of the steps on: the loop of ReMDM (arXiv 2503.00307) in its variant for
-    LLaDA, where the rest of the masks waits until the end. Raises ValueError for shares outside
-    [0, 1].
+    From the share `after` of the steps on, or as soon as all is written: the loop of ReMDM (arXiv
+    2503.00307) in its variant for LLaDA, where the rest of the masks waits until the end. Raises
+    ValueError for shares outside [0, 1].
     """
 
     after: float = 0.5
@@ -33,20 +33,25 @@ class RemaskLowest:
         check_share("most", self.most)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
-        if step + 1 < self.after * steps:
-            return eligible & False
         number = (eligible.sum(dim=1) * self.most).ceil()
-        return top_ranked(-prediction.standing_probability(), eligible, number)
+        acts = _begun(left, step, self.after * steps)
+        return top_ranked(-prediction.standing_probability(), eligible & acts, number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemaskSubset:
     """A random share of the visible tokens, which falls evenly from `most` to `least`.
 
-    From the share `after` of the steps on, when all is written: Tolerator's refinement (arXiv
-    2510.05090). Raises ValueError for shares outside [0, 1].
+    From the share `after` of the steps on, or as soon as all is written: Tolerator's refinement
+    (arXiv 2510.05090). Raises ValueError for shares outside [0, 1].
     """
 
     after: float = 0.5
@@ -58,14 +63,18 @@ class RemaskSubset:
             check_share(name, getattr(self, name))
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
-        if step + 1 < self.after * steps:
-            return eligible & False
         assert prediction.noise is not None
-        left = (steps - 1 - step) / max(1.0, steps - self.after * steps)
-        share = self.least + (self.most - self.least) * left
-        written = eligible | wrote
+        to_come = (steps - 2 - step) / max(1.0, steps - self.after * steps - 1)
+        share = self.least + (self.most - self.least) * min(1.0, max(0.0, to_come))
+        written = (eligible | wrote) & _begun(left, step, self.after * steps)
         drawn = prediction.noise.uniform("remask", eligible.size(1)).to(prediction.confidence)
         return top_ranked(drawn, written, (written.sum(dim=1) * share).ceil())
 
@@ -93,7 +102,13 @@ class RemaskFaded:
         check_count("window", self.window)
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         import torch
 
@@ -103,7 +118,7 @@ class RemaskFaded:
         now = prediction.standing_probability()
         seen = torch.cat([prediction.past.standing, now[None]])[-self.window :]
         mean = seen.sum(dim=0) / (seen > 0).sum(dim=0).clamp(min=1)
-        third = int(3 * (step + 1 - self.after * steps) / (steps - self.after * steps + 1))
+        third = int(3 * (step + 1 - self.after * steps) / max(1.0, steps - self.after * steps))
         number = torch.full_like(eligible.sum(dim=1), math.ceil(self.most / 2 ** min(2, third)))
         return top_ranked(-mean, eligible & (mean < self.below), number)
 
@@ -121,7 +136,13 @@ class RemaskToSchedule:
     uses_past: ClassVar[bool] = True
 
     def __call__(
-        self, prediction: Prediction, eligible: Tensor, wrote: Tensor, step: int, steps: int
+        self,
+        prediction: Prediction,
+        eligible: Tensor,
+        wrote: Tensor,
+        left: Tensor,
+        step: int,
+        steps: int,
     ) -> Tensor:
         import torch
 
@@ -133,3 +154,8 @@ class RemaskToSchedule:
         number = written.sum(dim=1)
         left = (number * (steps - step - 1) / steps).ceil()
         return written & ~top_ranked(running, written, number - left)
+
+
+def _begun(left: Tensor, step: int, after: float) -> Tensor:
+    """Rows whose second phase has begun: late, or because nothing is left to write; bool [B, 1]."""
+    return (left == 0)[:, None] | (step + 1 >= after)

@@ -26,7 +26,8 @@ def decode_repair(
     Args:
         options: of the sampler.
         denoiser: gives logits for the canvas.
-        canvas: blank, partly written, or a whole text, which is repaired only.
+        canvas: blank, partly written, or a whole text, which is repaired only. A batch in which
+            some row has a mask has a draft written for all.
         steps: forward passes at most.
         recorder: is given every step of writing and, as one step, what each round hides.
 

@@ -78,6 +78,11 @@ class Rules:
         """Whether tokens may become masks again."""
         return not isinstance(self.remask, KeepWritten)
 
+    @property
+    def makes_up(self) -> bool:
+        """Whether masks that were put back are written beyond the next step's quota."""
+        return bool(getattr(self.schedule, "makes_up", True))
+
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)
         check_refresh(self.refresh)

@@ -48,7 +48,7 @@ class Sampler(Protocol):
         Args:
             denoiser: gives logits for the canvas.
             canvas: blank, or partly prefilled.
-            steps: denoising steps at most; one step is one call of the denoiser.
+            steps: forward passes at most.
             trace: whether to record every step.
             on_step: called after every step.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from rediff.decoding.checks import check_share, check_shift
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class Schedule(Protocol):
-    """Shares the masks of a block out among its steps."""
+    """Shares the masks of a block out among its steps.
+
+    Masks that a remask rule has put back are written beyond the next step's quota, but by a
+    schedule that says otherwise by `makes_up = False`.
+    """
 
     def unmask_steps(self, steps: int) -> int:
         """The steps, of so many in all, that write masks; in the last of them all that is left."""
@@ -70,12 +74,14 @@ class LinearSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinimalSchedule:
-    """One mask in each step, so that the unmask rule says what is written beyond it.
+    """One mask in each step, so that the unmask rule says what is written beyond it, masks that a
+    remask rule has put back among them.
 
     The last unmasking step writes all that is left: the steps are a limit. `refine_share`: see
     `LinearSchedule`. Raises ValueError for a share outside [0, 1].
     """
 
+    makes_up: ClassVar[bool] = False
     refine_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -130,7 +136,8 @@ class EarlySchedule:
 class CosineSchedule:
     """Few masks first and many last: n cos(pi s / 2 T) are left after s of T steps, rounded down.
 
-    MaskGIT's schedule (arXiv 2202.04200, section 3.3).
+    MaskGIT's schedule (arXiv 2202.04200, section 3.3). As in its code a step writes one mask at
+    least: after s steps at most n - s are left.
     """
 
     def unmask_steps(self, steps: int) -> int:
@@ -149,6 +156,7 @@ class CosineSchedule:
 
         step = torch.arange(steps + 1, device=masks.device, dtype=torch.float64)
         left = (masks[:, None] * torch.cos(math.pi / 2 * step / steps)).floor().long()
+        left = torch.minimum(left, masks[:, None] - step.long()).clamp(min=0)
         left[:, -1] = 0
         return -left.diff(dim=1)
 

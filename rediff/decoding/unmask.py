@@ -50,10 +50,11 @@ BEHIND = -1e4
 class MostConfident:
     """The `quota` masks of highest rank, ties to the left, and all above `threshold`.
 
-    At threshold 1 and ranked by probability this is LLaDA's low-confidence remasking at temperature
-    0 (arXiv 2502.09992, algorithm 5); below, a step also unmasks every position with confidence >
-    `threshold`, as Fast-dLLM does (arXiv 2505.22618, section 3.3). `rank`: one of `RANKS`. Raises
-    ValueError for a threshold outside [0, 1] and an unknown rank.
+    At threshold 1, ranked by probability and with neither `eos_last` nor `majority_eos` (see
+    `predict`), this is LLaDA's low-confidence remasking at temperature 0 (arXiv 2502.09992,
+    algorithm 5); below, a step also unmasks every position with confidence > `threshold`, as
+    Fast-dLLM does (arXiv 2505.22618, section 3.3). `rank`: one of `RANKS`. Raises ValueError for a
+    threshold outside [0, 1] and an unknown rank.
 
     Examples:
         >>> import torch

@@ -13,6 +13,7 @@ ROWS, LENGTH, VOCABULARY, STEPS = 2, 10, 6, 4
 NOISE = Noise(1, [4, 9], (0, 2), [0, 1])
 WROTE = torch.zeros(ROWS, LENGTH, dtype=torch.bool)
 WROTE[0, :5] = WROTE[1, 1] = True
+LEFT = torch.tensor([3, 0])
 seeds = st.integers(0, 10_000)
 
 

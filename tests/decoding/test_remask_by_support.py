@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from drawn import LENGTH, ROWS, STEPS, WROTE, drawn_prediction, seeds, standing_probability
+from drawn import LEFT, LENGTH, ROWS, STEPS, WROTE, drawn_prediction, seeds, standing_probability
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ shares = st.sampled_from([0.0, 0.2, 0.6, 1.0])
 @settings(max_examples=80, deadline=None)
 def test_what_others_do_not_support(seed: int, most: int, drop: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskUnsupported(most=most, drop=drop)(prediction, eligible, WROTE, 1, 4)
+    chosen = RemaskUnsupported(most=most, drop=drop)(prediction, eligible, WROTE, LEFT, 1, 4)
     assert prediction.support is not None
     for row in range(ROWS):
         fell = {}
@@ -37,7 +37,7 @@ def test_what_others_do_not_support(seed: int, most: int, drop: float) -> None:
 @settings(max_examples=80, deadline=None)
 def test_what_the_masks_beside_do_not_expect(seed: int, below: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskRefuted(below=below)(prediction, eligible, WROTE, 1, 4)
+    chosen = RemaskRefuted(below=below)(prediction, eligible, WROTE, LEFT, 1, 4)
     assert prediction.support is not None
     for row in range(ROWS):
         support = prediction.support[row].tolist()
@@ -52,7 +52,7 @@ def test_what_the_masks_beside_do_not_expect(seed: int, below: float) -> None:
 def test_what_goes_up_and_down(seed: int, spread: float, most: float, times: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     rule = RemaskFluctuating(spread=spread, most=most, times=times)
-    chosen = rule(prediction, eligible, WROTE, 1, 4)
+    chosen = rule(prediction, eligible, WROTE, LEFT, 1, 4)
     past = prediction.past
     assert past is not None
     for row in range(ROWS):

@@ -4,7 +4,17 @@ import math
 
 import pytest
 import torch
-from drawn import LENGTH, NOISE, ROWS, STEPS, WROTE, drawn_prediction, seeds, standing_probability
+from drawn import (
+    LEFT,
+    LENGTH,
+    NOISE,
+    ROWS,
+    STEPS,
+    WROTE,
+    drawn_prediction,
+    seeds,
+    standing_probability,
+)
 from fakes import IDS, FakeDenoiser, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,11 +35,12 @@ def places(chosen: torch.Tensor, row: int) -> list[int]:
 @settings(max_examples=80, deadline=None)
 def test_the_lowest(seed: int, step: int, after: float, most: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskLowest(after=after, most=most)(prediction, eligible, WROTE, step, 8)
+    chosen = RemaskLowest(after=after, most=most)(prediction, eligible, WROTE, LEFT, step, 8)
     for row in range(ROWS):
         free = [i for i in range(LENGTH) if eligible[row, i]]
         order = sorted(free, key=lambda i: (standing_probability(prediction, row, i), i))
-        number = math.ceil(most * len(free)) if step + 1 >= 8 * after else 0
+        acts = step + 1 >= 8 * after or LEFT[row] == 0
+        number = math.ceil(most * len(free)) if acts else 0
         assert places(chosen, row) == sorted(order[:number])
 
 
@@ -42,15 +53,34 @@ def test_a_random_share_that_falls(
     eligible &= ~WROTE
     most, least = ends
     rule = RemaskSubset(after=after, most=most, least=least)
-    chosen = rule(prediction, eligible, WROTE, step, 8)
+    chosen = rule(prediction, eligible, WROTE, LEFT, step, 8)
     uniform = NOISE.uniform("remask", LENGTH)
     for row in range(ROWS):
         free = [i for i in range(LENGTH) if eligible[row, i] or WROTE[row, i]]
-        share = least + (most - least) * (7 - step) / max(1.0, 8 - 8 * after)
-        number = math.ceil(len(free) * share - 1e-9) if step + 1 >= 8 * after else 0
+        to_come = (6 - step) / max(1.0, 8 - 8 * after - 1)  # 1 when it begins, 0 at its end
+        share = least + (most - least) * min(1.0, max(0.0, to_come))
+        acts = step + 1 >= 8 * after or LEFT[row] == 0
+        number = len(places(chosen, row))
+        assert number in (math.ceil(len(free) * share - 1e-6), math.ceil(len(free) * share)) or (
+            number == 0 and not acts
+        )
         order = sorted(free, key=lambda i: -uniform[row, i].item())
-        assert len(places(chosen, row)) in (number, math.ceil(len(free) * share))
-        assert places(chosen, row) == sorted(order[: len(places(chosen, row))])
+        assert places(chosen, row) == sorted(order[:number])
+
+
+def test_a_share_falls_from_the_most_to_the_least() -> None:
+    """With the first step that takes anything back, and with the last one that may."""
+    prediction, _ = drawn_prediction(0)
+    rule = RemaskSubset(after=0.5, most=0.8, least=0.2)
+    everywhere = torch.ones(ROWS, LENGTH, dtype=torch.bool)
+    shares = [
+        rule(prediction, everywhere, WROTE, LEFT + 1, step, 10).float().mean(dim=1).tolist()
+        for step in range(9)
+    ]
+    assert shares[:4] == [[0.0] * ROWS] * 4
+    assert shares[4] == pytest.approx([0.8] * ROWS)
+    assert shares[8] == pytest.approx([0.2] * ROWS)
+    assert shares == sorted(shares[:4]) + sorted(shares[4:], reverse=True)
 
 
 @given(seeds, steps_of_8, shares, st.integers(1, 5), st.integers(1, 6))
@@ -58,7 +88,7 @@ def test_a_random_share_that_falls(
 def test_what_stays_unlikely(seed: int, step: int, after: float, most: int, window: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     rule = RemaskFaded(after=after, below=0.5, most=most, window=window)
-    chosen = rule(prediction, eligible, WROTE, step, 8)
+    chosen = rule(prediction, eligible, WROTE, LEFT, step, 8)
     assert prediction.past is not None
     for row in range(ROWS):
         means = {}
@@ -67,8 +97,8 @@ def test_what_stays_unlikely(seed: int, step: int, after: float, most: int, wind
             seen = [*earlier, standing_probability(prediction, row, i)][-window:]
             known = [p for p in seen if p > 0]
             means[i] = sum(known) / max(1, len(known))
-        acted, moments = step + 1 - 8 * after, 8 - 8 * after + 1
-        third = min(2, max(0, int(3 * acted / moments)))
+        acted, moments = step + 1 - 8 * after, 8 - 8 * after
+        third = min(2, max(0, int(3 * acted / max(1, moments))))
         cap = [most, math.ceil(most / 2), math.ceil(most / 4)][third]
         open_ = [i for i in range(LENGTH) if eligible[row, i] and means[i] < 0.5]
         order = sorted(open_, key=lambda i: (means[i], i))
@@ -81,7 +111,7 @@ def test_what_stays_unlikely(seed: int, step: int, after: float, most: int, wind
 def test_what_was_never_sure(seed: int, step: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     eligible &= ~WROTE
-    chosen = RemaskToSchedule()(prediction, eligible, WROTE, step, 8)
+    chosen = RemaskToSchedule()(prediction, eligible, WROTE, LEFT, step, 8)
     assert prediction.past is not None
     past = prediction.past
     for row in range(ROWS):
