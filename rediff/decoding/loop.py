@@ -135,11 +135,7 @@ def decode_by_rules(
             after, changed = _advance(
                 rules, now, prediction, still_open, window, quota[active], step, total
             )
-            canvas = replace(
-                canvas,
-                tokens=canvas.tokens.index_copy(0, active, after.tokens),
-                masked=canvas.masked.index_copy(0, active, after.masked),
-            )
+            canvas = _with_rows(canvas, active, after)
             memory.note(before, canvas, active, prediction)
             everywhere = torch.zeros_like(canvas.masked).index_copy(0, active, changed)
             stopped = _stopped(rules, canvas, window, everywhere, memory, step, total)
@@ -153,6 +149,15 @@ def decode_by_rules(
 def _rows_of(canvas: Canvas, active: Tensor) -> Canvas:
     """The canvas of some rows, whose numbers are `active`, int64 [b]."""
     return Canvas(canvas.tokens[active], canvas.masked[active], canvas.done[active], canvas.ids)
+
+
+def _with_rows(canvas: Canvas, active: Tensor, rows: Canvas) -> Canvas:
+    """The canvas with other tokens and masks in some rows."""
+    return replace(
+        canvas,
+        tokens=canvas.tokens.index_copy(0, active, rows.tokens),
+        masked=canvas.masked.index_copy(0, active, rows.masked),
+    )
 
 
 def _advance(
