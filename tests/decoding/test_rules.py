@@ -20,7 +20,6 @@ from rediff.decoding.lavida_options import DreamOptions
 from rediff.decoding.noise import Noise, gumbel
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.revise import RepredictVisible
-from rediff.decoding.schedules import CosineSchedule, MinimalSchedule
 from rediff.decoding.unmask import (
     AllOnceSure,
     AllWords,
@@ -220,27 +219,6 @@ def test_edits(seed: int, scale: float, threshold: float, gain: float) -> None:
             if gain:
                 expected = expected and bool(prediction.confidence[row, i] > old + gain)
             assert bool(chosen[row, i]) == expected
-
-
-@given(st.integers(0, 100), st.integers(1, 30))
-@settings(deadline=None)
-def test_the_cosine_schedule(masks: int, steps: int) -> None:
-    (quotas,) = CosineSchedule().quotas(torch.tensor([masks]), steps).tolist()
-    left = masks
-    for step, quota in enumerate(quotas[:-1], start=1):
-        left -= quota
-        curve = math.floor(masks * math.cos(math.pi * step / (2 * steps)) + 1e-9)
-        assert left == max(0, min(curve, masks - step))
-        assert quota > 0 or left == 0
-    assert left == quotas[-1]
-
-
-@given(st.integers(1, 100), st.integers(1, 30), st.floats(0, 1))
-@settings(deadline=None)
-def test_the_minimal_schedule(masks: int, steps: int, share: float) -> None:
-    schedule = MinimalSchedule(refine_share=share)
-    assert schedule.quotas(torch.tensor([masks]), steps).tolist() == [[1] * steps]
-    assert schedule.unmask_steps(steps) == max(1, steps - math.floor(steps * share))
 
 
 def test_temperature_draws_from_the_flattened_distribution() -> None:

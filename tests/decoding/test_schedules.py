@@ -1,4 +1,4 @@
-"""LaViDa's schedule."""
+"""Schedules: every mask is shared out, by each one's formula."""
 
 import math
 
@@ -7,7 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.decoding.schedules import EarlySchedule, LinearSchedule, Schedule, ShiftSchedule
+from rediff.decoding.schedules import (
+    CosineSchedule,
+    EarlySchedule,
+    LinearSchedule,
+    MinimalSchedule,
+    Schedule,
+    ShiftSchedule,
+)
 
 SCHEDULES = st.one_of(
     st.builds(ShiftSchedule, shift=st.floats(0.05, 20)),
@@ -65,3 +72,24 @@ def test_most_is_written_early(masks: list[int], steps: int, early: float, fille
         assert sum(row) == sum(row[:first]) == math.ceil(number * filled)
         assert max(row[:first]) - min(row[:first]) <= 1
     assert schedule.unmask_steps(steps) == steps
+
+
+@given(st.integers(0, 100), st.integers(1, 30))
+@settings(deadline=None)
+def test_the_cosine_schedule(masks: int, steps: int) -> None:
+    (quotas,) = CosineSchedule().quotas(torch.tensor([masks]), steps).tolist()
+    left = masks
+    for step, quota in enumerate(quotas[:-1], start=1):
+        left -= quota
+        curve = math.floor(masks * math.cos(math.pi * step / (2 * steps)) + 1e-9)
+        assert left == max(0, min(curve, masks - step))
+        assert quota > 0 or left == 0
+    assert left == quotas[-1]
+
+
+@given(st.integers(1, 100), st.integers(1, 30), st.floats(0, 1))
+@settings(deadline=None)
+def test_the_minimal_schedule(masks: int, steps: int, share: float) -> None:
+    schedule = MinimalSchedule(refine_share=share)
+    assert schedule.quotas(torch.tensor([masks]), steps).tolist() == [[1] * steps]
+    assert schedule.unmask_steps(steps) == max(1, steps - math.floor(steps * share))
