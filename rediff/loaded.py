@@ -10,10 +10,11 @@ from typing import Any
 from PIL import Image
 
 from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
-from rediff.captioners.sources import Loading, ModelSource, find_model
+from rediff.captioners.sources import Loading, ModelSource, check_device, find_model
 from rediff.data.images import open_image
 from rediff.decoding.recorder import OnStep
 from rediff.decoding.registry import find_sampler
+from rediff.decoding.sampler import Sampler
 from rediff.io.quiet import quiet_libraries
 from rediff.plugins import load_plugins
 
@@ -35,7 +36,9 @@ def load(name: str | os.PathLike[str], **loading: Any) -> LoadedModel:
     """
     load_plugins()
     quiet_libraries()
-    source = find_model(os.fspath(name), Loading(**loading))
+    asked = Loading(**loading)
+    check_device(asked.device)
+    source = find_model(os.fspath(name), asked)
     return LoadedModel(source, source.open())
 
 
@@ -51,7 +54,7 @@ class LoadedModel:
         image: Image.Image | str | os.PathLike[str],
         *,
         ask: str | Sequence[str] | None = None,
-        sampler: str | None = None,
+        sampler: str | Sampler | None = None,
         steps: int | None = None,
         prefill: str | None = None,
         guidance: float = 0.0,
@@ -65,7 +68,8 @@ class LoadedModel:
             image: the picture, or its file.
             ask: a question instead of a description; a sequence of questions and answers in turn
                 (a question last) is a dialogue.
-            sampler: see `find_sampler`; by default the one in the model's name, or its own.
+            sampler: a name (see `find_sampler`) or a sampler; by default the one in the model's
+                name, or its own.
             steps: denoising steps; by default one for each token.
             prefill: the beginning of an answer, which the model continues or revises.
             guidance: scale of classifier-free guidance, 0 for none.
@@ -88,11 +92,11 @@ class LoadedModel:
         dialogue = (ask,) if isinstance(ask, str) else None if ask is None else tuple(ask)
         if dialogue is not None and len(dialogue) % 2 == 0:
             raise ValueError("`ask`: questions and answers in turn, a question first and last")
-        chosen = sampler or self.source.sampler
+        chosen = self.source.sampler if sampler is None else sampler
         own = bool(chosen or trace or prefill or guidance or on_step)
         self._check_taken(own, steps)
         decoding = Decoding(
-            sampler=find_sampler(chosen) if chosen else None,
+            sampler=find_sampler(chosen) if isinstance(chosen, str) else chosen,
             steps=steps,
             trace=trace,
             prefill=prefill,
@@ -112,6 +116,8 @@ class LoadedModel:
             raise ValueError(f"{who} takes no sampler, trace, prefill or guidance")
         if steps is not None and not able.takes_steps:
             raise ValueError(f"{who} has no denoising steps")
+        if steps is not None and steps < 1:
+            raise ValueError(f"`steps`: a whole number from 1 on, got {steps}")
 
     def close(self) -> None:
         """Gives back memory, connections and processes."""

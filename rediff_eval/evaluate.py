@@ -249,6 +249,7 @@ def score_file(
     check(evaluation, samples, progress)
     check_imported(folder, data.task.name, samples, source.where)
     folder.mkdir(parents=True, exist_ok=True)
+    mark_folder(folder, evaluation.settings)
     outcomes = [one.outcome for one in joined]
     results = score(evaluation, samples, outcomes, (), progress, rank=Rank(), started=started)
     return results, joined

@@ -68,6 +68,23 @@ def pick_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def check_device(name: str | None) -> None:
+    """Raises ValueError if torch knows no such device, or this machine has no such GPU. None: the
+    choice is ours."""
+    import torch
+
+    if name is None:
+        return
+
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"no device is called {name!r}: cpu, cuda and cuda:1 are") from error
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        raise ValueError(f"no device {name!r}: torch sees {gpus or 'no'} GPUs on this machine")
+
+
 Open = Callable[[str, Loading], Captioner]
 Identify = Callable[[str, Loading], Mapping[str, str]]
 Server = Callable[[str, Loading], "ServerSpec"]
@@ -207,7 +224,9 @@ def find_model(text: str, loading: Loading | None = None) -> ModelSource:
         ValueError: for any other text, suggesting the nearest name.
     """
     loading = loading or Loading()
-    scheme, _, where = text.partition(":")
+    scheme, colon, where = text.partition(":")
+    if not scheme or (colon and not where):
+        raise ValueError(f"{text!r} is not a whole name of a model")
     if scheme in SCHEMES and scheme not in (FOLDER, HUB):
         return ModelSource(_short_name(scheme, where), scheme, where, None, loading)
     name, _, sampler = text.partition(":")
@@ -226,6 +245,8 @@ def find_model(text: str, loading: Loading | None = None) -> ModelSource:
         full = path.resolve()
         stage = full.parent.name if full.name == "model" else full.name
         return ModelSource(stage, FOLDER, name, sampler or None, loading)
+    if name.startswith((".", "/", "~")):
+        raise ValueError(f"no folder {name}")
     if is_hub_id(name):
         short = name.partition("@")[0].rpartition("/")[2]
         return ModelSource(short, HUB, name, sampler or None, loading)

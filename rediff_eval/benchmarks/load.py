@@ -90,7 +90,7 @@ def load_kind(kind: DataKind, task: Task, limit: int | None, place: Path | None)
             f"task {task.name} needs your own pictures: --data with a folder, a JSON lines file or"
             " a parquet file (see its README)"
         )
-    samples = scene_samples(task.scenes, limit or task.limit)
+    samples = scene_samples(task.scenes, task.limit if limit is None else limit)
     return SampleSet(scenes_name(task.scenes), samples, kind)
 
 

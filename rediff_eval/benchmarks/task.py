@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from rediff.data.dialogue import CAPTION_PROMPT
 from rediff.io.strict_yaml import load_yaml
@@ -70,7 +70,7 @@ class Task(BaseModel):
     data: Path | None = None
     limit: int = Field(default=32, gt=0)
     prompt: str = CAPTION_PROMPT
-    tokens_per_step: tuple[int, ...] = (1, 2, 4, 8)
+    tokens_per_step: tuple[PositiveInt, ...] = (1, 2, 4, 8)
     metrics: tuple[str, ...]
     main_metric: str
 

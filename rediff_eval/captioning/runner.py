@@ -77,7 +77,7 @@ class CaptionRunner:
             placed = replace(source, loading=replace(loading, device=device))
         else:
             placed = source
-        assert source.identity  # computed before the model takes memory
+        source.identity  # noqa: B018 - cached here, before the model takes memory
         with SCHEMES.blaming(source.scheme), closing(placed.open()) as captioner:
             capabilities = captioner.capabilities
             found = [

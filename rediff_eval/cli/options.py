@@ -218,11 +218,17 @@ def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def to_loading(options: dict[str, Any]) -> Loading:
-    """What the options of `loading_options` say; they are all of `options`."""
-    from rediff.captioners.sources import Loading
+    """What the options of `loading_options` say; they are all of `options`.
+
+    Raises:
+        ValueError: for a device that this machine does not have.
+    """
+    from rediff.captioners.sources import Loading, check_device
 
     seed = options.pop("model_seed")
-    return Loading(**options, seed=seed)
+    loading = Loading(**options, seed=seed)
+    check_device(loading.device)
+    return loading
 
 
 def plugin_option(verb: Callable[..., Any]) -> Callable[..., Any]:

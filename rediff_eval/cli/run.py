@@ -136,13 +136,14 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
         own = Grid.load(path).model_dump()
     given = {name: options.pop(name) for name in CAPTIONING if name in options}
     loading = to_loading(options)
-    sources = [
-        replace(source, sampler=sampler)
-        for name in own["models"] or shipped_models()
-        for source in [find_model(name, loading)]
-        for sampler in (expand_grid(source.sampler) if source.sampler else [None])
-    ]
     samplers = [name for text in own["samplers"] for name in expand_grid(text)]
+    sources = []
+    for name in own["models"] or shipped_models():
+        source = find_model(name, loading)
+        if samplers and source.sampler and name.endswith(f":{source.sampler}"):
+            raise ValueError(f"{name} names a sampler, and others are named for all models")
+        ways = expand_grid(source.sampler) if source.sampler and not samplers else [None]
+        sources += [replace(source, sampler=sampler) for sampler in ways]
     for name in (*samplers, *(source.sampler for source in sources if source.sampler)):
         find_sampler(name)
     return CaptioningConfig(

@@ -76,12 +76,15 @@ def speed(
     from rediff.io.quiet import quiet_libraries
     from rediff_eval.benchmarks.load import load_samples
     from rediff_eval.progress import Progress
+    from rediff_eval.results.finished import RESULTS
     from rediff_eval.speed.measure import measure
     from rediff_eval.views.speed import to_terminal
     from rediff_eval.views.speed_folder import write_speed
     from rediff_eval.views.tables import print_wide
 
     quiet_libraries()
+    if (out / RESULTS).is_file():
+        raise ValueError(f"{out} holds a finished run: choose another --out")
     chosen = to_data(task_name, limit, data, data_dir)
     config = to_captioning(options)
     samples = load_samples(chosen)

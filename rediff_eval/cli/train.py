@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Where a recipe that trains on public data finds its mixture (see data check).",
+    help="Where a recipe finds its public data: a mixture (see data check), or pictures with"
+    " captions, as of `run`.",
 )
 @click.option("--expert", help="Model on a server that corrects drafts; default: the recipe's.")
 @click.option("--expert-url", help="Address of its server; default: OpenAI's.")
@@ -82,7 +83,13 @@ if TYPE_CHECKING:
 @click.option(
     "--tensorboard", is_flag=True, help="Write the losses for TensorBoard, to OUT/tensorboard."
 )
-@click.option("--limit", default=64, show_default=True, help="Scenes of the closing leaderboard.")
+@click.option(
+    "--limit",
+    default=64,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Scenes of the closing leaderboard.",
+)
 @plugin_option
 def train(
     recipe: str,
@@ -106,6 +113,7 @@ def train(
 ) -> None:
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.io.quiet import quiet_libraries
+    from rediff.io.suggest import unknown
     from rediff.training.distributed import exit_worker, process_group
     from rediff.training.overrides import with_checkpoint, with_data, with_expert, with_seed
     from rediff.training.pipeline import train as train_recipe
@@ -116,6 +124,9 @@ def train(
     loaded = Recipe.load(find_recipe(recipe))
     wanted = exports or (() if stages else tuple(loaded.export))
     loaded = loaded.only(wanted) if wanted else loaded
+    for name in stages:
+        if name not in loaded.stages:
+            raise unknown("stage", name, loaded.stages)
     loaded = with_seed(loaded, seed)
     loaded = with_expert(
         loaded,
@@ -128,7 +139,7 @@ def train(
     loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
     loaded = loaded if plan and data is None else with_data(loaded, data)
     if plan:
-        print_training_plan(loaded, devices, tflops)
+        print_training_plan(loaded, devices, tflops, stages or tuple(loaded.stages))
         return
     with watching(stages or tuple(loaded.stages), out if tensorboard else None) as tell:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=tell)

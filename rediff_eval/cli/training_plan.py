@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +30,10 @@ HEAD = (
 )
 
 
-def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> None:
-    """Prints what each stage takes, and the sums."""
+def print_training_plan(
+    recipe: Recipe, devices: int, tflops: float | None, only: Sequence[str]
+) -> None:
+    """Prints what each of some stages takes, and the sums."""
     import torch
     from rich.table import Table
 
@@ -40,7 +42,8 @@ def print_training_plan(recipe: Recipe, devices: int, tflops: float | None) -> N
 
     big = is_big(recipe)
     rate = tflops or (GPU if torch.cuda.is_available() or big else CORE)
-    stages = plan(recipe, processes=devices, tflops=rate)
+    every = plan(recipe, processes=devices, tflops=rate)
+    stages = [stage for stage in every if stage.stage in only]
     title = f"plan for {devices} device(s) at {rate:g} TFLOP/s each; nothing of it is measured"
     for assumption in assumptions(recipe, big=big, given=tflops is not None):
         tell(assumption)

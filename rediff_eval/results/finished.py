@@ -12,7 +12,11 @@ from rediff_eval.metrics.base import MetricInfo
 
 RESULTS = "results.json"
 """Written last: a folder that has it is a finished run."""
-CAPTIONS, SAMPLES = "captions.jsonl", "samples.csv"
+CAPTIONS, SAMPLES, NUMBERS = "captions.jsonl", "samples.csv", "results.csv"
+LEADERBOARD, JUDGEMENTS = "leaderboard.md", "judgements.jsonl"
+QUALITY, FRONT = "quality.png", "front.png"
+RUN_FILES = (RESULTS, CAPTIONS, SAMPLES, NUMBERS, LEADERBOARD, JUDGEMENTS, QUALITY, FRONT)
+"""All that a run writes beside its parts."""
 
 
 def check_finished(folder: Path, *names: str) -> None:
@@ -25,6 +29,8 @@ def check_finished(folder: Path, *names: str) -> None:
     Raises:
         FileNotFoundError: naming the files that it should have and has not.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not the folder of a run: there is no such folder")
     missing = [name for name in names if not (folder / name).is_file()]
     if not missing:
         return
@@ -39,7 +45,7 @@ def check_finished(folder: Path, *names: str) -> None:
 
 
 def finished(folders: Iterable[Path], note: Callable[[str], None]) -> list[Path]:
-    """The finished runs among some folders.
+    """The finished runs among some folders, each once.
 
     Args:
         folders: of runs.
@@ -48,7 +54,7 @@ def finished(folders: Iterable[Path], note: Callable[[str], None]) -> list[Path]
     Raises:
         FileNotFoundError: if none is finished.
     """
-    every = list(folders)
+    every = list({folder.resolve(): folder for folder in folders}.values())
     done = [folder for folder in every if (folder / RESULTS).is_file()]
     if not done:
         check_finished(every[0], RESULTS)

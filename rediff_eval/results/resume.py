@@ -22,7 +22,7 @@ from rediff_eval.captioning.caption_store import PARTS
 from rediff_eval.captioning.config import CaptioningConfig
 from rediff_eval.metrics.config import ScoringConfig
 from rediff_eval.metrics.preset import current_name
-from rediff_eval.results.finished import RESULTS, read_results
+from rediff_eval.results.finished import RESULTS, RUN_FILES, read_results
 
 if TYPE_CHECKING:
     from rediff.llm_client.server import ServerSpec
@@ -86,9 +86,11 @@ def check_folder(
 
     Raises:
         ValueError: if the results are of another task, data, judge or way to score, of models,
-            samplers or budgets that this run does not have, or of more samples.
+            samplers or budgets that this run does not have, or of more samples; and for a folder
+            with files that would be written over and that no run has made.
     """
     if not (folder / RESULTS).is_file():
+        _check_own(folder)
         return
     manifest = read_results(folder)["manifest"]
     same = {
@@ -114,9 +116,10 @@ def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> N
         where: the file of the captions.
 
     Raises:
-        ValueError: if the folder holds other results.
+        ValueError: if the folder holds other results, or files as `check_folder` says.
     """
     if not (folder / RESULTS).is_file():
+        _check_own(folder)
         return
     manifest = read_results(folder)["manifest"]
     before = (
@@ -126,6 +129,16 @@ def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> N
     )
     if before != (task, samples.digest, where):
         raise ValueError(f"{folder} holds other results; choose another --out")
+
+
+def _check_own(folder: Path) -> None:
+    """Refuses a folder without a run's mark that holds a file of a name that a run writes."""
+    foreign = [name for name in RUN_FILES if (folder / name).exists()]
+    if foreign and not (folder / SETTINGS).is_file():
+        raise ValueError(
+            f"{folder / foreign[0]} is there and of no run, and this run would write over it:"
+            " choose another --out"
+        )
 
 
 def _same_data(manifest: Mapping[str, Any], task: str, samples: SampleSet) -> dict[str, bool]:

@@ -41,8 +41,8 @@ class ServerSettings:
                 raise ValueError(f"{name} must be a whole number from 1 on")
         if not self.is_loopback and not self.key:
             raise ValueError(
-                f"{self.host} can be reached from elsewhere: name a key by --key-env, or serve on"
-                " 127.0.0.1"
+                f"{self.host} can be reached from elsewhere: name a key by --api-key-env, or serve"
+                " on 127.0.0.1"
             )
 
     @property

@@ -17,13 +17,19 @@ from typing import Any
 
 from rediff.io.files import replace as write
 from rediff_eval.captioning.outcome import Outcome
-from rediff_eval.results.finished import CAPTIONS, RESULTS, SAMPLES
+from rediff_eval.results.finished import (
+    CAPTIONS,
+    FRONT,
+    JUDGEMENTS,
+    LEADERBOARD,
+    NUMBERS,
+    QUALITY,
+    RESULTS,
+    SAMPLES,
+)
 from rediff_eval.results.numbers import Results, samples_csv, to_csv
 from rediff_eval.views.plots import plot_front, plot_quality
 from rediff_eval.views.tables import to_markdown
-
-JUDGEMENTS = "judgements.jsonl"
-QUALITY, FRONT = "quality.png", "front.png"
 
 
 def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -> None:
@@ -41,8 +47,8 @@ def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -
     if any(condition.judgements or condition.unjudged for condition in results.conditions):
         write(folder / JUDGEMENTS, (json.dumps(row) + "\n" for row in judgement_rows(results)))
     write(folder / SAMPLES, samples_csv(results))
-    write(folder / "results.csv", to_csv(results))
-    write(folder / "leaderboard.md", to_markdown(results))
+    write(folder / NUMBERS, to_csv(results))
+    write(folder / LEADERBOARD, to_markdown(results))
     ranked = [c for c in results.conditions if results.main_metric in c.metrics]
     if len({condition.tokens_per_step for condition in ranked} - {None}) > 1:
         picture = io.BytesIO()
