@@ -13,6 +13,7 @@ import inspect
 import os
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Registry(Generic[Value], Mapping[str, Value]):
         except OSError:
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = _reason(error, getattr(sys.modules.get(entry.module), "__file__", None))
             raise RuntimeError(
                 f"plug-in {entry.origin}: the {self.what} {name!r} failed: {reason}"
             ) from error
@@ -185,7 +186,15 @@ def _load(name: str, load: Callable[[], object]) -> None:
     try:
         load()
     except Exception as error:
-        raise ValueError(f"plug-in {name}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"plug-in {name}: {_reason(error, os.path.abspath(name))}") from error
+
+
+def _reason(error: Exception, file: str | None) -> str:
+    """What an error of a plug-in says, with the last line of the plug-in's file that led to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    where = f" ({Path(file).name}:{lines[-1]})" if file and lines else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def _import(name: str) -> ModuleType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the direction of the text around them."""
@@ -23,9 +24,19 @@ def markdown(text: str) -> str:
     return plain(text)
 
 
-def as_options(text: str) -> str:
-    """`text` with the settings that it names in backticks as options of the command line."""
-    return re.sub(r"`([a-z_]+)`", lambda found: "--" + found[1].replace("_", "-"), text)
+def as_options(text: str, known: Container[str] | None = None) -> str:
+    """`text` with the settings that it names in backticks as options of the command line.
+
+    Args:
+        text: a message of ours.
+        known: all options; words that are none of them stay as they are. None for no such check.
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name = "--" + found[1].replace("_", "-")
+        return name if known is None or name in known else found[0]
+
+    return re.sub(r"`([a-z_]+)`", option, text)
 
 
 def without_secrets(command: str) -> str:

@@ -156,6 +156,17 @@ def remdm_loop() -> Sampler:
     )
 
 
+@register_sampler("refine-loop")
+def refine_loop() -> Sampler:
+    """`refine` on a draft that is written early; the least likely tokens are masked again."""
+    return RuleSampler(
+        name="refine-loop",
+        schedule=EarlySchedule(),
+        revise=RepredictVisible(),
+        remask=RemaskLowest(most=0.09),
+    )
+
+
 @register_sampler("tolerator")
 def tolerator() -> Sampler:
     """All is written early, then random parts again and again (Tolerator, arXiv 2510.05090)."""

@@ -37,6 +37,10 @@ def read_yaml(path: Path) -> Any:
     """A YAML file as plain values. Raises ValueError naming the file if it is broken."""
     try:
         return yaml.load(read_text(path), Loader=_TextKeys)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise ValueError(f"{path}{line}: not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path}: not valid YAML: {error}") from error
 

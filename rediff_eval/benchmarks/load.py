@@ -55,9 +55,11 @@ def load_samples(config: DataConfig, *, allowed: float = 0.0) -> SampleSet:
         found = load_kind("scenes" if folder is None else "official", task, limit, folder)
     broken = [sample for sample in found.samples if sample.broken]
     if len(broken) > allowed * len(found.samples):
+        first = str(broken[0].broken)
+        first = first if first.startswith(broken[0].id) else f"{broken[0].id}: {first}"
         raise ValueError(
-            f"{len(broken)} of {len(found.samples)} entries cannot be used"
-            f" ({allowed:.0%} are allowed); the first, {broken[0].id}: {broken[0].broken}"
+            f"{len(broken)} of {len(found.samples)} entries cannot be used, and `max_failures`"
+            f" allows {allowed:.0%}; the first, {first}"
         )
     return found
 

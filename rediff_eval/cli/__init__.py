@@ -113,8 +113,15 @@ def main() -> None:
         )
         sys.exit(INTERRUPTED)
     except (ValueError, OSError) as error:
-        click.echo(plain(as_options(f"Error: {error}")), err=True)
+        click.echo(in_words(f"Error: {error}"), err=True)
         sys.exit(USAGE)
     except RuntimeError as error:
-        click.echo(plain(as_options(f"Failed: {error}")), err=True)
+        click.echo(in_words(f"Failed: {error}"), err=True)
         sys.exit(1)
+
+
+def in_words(message: str) -> str:
+    """A message as one line for the terminal, with the options that it is about."""
+    commands = [*cli.commands.values()]
+    options = {name for one in commands for option in one.params for name in option.opts}
+    return plain(as_options(" ".join(message.split()), options))

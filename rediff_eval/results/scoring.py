@@ -145,4 +145,7 @@ def _check(failures: Mapping[str, str], total: int, allowed: float, what: str) -
     failed = len(failures)
     if failed and (failed > allowed * total or failed == total):
         name, error = next(iter(failures.items()))
-        raise TooManyFailuresError(f"{failed} of {total} {what}; the first, {name}: {error}")
+        raise TooManyFailuresError(
+            f"{failed} of {total} {what}, and `max_failures` allows {allowed:.0%}; what there is"
+            f" was written; the first, {name}: {error}"
+        )

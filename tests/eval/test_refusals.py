@@ -10,11 +10,13 @@ from programs import OWN_PICTURES, inside
 
 import rediff
 from rediff.captioners.sources import check_device, find_model
+from rediff.decoding.registry import SAMPLERS
 from rediff.decoding.sampler import RuleSampler
+from rediff.io.strict_yaml import read_yaml
 from rediff.scenes.dataset import load_scenes
 from rediff_eval.benchmarks.load import load_kind
 from rediff_eval.benchmarks.task import load_task
-from rediff_eval.cli import cli
+from rediff_eval.cli import cli, in_words
 from rediff_eval.cli.run import to_captioning
 from rediff_eval.results.finished import RUN_FILES, finished
 from rediff_eval.serving.settings import ServerSettings
@@ -136,3 +138,32 @@ def test_the_library_takes_a_sampler_and_no_budget_of_0(untrained: Path) -> None
         for steps in (0, -1):
             with pytest.raises(ValueError, match=f"`steps`: .* from 1 on, got {steps}"):
                 model.caption(picture, steps=steps)
+
+
+def test_a_message_is_one_line_with_the_options_that_there_are() -> None:
+    said = in_words("Error: the split `test` of\n  it; `max_failures` allows more")
+    assert said == "Error: the split `test` of it; --max-failures allows more"
+
+
+def test_broken_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("models: [rediff]\nsteps: [80\nsamplers: [refine]\n")
+    with pytest.raises(ValueError, match=r"a\.yaml:3: not valid YAML: expected ',' or '\]'"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_a_sampler_that_fails_in_one_caption_is_named(untrained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.py"
+    path.write_text(
+        "from rediff import register_sampler\n"
+        "class Odd:\n"
+        "    name = 'odd'\n"
+        "    def decode(self, *given, **more):\n"
+        "        return given[9]\n"
+        "register_sampler('odd')(Odd)\n"
+    )
+    with pytest.raises(RuntimeError, match=r"'odd' failed: IndexError: .* \(theirs\.py:5\)"):
+        inside(
+            "caption", "scene:3", "--model", untrained / "diffusion", "--sampler", "odd",
+            "--plugin", path,
+        )  # fmt: skip
+    del SAMPLERS.entries["odd"]

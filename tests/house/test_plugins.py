@@ -123,6 +123,7 @@ def test_what_a_plugin_does_wrong_is_one_sentence_that_names_it(tmp_path: Path) 
     path.write_text(CAPTIONER.format(body="return []", opening="1 / 0"))
     told = program(*run, "--out", tmp_path / "b", ok=1)
     assert f"plug-in {path}: the kind of model 'broken' failed: ZeroDivisionError" in told
+    assert "(theirs.py:13)" in told, "the line that fails"
     assert "Traceback" not in told
 
 
