@@ -167,7 +167,7 @@ def print_plan(evaluation: Evaluation, prices: Path | None) -> None:
     from rediff_eval.views.tables import amount, print_wide
 
     samples = evaluation.load_samples()
-    table = Table(title=f"plan, times from a probe of {PROBE} samples")
+    table = Table(title=f"plan, times of models on this machine from a probe of {PROBE} samples")
     head = ("condition", "samples", "passes", "tokens", "judge calls", "dollars", "seconds")
     for name in head:
         table.add_column(name, justify="left" if name == head[0] else "right")
