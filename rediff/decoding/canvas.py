@@ -124,9 +124,9 @@ class Past:
     mask. `remasked`: int64 [b, R], how often each position was masked again. Of the S earlier steps
     of the block: `token`, int64 [S, b, R], and `confidence`, float32 [S, b, R], of the predictions,
     and `standing`, float32 [S, b, R], the probability of the tokens that stood, 0 for masks.
-    `last`: the prediction of the step before, with its distributions, and `drift`, float32
+    `last`: the prediction of the step before, with its distributions; `drift`, float32
     [S, b, R], how far each distribution was from the one before it, KL(p_s || p_(s-1)) in nats,
-    infinite in the first step and up to this one; both only for rules that ask for distributions.
+    infinite in the first step and up to this one; each only for rules that ask for it.
     """
 
     written: Tensor

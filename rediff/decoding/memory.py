@@ -61,7 +61,7 @@ class Memory:
             active: their numbers, int64 [b].
             past: of these rows.
         """
-        if past is None or not self.needs.distributions:
+        if past is None or not self.needs.drift:
             return replace(prediction, past=past)
         drift = torch.full_like(prediction.confidence, torch.inf)
         if past.last is not None:
@@ -120,6 +120,8 @@ class Memory:
         if self._last is None:
             return None
         numbers, last = self._last
+        if numbers is active:
+            return last
         place = torch.searchsorted(numbers, active)
         parts = {
             name: value[place]

@@ -24,12 +24,13 @@ from rediff.decoding.unmask import MostConfident, Unmask
 class Needs:
     """What the rules of a sampler ask for.
 
-    `past`: what `Past` holds of earlier steps; `distributions`: its `last` and `drift` too.
-    `history`: whether the canvas is what it was after an earlier step.
+    `past`: what `Past` holds of earlier steps; `distributions`: its `last` too, and `drift`: also
+    that. `history`: whether the canvas is what it was after an earlier step.
     """
 
     past: bool = False
     distributions: bool = False
+    drift: bool = False
     history: bool = False
 
 
@@ -66,10 +67,12 @@ class Rules:
             kinds = (self.predict, self.unmask, self.revise, self.remask, self.stop)
             return any(bool(getattr(rule, name, False)) for rule in kinds)
 
-        distributions = some("uses_distributions")
+        drift = some("uses_drift")
+        distributions = drift or some("uses_distributions")
         return Needs(
             past=self.remasks or distributions or some("uses_past"),
             distributions=distributions,
+            drift=drift,
             history=some("uses_history"),
         )
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Unmask(Protocol):
     """Chooses which masks to write.
 
-    A rule that asks for `prediction.past` says so by `uses_past = True`, and by
-    `uses_distributions = True` if it asks for `last` or `drift` there.
+    A rule that asks for `prediction.past` says so by `uses_past = True`, by `uses_distributions =
+    True` if it asks for `last` there, and by `uses_drift = True` if it asks for `drift`.
     """
 
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:

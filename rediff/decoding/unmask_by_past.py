@@ -42,7 +42,7 @@ class SureAndStable:
     ValueError for a threshold outside [0, 1], a drift below 0, and less than one step.
     """
 
-    uses_distributions: ClassVar[bool] = True
+    uses_drift: ClassVar[bool] = True
     eos_last: bool = True
     threshold: float = 0.9
     drift: float = 0.01

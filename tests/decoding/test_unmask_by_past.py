@@ -105,7 +105,7 @@ def test_slow_then_fast(
 class Watch:
     """Writes what is most confident, and keeps what it was shown."""
 
-    uses_distributions = True
+    uses_drift = True
 
     def __init__(self) -> None:
         self.seen: list[Prediction] = []
