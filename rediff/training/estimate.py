@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from rediff.data.mixture import Mixture, mix, tokenizer_folder
+from rediff.data.mixture import Mixture, is_listing, mix, tokenizer_folder
 from rediff.models.anyres import image_tokens
 from rediff.training.collator import CaptionerForTraining
 from rediff.training.lora import TARGETS
@@ -144,21 +144,24 @@ def _row(recipe: Recipe, network: Network) -> RowSize:
         section = next(iter(recipe.sections.values()))
         prompt = section.prompt_tokens(recipe)
         return RowSize(prompt, 0, prompt, 0).on_canvas(recipe.canvas)
-    mixture = getattr(sources[0], "mixture")  # noqa: B009
-    texts, images = zip(*_lengths(mixture, network), strict=True)
+    mixture, tokenizer = (getattr(sources[0], name) for name in ("mixture", "tokenizer"))
+    texts, images = zip(*_lengths(mixture, tokenizer, network), strict=True)
     canvas, most = (max(recipe.canvas, round(n) + 1) for n in (fmean(texts), max(texts)))
     tokens = FRAME + round(fmean(images)) + canvas
     return RowSize(tokens, canvas, FRAME + max(images) + most, most)
 
 
-def _lengths(mixture_file: str | None, network: Network) -> Iterator[tuple[int, int]]:
-    """Tokens of the answers and of the picture, for some records."""
+def _lengths(
+    mixture_file: str | None, tokenizer_name: str, network: Network
+) -> Iterator[tuple[int, int]]:
+    """Tokens of the answers and of the picture, for some records; a common size where no data are
+    named, or no tokenizer for a list of pictures."""
     config = network.config
-    if mixture_file is None:
+    if mixture_file is None or (is_listing(Path(mixture_file)) and not tokenizer_name):
         yield ANSWER, image_tokens(PICTURE, config)
         return
     path = Path(mixture_file)
-    mixture = Mixture.load(path)
+    mixture = Mixture.load(path, tokenizer_name)
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder(mixture, path))
     for stored in islice(mix(mixture, tokenizer), SAMPLE):
         yield stored.tokens, image_tokens(stored.size, config)

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The checkpoint of a recipe that starts from one.",
+    help="The checkpoint of a recipe that starts from one: a folder, a hub id or a known name.",
 )
 @click.option(
     "--export",
@@ -94,7 +93,7 @@ if TYPE_CHECKING:
 def train(
     recipe: str,
     out: Path,
-    checkpoint: Path | None,
+    checkpoint: str | None,
     data: Path | None,
     exports: tuple[str, ...],
     expert: str | None,
@@ -136,7 +135,8 @@ def train(
         max_tokens=expert_max_tokens,
         key_env=expert_key_env,
     )
-    loaded = loaded if plan and checkpoint is None else with_checkpoint(loaded, checkpoint)
+    folder = None if checkpoint is None else checkpoint_folder(checkpoint)
+    loaded = loaded if plan and folder is None else with_checkpoint(loaded, folder)
     loaded = loaded if plan and data is None else with_data(loaded, data)
     if plan:
         print_training_plan(loaded, devices, tflops, stages or tuple(loaded.stages))
@@ -146,6 +146,16 @@ def train(
     if process_group().is_main_process:
         report(loaded, out, ran, stages, limit)
     exit_worker()
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The folder of a model's checkpoint, fetched if need be. Raises ValueError if it has none."""
+    from rediff.captioners.sources import find_model
+
+    folder = find_model(name).path()
+    if folder is None or not folder.is_dir():
+        raise ValueError(f"{name} has no folder of a checkpoint to start from")
+    return folder
 
 
 @contextmanager

@@ -115,6 +115,22 @@ def test_training_refuses_before_it_plans_or_trains() -> None:
     assert "distilled" not in said.output
 
 
+@pytest.mark.parametrize("name", ["rediff", "folder"])
+def test_a_list_of_pictures_is_planned_from_a_model_by_its_name(
+    untrained: Path, tmp_path: Path, name: str
+) -> None:
+    mine = own_pictures(tmp_path / "mine") / "captions.jsonl"
+    model = untrained / "diffusion" if name == "folder" else name
+    asked = ["train", "--recipe", "finetune", "--data", mine, "--checkpoint", model, "--plan"]
+    said = CliRunner().invoke(cli, [str(word) for word in asked])
+    assert said.exception is None
+    assert "finetune" in said.output
+    without = CliRunner().invoke(cli, [str(word) for word in asked[:5]] + ["--plan"])
+    assert without.exception is None
+    with pytest.raises(ValueError, match="did you mean 'rediff'"):
+        inside(*asked[:5], "--checkpoint", "redif")
+
+
 def test_a_server_says_by_which_option_it_takes_a_key() -> None:
     with pytest.raises(ValueError, match="--api-key-env"):
         ServerSettings(host="0.0.0.0")
