@@ -68,7 +68,7 @@ def told_right(
     denoiser = prompted_denoiser(checkpoint, [CaptionRequest(image=image) for image, _ in pairs])
     maker = ExampleMaker(checkpoint, SENTENCE_CANVAS if sentences else checkpoint.config.canvas)
     turns = [(Turn(CAPTION_PROMPT, text),) for _, text in pairs]
-    true = torch.stack([maker.answer(turn, "validation").response for turn in turns])
+    true = torch.stack([answer.response for answer in maker.answers(turns, "validation")])
     after = after_eos(true, checkpoint.ids.eos)
     vocabulary = checkpoint.tokenizer.convert_ids_to_tokens(list(range(len(checkpoint.tokenizer))))
     facts = [canonical(word) for word in vocabulary]
