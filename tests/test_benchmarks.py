@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rediff.captioners.known_models import shipped_folder
+
 BENCHMARKS = sorted((Path(__file__).parent.parent / "benchmarks").glob("*.py"))
 
 
@@ -39,10 +41,21 @@ def test_what_runs_on_a_gpu_is_rehearsed() -> None:
     assert re.search(r"tokens a second \| [1-9]", done.stdout)
 
 
-def test_a_small_benchmark_runs() -> None:
-    script = Path(__file__).parent.parent / "benchmarks" / "neighbour.py"
+SHIPPED = shipped_folder()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("neighbour", ["--neighbours", "0", "--scenes", "1"], "0 neighbours, sleeping: "),
+        ("grounding", [SHIPPED / "base", "--scenes", "3"], "base | "),
+        ("grounding", [SHIPPED / "base", "--scenes", "3", "--sentences", "--prefix"], "base | "),
+        ("ties", [SHIPPED / "ar", "--scenes", "3", "--ratio", "0.5"], "ar | 0.5 | "),
+    ],
+)
+def test_a_small_benchmark_runs(name: str, arguments: list[str | Path], said: str) -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / f"{name}.py"
     done = subprocess.run(
-        [sys.executable, script, "--neighbours", "0", "--scenes", "1"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "0 neighbours, sleeping: " in done.stdout
+        [sys.executable, script, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    assert said in done.stdout
