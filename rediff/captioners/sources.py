@@ -71,10 +71,9 @@ def pick_device() -> str:
 def check_device(name: str | None) -> None:
     """Raises ValueError if torch knows no such device, or this machine has no such GPU. None: the
     choice is ours."""
-    import torch
-
     if name is None:
         return
+    import torch
 
     try:
         device = torch.device(name)
