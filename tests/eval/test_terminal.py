@@ -72,7 +72,7 @@ def test_lists_are_lines_elsewhere(what: str) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("terminal") / "run"
-    inside("run", "--task", "capture", "--limit", "2", "--model", "rediff", "--steps", "40",
+    inside("run", "--task", "capture", "--limit", "2", "--model", "rediff:refine", "--steps", "40",
            "--keep-traces", "2", "--out", out)  # fmt: skip
     return out
 

@@ -93,8 +93,11 @@ def test_a_picture_a_file_and_a_scene(model: rediff.LoadedModel, tmp_path: Path)
     scene = rediff.scene(3)
     scene.image.save(tmp_path / "scene.png")
     seen: list[Step] = []
-    caption = model.caption(scene.image, steps=10, trace=True, on_step=seen.append)
-    assert model.caption(tmp_path / "scene.png", steps=10).text == caption.text
+    caption = model.caption(
+        scene.image, sampler="refine", steps=10, trace=True, on_step=seen.append
+    )
+    again = model.caption(tmp_path / "scene.png", sampler="refine", steps=10)
+    assert again.text == caption.text
     assert len(caption.text.split()) > 20
     assert caption.trace is not None
     assert len(seen) == caption.nfe == len(caption.trace.tokens)
@@ -107,7 +110,7 @@ def test_a_picture_a_file_and_a_scene(model: rediff.LoadedModel, tmp_path: Path)
 
 
 def test_a_notebook_shows_what_there_is(model: rediff.LoadedModel) -> None:
-    assert repr(model) == "LoadedModel('rediff', diffusion, 80 tokens, sampler refine)"
+    assert repr(model) == "LoadedModel('rediff', diffusion, 80 tokens, sampler refine-loop)"
     caption = model.caption(rediff.scene(3).image, steps=10, trace=True)
     assert caption.trace is not None
     shown = caption.trace._repr_html_()
