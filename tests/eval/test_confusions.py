@@ -44,7 +44,7 @@ def test_a_cell_asked_for_twice_is_one(untrained: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["~/rediff", "a b/c", "a/b/c", "./x/y"])
 def test_what_is_no_hub_id_is_an_unknown_model(text: str) -> None:
-    with pytest.raises(ValueError, match="unknown model|no folder"):
+    with pytest.raises(ValueError, match=r"unknown model|no folder"):
         find_model(text)
 
 
