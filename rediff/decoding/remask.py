@@ -144,7 +144,8 @@ class RemaskFallen:
     """The tokens whose probability fell most since they were written.
 
     Saber's backtracking (arXiv 2510.18165): as many as `share` of the tokens that the step writes,
-    rounded up. Raises ValueError for a share outside [0, 1].
+    rounded up, and fewer than these, so that decoding gets on. Raises ValueError for a share outside
+    [0, 1].
     """
 
     share: float = 0.125
@@ -163,4 +164,6 @@ class RemaskFallen:
     ) -> Tensor:
         assert prediction.past is not None
         fallen = prediction.past.written - prediction.standing_probability()
-        return top_ranked(fallen, eligible & (fallen > 0), (wrote.sum(dim=1) * self.share).ceil())
+        written = wrote.sum(dim=1)
+        number = (written * self.share).ceil().clamp(max=written - 1)
+        return top_ranked(fallen, eligible & (fallen > 0), number)

@@ -52,6 +52,18 @@ def test_a_threshold_holds_for_what_was_taken_back(threshold: float, seed: int) 
         assert (doubtful.sum(dim=1)[:-1] <= 1).all()
 
 
+@pytest.mark.parametrize("name", ["wino", "saber", "saber,share=1"])
+@given(seed=seeds)
+@settings(max_examples=25, deadline=None)
+def test_each_step_gets_on(name: str, seed: int) -> None:
+    """More is written than is taken back."""
+    denoiser = of_words(seed, 30, 40)
+    result = decode(denoiser, Canvas.blank(2, 40, IDS), find_sampler(name), 40, trace=True)
+    for trace in result.traces:
+        masks = trace.masked.sum(dim=1)
+        assert (masks[1:] < masks[:-1]).all()
+
+
 def test_no_round_is_seen_before_the_rule_that_makes_rounds_acts() -> None:
     """A canvas on which nothing is revised yet is what it was, and not at its end."""
     for seed in range(20):

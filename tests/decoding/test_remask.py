@@ -64,7 +64,8 @@ def test_what_fell_most(seed: int, share: float) -> None:
             for i in range(LENGTH)
         ]
         open_ = [i for i in range(LENGTH) if eligible[row, i] and fell[i] > 0]
-        number = math.ceil(int(WROTE[row].sum()) * share)
+        written = int(WROTE[row].sum())
+        number = min(math.ceil(written * share), written - 1)
         worst = sorted(open_, key=lambda i: (-fell[i], i))[:number]
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
 
