@@ -144,8 +144,8 @@ class RemaskFallen:
     """The tokens whose probability fell most since they were written.
 
     Saber's backtracking (arXiv 2510.18165): as many as `share` of the tokens that the step writes,
-    rounded up, and fewer than these, so that decoding gets on. Raises ValueError for a share outside
-    [0, 1].
+    rounded up, and fewer than these, so that decoding gets on. Raises ValueError for a share
+    outside [0, 1].
     """
 
     share: float = 0.125
