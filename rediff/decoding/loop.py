@@ -14,6 +14,7 @@ from rediff.decoding.memory import Memory
 from rediff.decoding.noise import Keys, Noise
 from rediff.decoding.passes import Passes
 from rediff.decoding.recorder import Recorder
+from rediff.decoding.remask import Writing
 from rediff.decoding.rules import Rules
 from rediff.decoding.stop import Progress
 from rediff.decoding.trace import Trace
@@ -183,7 +184,8 @@ def _advance(
         written = replace(rows, tokens=tokens, masked=masked)
         after, left = written.visible() & window, open_positions(written, window).sum(dim=1)
         stays = visible & after & (tokens == rows.tokens) & (tokens != eos)
-        back = rules.remask(prediction, stays, unmask & after, left, step, unmasking)
+        writing = Writing(stays, unmask & after, left, step, unmasking)
+        back = rules.remask(prediction, writing)
         tokens, masked = tokens.masked_fill(back, rows.ids.mask), masked | back
     changed = tokens != rows.tokens
     rows = replace(rows, tokens=tokens, masked=masked)

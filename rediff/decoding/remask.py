@@ -21,29 +21,32 @@ if TYPE_CHECKING:
 REMDM = ("cap", "rescale", "confidence")
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a step has written, before a remask rule takes something back.
+
+    `eligible`: bool [B, R], visible positions of the block that the step does not change and that
+    are not eos. `wrote`: bool [B, R], masks that it writes; a rule that chooses some takes them
+    back at once. `left`: int64 [B], masks before the eos token that it leaves. `step`: of the
+    block, from 0. `steps`: unmasking steps of the block.
+    """
+
+    eligible: Tensor
+    wrote: Tensor
+    left: Tensor
+    step: int
+    steps: int
+
+
 class Remask(Protocol):
     """Chooses which visible positions become masks again."""
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         """A subset of the positions that are eligible or that the step writes, bool [B, R].
 
         Args:
             prediction: of this step.
-            eligible: visible positions of the block that this step does not change and that are
-                not eos; bool [B, R].
-            wrote: masks that this step writes; a rule that chooses some takes them back at once.
-                bool [B, R].
-            left: masks before the eos token that the step leaves; int64 [B].
-            step: of the block, from 0.
-            steps: unmasking steps of the block.
+            writing: what the step has written.
         """
         ...
 
@@ -52,16 +55,8 @@ class Remask(Protocol):
 class KeepWritten:
     """Nothing is taken back."""
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
-        return eligible & False
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
+        return writing.eligible & False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +78,8 @@ class RemaskUnlikely:
         check_share("most", self.most)
         check_count("times", self.times, least=0)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
+        eligible = writing.eligible
         assert prediction.past is not None
         probability = prediction.standing_probability()
         unlikely = eligible & (probability < self.below) & (prediction.past.remasked < self.times)
@@ -115,19 +103,12 @@ class RemaskAtRandom:
         check_choice("how", self.how, REMDM)
         check_share("eta", self.eta)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
+        eligible, step = writing.eligible, writing.step
         assert prediction.noise is not None
         if step == 0:
             return eligible & False
-        most = min(1.0, (steps - step - 1) / step)
+        most = min(1.0, (writing.steps - step - 1) / step)
         sigma = prediction.confidence.new_full(
             eligible.shape, min(self.eta, most) if self.how == "cap" else self.eta * most
         )
@@ -153,17 +134,9 @@ class RemaskFallen:
     def __post_init__(self) -> None:
         check_share("share", self.share)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         assert prediction.past is not None
         fallen = prediction.past.written - prediction.standing_probability()
-        written = wrote.sum(dim=1)
+        written = writing.wrote.sum(dim=1)
         number = (written * self.share).ceil().clamp(max=written - 1)
-        return top_ranked(fallen, eligible & (fallen > 0), number)
+        return top_ranked(fallen, writing.eligible & (fallen > 0), number)

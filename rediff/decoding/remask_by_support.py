@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rediff.decoding.canvas import Prediction
+    from rediff.decoding.remask import Writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +32,10 @@ class RemaskUnsupported:
         check_count("most", self.most)
         check_share("drop", self.drop)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         import torch
 
+        eligible = writing.eligible
         if prediction.support is None:
             return eligible & False
         drop = (prediction.standing_probability() - prediction.support).nan_to_num(nan=-1.0)
@@ -62,19 +56,11 @@ class RemaskRefuted:
     def __post_init__(self) -> None:
         check_share("below", self.below)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         assert prediction.support is not None
         support = prediction.support.nan_to_num(nan=1.0)
-        number = (wrote.sum(dim=1) - 1).clamp(min=0)
-        return top_ranked(-support, eligible & (support < self.below), number)
+        number = (writing.wrote.sum(dim=1) - 1).clamp(min=0)
+        return top_ranked(-support, writing.eligible & (support < self.below), number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +84,10 @@ class RemaskFluctuating:
         check_share("most", self.most)
         check_count("times", self.times, least=0)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         import torch
 
+        eligible = writing.eligible
         assert prediction.past is not None
         past = prediction.past
         seen = torch.cat([past.standing, prediction.standing_probability()[None]])

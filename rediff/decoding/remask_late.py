@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rediff.decoding.canvas import Prediction
+    from rediff.decoding.remask import Writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +33,10 @@ class RemaskLowest:
         check_share("after", self.after)
         check_share("most", self.most)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
+        eligible = writing.eligible
         number = (eligible.sum(dim=1) * self.most).ceil()
-        acts = _begun(left, step, self.after * steps)
+        acts = _begun(writing, self.after)
         return top_ranked(-prediction.standing_probability(), eligible & acts, number)
 
 
@@ -62,19 +56,12 @@ class RemaskSubset:
         for name in ("after", "most", "least"):
             check_share(name, getattr(self, name))
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
+        eligible, steps = writing.eligible, writing.steps
         assert prediction.noise is not None
-        to_come = (steps - 2 - step) / max(1.0, steps - self.after * steps - 1)
+        to_come = (steps - 2 - writing.step) / max(1.0, steps - self.after * steps - 1)
         share = self.least + (self.most - self.least) * min(1.0, max(0.0, to_come))
-        written = (eligible | wrote) & _begun(left, step, self.after * steps)
+        written = (eligible | writing.wrote) & _begun(writing, self.after)
         drawn = prediction.noise.uniform("remask", eligible.size(1)).to(prediction.confidence)
         return top_ranked(drawn, written, (written.sum(dim=1) * share).ceil())
 
@@ -101,17 +88,10 @@ class RemaskFaded:
         check_count("most", self.most)
         check_count("window", self.window)
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         import torch
 
+        eligible, step, steps = writing.eligible, writing.step, writing.steps
         if step + 1 < self.after * steps:
             return eligible & False
         assert prediction.past is not None
@@ -135,27 +115,21 @@ class RemaskToSchedule:
 
     uses_past: ClassVar[bool] = True
 
-    def __call__(
-        self,
-        prediction: Prediction,
-        eligible: Tensor,
-        wrote: Tensor,
-        left: Tensor,
-        step: int,
-        steps: int,
-    ) -> Tensor:
+    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         import torch
 
+        steps = writing.steps
         assert prediction.past is not None
-        past, written = prediction.past, eligible | wrote
-        now = torch.where(wrote, prediction.confidence, prediction.standing_probability())
+        past, written = prediction.past, writing.eligible | writing.wrote
+        now = torch.where(writing.wrote, prediction.confidence, prediction.standing_probability())
         before = torch.where(past.standing > 0, past.standing, past.confidence)
         running = torch.cat([before, now[None]]).amax(dim=0)
         number = written.sum(dim=1)
-        left = (number * (steps - step - 1) / steps).ceil()
-        return written & ~top_ranked(running, written, number - left)
+        remaining = (number * (steps - writing.step - 1) / steps).ceil()
+        return written & ~top_ranked(running, written, number - remaining)
 
 
-def _begun(left: Tensor, step: int, after: float) -> Tensor:
-    """Rows whose second phase has begun: late, or because nothing is left to write; bool [B, 1]."""
-    return (left == 0)[:, None] | (step + 1 >= after)
+def _begun(writing: Writing, after: float) -> Tensor:
+    """Rows whose second phase has begun, bool [B, 1]: from the share `after` of the steps on, or
+    because nothing is left to write."""
+    return (writing.left == 0)[:, None] | (writing.step + 1 >= after * writing.steps)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import find_sampler
-from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
+from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely, Writing
 from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.unmask import MostConfident
 
@@ -21,7 +21,7 @@ from rediff.decoding.unmask import MostConfident
 def test_what_has_become_unlikely(seed: int, below: float, most: float, times: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     rule = RemaskUnlikely(below=below, most=most, times=times)
-    chosen = rule(prediction, eligible, WROTE, LEFT, 1, 4)
+    chosen = rule(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
     for row in range(ROWS):
         p = [standing_probability(prediction, row, i) for i in range(LENGTH)]
         free = [i for i in range(LENGTH) if eligible[row, i]]
@@ -36,7 +36,7 @@ def test_what_has_become_unlikely(seed: int, below: float, most: float, times: i
 @settings(max_examples=60, deadline=None)
 def test_any_token_at_random(how: str, seed: int, step: int, eta: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskAtRandom(how=how, eta=eta)(prediction, eligible, WROTE, LEFT, step, 8)
+    chosen = RemaskAtRandom(how=how, eta=eta)(prediction, Writing(eligible, WROTE, LEFT, step, 8))
     uniform = NOISE.uniform("remask", LENGTH)
     assert prediction.past is not None
     for row in range(ROWS):
@@ -56,7 +56,7 @@ def test_any_token_at_random(how: str, seed: int, step: int, eta: float) -> None
 @settings(max_examples=60, deadline=None)
 def test_what_fell_most(seed: int, share: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskFallen(share=share)(prediction, eligible, WROTE, LEFT, 1, 4)
+    chosen = RemaskFallen(share=share)(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
     assert prediction.past is not None
     for row in range(ROWS):
         fell = [

@@ -7,6 +7,7 @@ from drawn import LEFT, LENGTH, ROWS, STEPS, WROTE, drawn_prediction, seeds, sta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rediff.decoding.remask import Writing
 from rediff.decoding.remask_by_support import (
     RemaskFluctuating,
     RemaskRefuted,
@@ -20,7 +21,9 @@ shares = st.sampled_from([0.0, 0.2, 0.6, 1.0])
 @settings(max_examples=80, deadline=None)
 def test_what_others_do_not_support(seed: int, most: int, drop: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskUnsupported(most=most, drop=drop)(prediction, eligible, WROTE, LEFT, 1, 4)
+    chosen = RemaskUnsupported(most=most, drop=drop)(
+        prediction, Writing(eligible, WROTE, LEFT, 1, 4)
+    )
     assert prediction.support is not None
     for row in range(ROWS):
         fell = {}
@@ -37,7 +40,7 @@ def test_what_others_do_not_support(seed: int, most: int, drop: float) -> None:
 @settings(max_examples=80, deadline=None)
 def test_what_the_masks_beside_do_not_expect(seed: int, below: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskRefuted(below=below)(prediction, eligible, WROTE, LEFT, 1, 4)
+    chosen = RemaskRefuted(below=below)(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
     assert prediction.support is not None
     for row in range(ROWS):
         support = prediction.support[row].tolist()
@@ -52,7 +55,7 @@ def test_what_the_masks_beside_do_not_expect(seed: int, below: float) -> None:
 def test_what_goes_up_and_down(seed: int, spread: float, most: float, times: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     rule = RemaskFluctuating(spread=spread, most=most, times=times)
-    chosen = rule(prediction, eligible, WROTE, LEFT, 1, 4)
+    chosen = rule(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
     past = prediction.past
     assert past is not None
     for row in range(ROWS):

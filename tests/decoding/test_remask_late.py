@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import find_sampler
+from rediff.decoding.remask import Writing
 from rediff.decoding.remask_late import RemaskFaded, RemaskLowest, RemaskSubset, RemaskToSchedule
 
 steps_of_8 = st.integers(0, 7)
@@ -35,7 +36,9 @@ def places(chosen: torch.Tensor, row: int) -> list[int]:
 @settings(max_examples=80, deadline=None)
 def test_the_lowest(seed: int, step: int, after: float, most: float) -> None:
     prediction, eligible = drawn_prediction(seed)
-    chosen = RemaskLowest(after=after, most=most)(prediction, eligible, WROTE, LEFT, step, 8)
+    chosen = RemaskLowest(after=after, most=most)(
+        prediction, Writing(eligible, WROTE, LEFT, step, 8)
+    )
     for row in range(ROWS):
         free = [i for i in range(LENGTH) if eligible[row, i]]
         order = sorted(free, key=lambda i: (standing_probability(prediction, row, i), i))
@@ -53,7 +56,7 @@ def test_a_random_share_that_falls(
     eligible &= ~WROTE
     most, least = ends
     rule = RemaskSubset(after=after, most=most, least=least)
-    chosen = rule(prediction, eligible, WROTE, LEFT, step, 8)
+    chosen = rule(prediction, Writing(eligible, WROTE, LEFT, step, 8))
     uniform = NOISE.uniform("remask", LENGTH)
     for row in range(ROWS):
         free = [i for i in range(LENGTH) if eligible[row, i] or WROTE[row, i]]
@@ -74,7 +77,10 @@ def test_a_share_falls_from_the_most_to_the_least() -> None:
     rule = RemaskSubset(after=0.5, most=0.8, least=0.2)
     everywhere = torch.ones(ROWS, LENGTH, dtype=torch.bool)
     shares = [
-        rule(prediction, everywhere, WROTE, LEFT + 1, step, 10).float().mean(dim=1).tolist()
+        rule(prediction, Writing(everywhere, WROTE, LEFT + 1, step, 10))
+        .float()
+        .mean(dim=1)
+        .tolist()
         for step in range(9)
     ]
     assert shares[:4] == [[0.0] * ROWS] * 4
@@ -88,7 +94,7 @@ def test_a_share_falls_from_the_most_to_the_least() -> None:
 def test_what_stays_unlikely(seed: int, step: int, after: float, most: int, window: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     rule = RemaskFaded(after=after, below=0.5, most=most, window=window)
-    chosen = rule(prediction, eligible, WROTE, LEFT, step, 8)
+    chosen = rule(prediction, Writing(eligible, WROTE, LEFT, step, 8))
     assert prediction.past is not None
     for row in range(ROWS):
         means = {}
@@ -111,7 +117,7 @@ def test_what_stays_unlikely(seed: int, step: int, after: float, most: int, wind
 def test_what_was_never_sure(seed: int, step: int) -> None:
     prediction, eligible = drawn_prediction(seed)
     eligible &= ~WROTE
-    chosen = RemaskToSchedule()(prediction, eligible, WROTE, LEFT, step, 8)
+    chosen = RemaskToSchedule()(prediction, Writing(eligible, WROTE, LEFT, step, 8))
     assert prediction.past is not None
     past = prediction.past
     for row in range(ROWS):
