@@ -23,7 +23,6 @@ from transformers import set_seed
 from rediff.io.files import lock
 from rediff.io.files import replace as write
 from rediff.io.quiet import quiet_libraries
-from rediff.io.suggest import unknown
 from rediff.llm_client.cache import ReplyCache
 from rediff.llm_client.probe import probe
 from rediff.models.checkpoint import Checkpoint
@@ -64,9 +63,7 @@ def train(
         ValueError: for an unknown stage, a missing need, or a folder that is not free.
         RuntimeError: naming the stage that failed.
     """
-    for name in only or ():
-        if name not in recipe.stages:
-            raise unknown("stage", name, recipe.stages)
+    recipe.check_names(only or ())
 
     def undone() -> list[str]:
         chosen = (name for name in recipe.stages if only is None or name in only)

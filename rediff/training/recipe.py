@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,6 +114,12 @@ class Recipe(Strict):
                 find_sampler(sampler)
             except ValueError as error:
                 raise ValueError(f"{path}: {name!r}: {error}") from error
+
+    def check_names(self, stages: Iterable[str]) -> None:
+        """Raises ValueError for a name that no stage has, suggesting the nearest."""
+        for name in stages:
+            if name not in self.stages:
+                raise unknown("stage", name, self.stages)
 
     def with_stages(self, changed: Mapping[str, Stage]) -> Recipe:
         """The recipe with some of its stages changed."""

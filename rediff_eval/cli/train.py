@@ -112,7 +112,6 @@ def train(
 ) -> None:
     """Train what a recipe exports, each stage that is not done yet, then print the leaderboard."""
     from rediff.io.quiet import quiet_libraries
-    from rediff.io.suggest import unknown
     from rediff.training.distributed import exit_worker, process_group
     from rediff.training.overrides import with_checkpoint, with_data, with_expert, with_seed
     from rediff.training.pipeline import train as train_recipe
@@ -123,9 +122,7 @@ def train(
     loaded = Recipe.load(find_recipe(recipe))
     wanted = exports or (() if stages else tuple(loaded.export))
     loaded = loaded.only(wanted) if wanted else loaded
-    for name in stages:
-        if name not in loaded.stages:
-            raise unknown("stage", name, loaded.stages)
+    loaded.check_names(stages)
     loaded = with_seed(loaded, seed)
     loaded = with_expert(
         loaded,
@@ -138,10 +135,11 @@ def train(
     folder = None if checkpoint is None else checkpoint_folder(checkpoint)
     loaded = loaded if plan and folder is None else with_checkpoint(loaded, folder)
     loaded = loaded if plan and data is None else with_data(loaded, data)
+    chosen = stages or tuple(loaded.stages)
     if plan:
-        print_training_plan(loaded, devices, tflops, stages or tuple(loaded.stages))
+        print_training_plan(loaded, devices, tflops, chosen)
         return
-    with watching(stages or tuple(loaded.stages), out if tensorboard else None) as tell:
+    with watching(chosen, out if tensorboard else None) as tell:
         ran = train_recipe(loaded, out, only=stages or None, jobs=jobs, report=tell)
     if process_group().is_main_process:
         report(loaded, out, ran, stages, limit)
