@@ -89,10 +89,9 @@ def check_folder(
             samplers or budgets that this run does not have, or of more samples; and for a folder
             with files that would be written over and that no run has made.
     """
-    if not (folder / RESULTS).is_file():
-        _check_own(folder)
+    manifest = _manifest_there(folder)
+    if manifest is None:
         return
-    manifest = read_results(folder)["manifest"]
     same = {
         **_same_data(manifest, task, samples),
         **_same_captioning(manifest, captioning),
@@ -118,10 +117,9 @@ def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> N
     Raises:
         ValueError: if the folder holds other results, or files as `check_folder` says.
     """
-    if not (folder / RESULTS).is_file():
-        _check_own(folder)
+    manifest = _manifest_there(folder)
+    if manifest is None:
         return
-    manifest = read_results(folder)["manifest"]
     before = (
         manifest["task"]["name"],
         manifest["data"]["sha256"],
@@ -131,14 +129,21 @@ def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> N
         raise ValueError(f"{folder} holds other results; choose another --out")
 
 
-def _check_own(folder: Path) -> None:
-    """Refuses a folder without a run's mark that holds a file of a name that a run writes."""
+def _manifest_there(folder: Path) -> Mapping[str, Any] | None:
+    """What made the results of a folder; None where there are none.
+
+    Raises ValueError for a folder with a file of a name that a run writes and that is of no run.
+    """
+    if (folder / RESULTS).is_file():
+        manifest: Mapping[str, Any] = read_results(folder)["manifest"]
+        return manifest
     foreign = [name for name in RUN_FILES if (folder / name).exists()]
     if foreign and not (folder / SETTINGS).is_file():
         raise ValueError(
             f"{folder / foreign[0]} is there and of no run, and this run would write over it:"
             " choose another --out"
         )
+    return None
 
 
 def _same_data(manifest: Mapping[str, Any], task: str, samples: SampleSet) -> dict[str, bool]:

@@ -17,7 +17,13 @@ import pandas as pd
 
 from rediff.io.suggest import unknown
 from rediff_eval.metrics.preset import current_name
-from rediff_eval.results.finished import check_finished, metric_infos, read_results
+from rediff_eval.results.finished import (
+    NUMBERS,
+    RESULTS,
+    check_finished,
+    metric_infos,
+    read_results,
+)
 from rediff_eval.results.numbers import read_csv
 
 BY = ("model", "sampler", "tokens_per_step")
@@ -55,7 +61,7 @@ def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFra
 
 
 def _load_one(folder: Path) -> pd.DataFrame:
-    table, results = folder / "results.csv", folder / "results.json"
+    table, results = folder / NUMBERS, folder / RESULTS
     check_finished(folder, table.name, results.name)
     content = read_results(folder)
     manifest, infos = content["manifest"], metric_infos(content)
