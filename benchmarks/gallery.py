@@ -13,6 +13,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def made_up(samples: int, conditions: int) -> Run:
     return Run(Path("made-up"), manifest, cells, "capture", shown, {})
 
 
-def _changed(told: list[str], words: list[str], rng: random.Random) -> list[str]:
+def _changed(told: Sequence[str], words: Sequence[str], rng: random.Random) -> list[str]:
     """A tenth of the words are others."""
     return [rng.choice(words) if rng.random() < 0.1 else word for word in told]
 

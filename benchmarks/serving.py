@@ -27,7 +27,7 @@ def start(model: str, batch: int, stack: ExitStack) -> OpenAI:
     """A client of a new server."""
     command = [sys.executable, "-m", "rediff_eval", "serve", "--model", model, "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--batch", str(batch), "--queue", "1000"],
+        [*command, "--batch-size", str(batch), "--queue", "1000"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ,
     )  # fmt: skip
     stack.callback(process.wait)

@@ -29,7 +29,12 @@ from rediff_eval.judging.choosing import choose_judge
 from rediff_eval.judging.opening import opened
 from rediff_eval.metrics.config import ScoringConfig
 from rediff_eval.metrics.resources import Resources
-from rediff_eval.preflight import check_needs, notes_about, probe_servers
+from rediff_eval.preflight import (
+    check_main_metric,
+    check_needs,
+    notes_about,
+    probe_servers,
+)
 from rediff_eval.progress import Progress
 from rediff_eval.results.finished import RESULTS
 from rediff_eval.results.manifest import describe_run
@@ -144,13 +149,13 @@ def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> Non
         progress: takes the notes.
 
     Raises:
-        ValueError, OSError: as `check_needs`.
+        ValueError, OSError: as `check_needs` and `check_main_metric`.
     """
+    groups = evaluation.groups(samples)
+    check_main_metric(evaluation.task.main_metric_on(samples.kind), groups)
     for note in notes_about(evaluation.captioning.models, samples):
         progress.note(note)
-    check_needs(
-        evaluation.groups(samples), evaluation.scoring, evaluation.judge(samples), samples, progress
-    )
+    check_needs(groups, evaluation.scoring, evaluation.judge(samples), samples, progress)
 
 
 def score(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rediff.captioners.sources import SCENES_ONLY, ModelSource, knows_scenes_only
+from rediff.io.suggest import unknown
 from rediff.llm_client.dialect import Dialect
 from rediff.llm_client.probe import probe
 from rediff.llm_client.server import ServerSpec
@@ -50,6 +51,19 @@ def check_needs(
         checkpoint(config.factual)
         checkpoint(config.encoder)
         NltkNouns().nouns("A test.")
+
+
+def check_main_metric(name: str, groups: Sequence[str]) -> None:
+    """Checks that a task's main metric is one of its groups of metrics.
+
+    A group that does not say what its metrics are may have one of any name.
+
+    Raises:
+        ValueError: for a name that none has, with the nearest.
+    """
+    known = [info.name for group in groups for info in METRICS[group].infos]
+    if name not in known and all(METRICS[group].infos for group in groups):
+        raise unknown("main_metric", name, known)
 
 
 def notes_about(models: Sequence[ModelSource], samples: SampleSet) -> list[str]:

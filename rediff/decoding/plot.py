@@ -16,16 +16,21 @@ COLOURS = ("#ececec", "#ffffff", "#9cc3e6", "#e58fb8")
 LEGEND = ("mask", "kept", "written", "revised")
 
 
-def plot_trace(trace: Trace, path: Path | IO[bytes] | None = None) -> Figure:
+def plot_trace(trace: Trace | None, path: Path | IO[bytes] | None = None) -> Figure:
     """Draws a trace: a row for each denoising step, a column for each position.
 
     Args:
-        trace: of a response whose words are known.
+        trace: of a response whose words are known; captions made without one have None.
         path: where a PNG is written, if given.
 
     Returns:
         The matplotlib figure, which notebooks show.
+
+    Raises:
+        ValueError: for None.
     """
+    if trace is None:
+        raise ValueError("there is no trace: caption with trace=True")
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch

@@ -96,6 +96,7 @@ def caption(
         play(steps_of, Console(), delay=delay, budget=steps)
     if movie is not None:
         assert steps_of is not None
+        movie.parent.mkdir(parents=True, exist_ok=True)
         save_movie(steps_of, picture, movie, title=title)
     click.echo(plain(result.text))
     counts = [f"{result.tokens} tokens", f"{result.nfe} forward passes"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rediff_eval.cli.options import tell
 
 RENAMED: Mapping[str, str] = {
+    "--batch": "--batch-size",
     "--grace": "--worker-timeout",
     "--traces": "--keep-traces",
     "--given": "--prefill",

@@ -45,5 +45,6 @@ def report(
 
     done = finished(runs, tell)
     path = out or done[0] / "report.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, render([load_run(run, count=count, ids=ids, speed=speed) for run in done]))
     click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

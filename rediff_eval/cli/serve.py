@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-urls", "urls", is_flag=True, help="Fetch pictures from http addresses.")
 @click.option(
-    "--batch",
+    "--batch-size",
+    "batch",
     default=16,
     show_default=True,
     type=click.IntRange(min=1),

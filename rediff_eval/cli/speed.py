@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Measure passes, operations and seconds of a caption.")
 @captioned_options
 @click.option(
-    "--batch",
+    "--batch-size",
     "batches",
     multiple=True,
     default=(16,),

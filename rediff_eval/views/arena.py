@@ -90,8 +90,9 @@ def contenders(
         seed: of the bootstrap and of the random exchanges.
 
     Raises:
-        ValueError: for a metric that no run has, for a model without its own sampler in the runs,
-            and where conditions of a model were not measured on the same samples.
+        ValueError: for a metric that no run has, for a model without its own sampler or without
+            another in the runs, and where conditions of a model were not measured on the same
+            samples.
     """
     samples = load_samples(runs)
     quality, passes = values_of(samples, metric), _means(values_of(samples, "nfe"))
@@ -130,6 +131,8 @@ def _of_model(
     curve = {passes[key]: values[:, i] for i, key in enumerate(keys) if key[1] == own}
     if not curve:
         raise ValueError(f"the runs have no captions by {model}'s own sampler, {own}")
+    if len({key[1] for key in keys}) < 2:
+        raise ValueError(f"the runs have no sampler but {model}'s own, {own}, to hold against it")
     halves = simultaneous_halves(values, seed=seed)
     found = []
     for i, key in enumerate(keys):

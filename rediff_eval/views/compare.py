@@ -117,8 +117,15 @@ def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list
         for comparison in _test(one, two, asked, seed)
     ]
     if not found:
-        raise ValueError("no two conditions have the same task, data, scorer, budget and samples")
+        raise ValueError(_why_none(frame))
     return _corrected(found)
+
+
+def _why_none(frame: pd.DataFrame) -> str:
+    every = {f"{one.title} at {one.budget} steps" for one in _conditions(frame)}
+    if len(every) < 2:
+        return f"there is nothing to compare {every.pop()} with: it is the only condition"
+    return "no two conditions have the same task, data, scorer, budget and samples"
 
 
 def against_best(frame: pd.DataFrame, *, lower_is_better: bool, seed: int = 0) -> list[Comparison]:

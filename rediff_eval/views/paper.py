@@ -75,16 +75,24 @@ def lay_out(number: str, runs: Iterable[Path]) -> PaperTable:
     layout = LAYOUTS[number]
     groups = [(str(m), "quoted", rows) for m, rows in _quoted(layout).groupby("model", sort=False)]
     notes: list[str] = []
+    names: list[str] = []
     folders = list(runs)
     if folders:
         frame = load(folders)
+        names = list(dict.fromkeys(map(_name, frame["model"], frame["sampler"])))
         frame = frame[frame["metric"].isin(layout.metrics) & ~_is_another(frame)]
         groups += _own(frame)
         notes = sorted(set(_notes(frame)))
+    lay = _metric_by_metric if len(layout.budgets) > 2 else _side_by_side
+    header, rows = lay(layout, groups)
+    shown = {row[header.index("model")] for row in rows}
+    notes += [f"nothing of this table was measured: {name}" for name in names if name not in shown]
     title = f"Table {number}: {layout.title}; percent, caparena in points"
-    if len(layout.budgets) > 2:
-        return PaperTable(title, *_metric_by_metric(layout, groups), notes)
-    return PaperTable(title, *_side_by_side(layout, groups), notes)
+    return PaperTable(title, header, rows, notes)
+
+
+def _name(model: object, sampler: object) -> str:
+    return f"{model} ({sampler})"
 
 
 Group = tuple[str, str, pd.DataFrame]
@@ -94,7 +102,7 @@ Group = tuple[str, str, pd.DataFrame]
 def _own(frame: pd.DataFrame) -> list[Group]:
     groups: list[Group] = []
     for (model, sampler), rows in frame.groupby(["model", "sampler"], sort=False):
-        name = f"{model} ({sampler})"
+        name = _name(model, sampler)
         if rows.duplicated(["metric", "tokens_per_step"]).any():
             groups += [
                 (name, f"{run}{_origin(some).removeprefix('runs')}", some)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import program
+from programs import inside, program
 
 from rediff_eval.results.equal_passes import at_passes
 from rediff_eval.results.simultaneous import simultaneous_halves
@@ -126,6 +126,14 @@ def test_what_cannot_be_compared_is_said(run: Path, tmp_path: Path) -> None:
     assert "no captions by diffusion's own sampler, gated" in error
     assert "expected MODEL:SAMPLER" in program("arena", run, "--own", "gated", ok=2)
     assert "did you mean 'capture'" in program("arena", run, "--metric", "captur", ok=2)
+
+
+def test_a_sampler_alone_is_held_against_nothing(untrained: Path, tmp_path: Path) -> None:
+    asked = ("run", "--task", "capture", "--limit", "2", "--model", untrained / "diffusion")
+    inside(*asked, "--sampler", "mask-predict", "--steps", "4", "--out", tmp_path / "alone")
+    with pytest.raises(ValueError, match="no sampler but diffusion's own, mask-predict"):
+        inside("arena", tmp_path / "alone", "--out", tmp_path / "arena")
+    assert not (tmp_path / "arena").exists()
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,14 @@ def test_what_nothing_has_is_named(asked: Asked, said: str) -> None:
         compare(frame(a=0.5, b=0.4), asked)
 
 
+def test_one_condition_alone_is_named() -> None:
+    values = frame(a=0.5)
+    with pytest.raises(ValueError, match="nothing to compare a s at 8 steps with"):
+        compare(values[values["steps"] == 8])
+    with pytest.raises(ValueError, match="no two conditions have the same task"):
+        compare(values)
+
+
 @pytest.mark.parametrize("form", ["md", "html", "latex"])
 def test_hostile_names_are_text_in_every_form(form: Form) -> None:
     sheet = Sheet(HOSTILE, ["model", "50%"], [[HOSTILE, "1 ± 2"]], bold=frozenset({(0, 1)}))

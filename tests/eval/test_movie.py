@@ -24,7 +24,7 @@ def test_a_frame_for_each_step(ending: str, tmp_path: Path) -> None:
             frames.append(movie.convert("RGB").tobytes())
     assert len(set(frames)) == 3
     assert path.stat().st_size < 2_000_000
-    again = tmp_path / f"again.{ending}"
+    again = tmp_path / "new" / f"again.{ending}"
     inside("caption", "scene:3", "--steps", "10", "--movie", again)
     assert again.read_bytes() == path.read_bytes()
 

@@ -105,6 +105,18 @@ def test_budgets_and_numbers_of_a_task_are_above_0(tmp_path: Path) -> None:
     assert not load_kind("scenes", load_task("capture"), 0, None).samples
 
 
+def test_a_main_metric_is_one_that_the_task_measures(untrained: Path, tmp_path: Path) -> None:
+    text = re.sub(r"main_metric: .*", "main_metric: captur", OWN_PICTURES.read_text())
+    (tmp_path / "task.yaml").write_text(text)
+    mine = own_pictures(tmp_path / "mine")
+    with pytest.raises(ValueError, match=r"unknown main_metric 'captur'; did you mean 'captur"):
+        inside(
+            "run", "--task", tmp_path / "task.yaml", "--data", mine,
+            "--model", untrained / "diffusion", "--steps", "2", "--out", tmp_path / "run",
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
 def test_training_refuses_before_it_plans_or_trains() -> None:
     said = CliRunner().invoke(cli, ["train", "--limit", "-3", "--plan"])
     assert said.exit_code == 2

@@ -105,6 +105,8 @@ def test_a_picture_a_file_and_a_scene(model: rediff.LoadedModel, tmp_path: Path)
         (int(step.masked.sum()) for step in seen), reverse=True
     )
     rediff.plot_trace(caption.trace, tmp_path / "trace.png")
+    with pytest.raises(ValueError, match="caption with trace=True"):
+        rediff.plot_trace(None)
     with Image.open(tmp_path / "trace.png") as picture:
         assert picture.format == "PNG"
 
