@@ -3,7 +3,7 @@
 With t the mask level of a row, each position of the response is masked with probability t. Stage I
 then breaks the rest: of the visible positions a share s ("syntax") takes a random word, and of
 those left that state a fact a share h ("hallucination") takes a false one (section 3.1 of
-arXiv 2510.19871).
+arXiv 2510.19871). Beyond the paper, whole sentences may tell again what another one tells.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ def inject_errors(
     syntax_rate: float,
     hallucination_rate: float,
     words: Tensor,
+    repeated_tokens: Tensor | None = None,
 ) -> Corrupted:
     """Stage I: wrong visible tokens beside the masks (arXiv 2510.19871, section 3.1).
 
@@ -155,6 +156,8 @@ def inject_errors(
         syntax_rate: s, from 0 to 1.
         hallucination_rate: h, from 0 to 1.
         words: the ids that random words are drawn from, int64 [W].
+        repeated_tokens: the responses with sentences that repeat another one, int64 [B, R]; where
+            they differ from the target they are taken with certainty. None for none.
 
     Examples:
         >>> target = torch.tensor([[5, 6, 7, 1]])
@@ -176,6 +179,12 @@ def inject_errors(
         & (torch.rand(target.shape) < hallucination_rate)
         & (hallucinated_tokens != target)
     )
+    if repeated_tokens is not None:
+        repeats = visible & ~broken & (repeated_tokens != target)
+        false, hallucinated_tokens = (
+            false | repeats,
+            torch.where(repeats, repeated_tokens, hallucinated_tokens),
+        )
     tokens = torch.where(broken, noise, torch.where(false, hallucinated_tokens, clean.tokens))
     role = torch.where(visible, TokenRole.CLEAN, clean.role)
     role = torch.where(broken, TokenRole.SYNTAX, torch.where(false, TokenRole.HALLUCINATION, role))

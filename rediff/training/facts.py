@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ class FactVocabulary:
     """Which token ids state facts, and which false ones could replace them.
 
     `false`: the false ids for each id that states a fact. `size`: ids of the vocabulary.
+    `stops`: ids that end a sentence.
 
     Examples:
         >>> facts = FactVocabulary({3: [4]}, size=5)
@@ -19,7 +20,10 @@ class FactVocabulary:
         [2, 4]
     """
 
-    def __init__(self, false: Mapping[int, Sequence[int]], *, size: int) -> None:
+    def __init__(
+        self, false: Mapping[int, Sequence[int]], *, size: int, stops: Collection[int] = ()
+    ) -> None:
+        self.stops = frozenset(stops)
         self.is_fact = torch.zeros(size, dtype=torch.bool)
         self.is_fact[list(false)] = True
         width = max(map(len, false.values()))
@@ -31,3 +35,46 @@ class FactVocabulary:
         """A random false fact for each id of `target` that states one, else the id itself."""
         column = torch.randint(self._false.size(1), target.shape)
         return self._false[target, column]
+
+    def repeated_tokens(self, target: Tensor, rate: float) -> Tensor:
+        """Responses of which some sentences state the facts of an earlier sentence, in their own
+        words: what a decoder writes that begins two sentences side by side.
+
+        Args:
+            target: right responses, int64 [B, R].
+            rate: with which probability a sentence after the first one tells again what one of
+                those before it tells.
+
+        Returns:
+            int64 [B, R]; a token of such a sentence that states a fact is the one that contradicts
+            it in the other sentence, if there is one.
+
+        Examples:
+            >>> facts = FactVocabulary({3: [4], 4: [3], 5: [6], 6: [5]}, size=9, stops=[8])
+            >>> facts.repeated_tokens(torch.tensor([[3, 5, 8, 6, 7, 4, 8]]), 1.0).tolist()
+            [[3, 5, 8, 5, 7, 3, 8]]
+        """
+        repeated = target.clone()
+        for row in repeated:
+            tokens = row.tolist()
+            sentences = list(self._sentences(tokens))
+            for number in range(1, len(sentences)):
+                if float(torch.rand(1)) < rate:
+                    told = tokens[sentences[int(torch.randint(number, (1,)))]]
+                    own = tokens[sentences[number]]
+                    row[sentences[number]] = torch.tensor([self._as_told(t, told) for t in own])
+        return repeated
+
+    def _sentences(self, tokens: Sequence[int]) -> Iterator[slice]:
+        start = 0
+        for place, token in enumerate(tokens):
+            if token in self.stops:
+                yield slice(start, place + 1)
+                start = place + 1
+
+    def _as_told(self, token: int, told: Sequence[int]) -> int:
+        """The first token of a sentence that contradicts this one, else this one."""
+        if not self.is_fact[token]:
+            return token
+        false = set(self._false[token].tolist())
+        return next((other for other in told if other in false), token)

@@ -19,6 +19,7 @@ ADDED_SETTINGS = (
     "skip",
     "ties",
     "weight_decay",
+    "repetition_rate",
 )
 """Settings that older folders lack: off is the same as absent."""
 

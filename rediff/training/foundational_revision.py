@@ -28,7 +28,9 @@ class FoundationalRevision:
 
     `words` int64 [W]: the ids that random words are drawn from. `tied`: multiply both rates by the
     mask level of the row, so that a text with fewer visible words is more broken (an ablation of
-    the paper's table 6). `levels`, `suffix_share`: as in mask-prediction.
+    the paper's table 6). `levels`, `suffix_share`: as in mask-prediction. `repetition_rate`: with
+    which probability a sentence tells again what an earlier one tells, see
+    `FactVocabulary.repeated_tokens`; it needs `facts`.
     """
 
     ids: SpecialIds
@@ -39,6 +41,7 @@ class FoundationalRevision:
     hallucination_rate: float
     suffix_share: float = 0.0
     tied: bool = False
+    repetition_rate: float = 0.0
 
     def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         ids, pair = self.ids, example.pair
@@ -54,6 +57,7 @@ class FoundationalRevision:
             syntax_rate=self.syntax_rate * scale,
             hallucination_rate=(self.hallucination_rate if pair is None else 1.0) * scale,
             words=self.words,
+            repeated_tokens=self._repeated_tokens(target, scale),
         )
         return TrainingRow(example.picture, answer.prompt, target, corrupted)
 
@@ -63,3 +67,8 @@ class FoundationalRevision:
         if pair is not None:
             return pair.wrong[None]
         return target if self.facts is None else self.facts.hallucinated_tokens(target)
+
+    def _repeated_tokens(self, target: Tensor, scale: float) -> Tensor | None:
+        if self.facts is None or not self.repetition_rate:
+            return None
+        return self.facts.repeated_tokens(target, self.repetition_rate * scale)

@@ -83,6 +83,9 @@ def test_the_model_knows_the_words_of_questions_and_their_facts(trained: Path) -
     facts = fact_vocabulary(checkpoint)
     yes = torch.tensor([vocabulary["yes"]] * 4)
     assert facts.hallucinated_tokens(yes).tolist() == [vocabulary["no"]] * 4
+    above = torch.tensor([vocabulary["above"]] * 20)
+    below = {vocabulary["below"], vocabulary["under"]}
+    assert set(facts.hallucinated_tokens(above).tolist()) == below
     captions_alone = Checkpoint.load(Path(rediff.__file__).parent / "checkpoints" / "base")
     three = captions_alone.tokenizer.get_vocab()["three"]
     assert not fact_vocabulary(captions_alone).is_fact[three]

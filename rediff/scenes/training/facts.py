@@ -9,8 +9,10 @@ from rediff.scenes.templates import SYNONYMS
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 from rediff.training.facts import FactVocabulary
 
-FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
-"""The categories of words that state a fact; a false fact is another word of its category."""
+ABOVE_OR_BELOW = ("above", "below")
+FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS, ABOVE_OR_BELOW)
+"""The categories of words that state a fact; a false fact is another word of its category. The
+words of the other relations, left and right, are columns."""
 FACTS_OF_ANSWERS = (NUMBERS, ("yes", "no"))
 """The same of answers to questions, for models that know their words. They count at every
 position, so that "one can see" may become "two can see"."""
@@ -31,8 +33,8 @@ def fact_vocabulary(checkpoint: Checkpoint) -> FactVocabulary:
     asked = FACTS_OF_ANSWERS if set(question_words()) <= ids.keys() else ()
     false: dict[int, list[int]] = {}
     for category in (*FACTS, *asked):
-        aliases = {word: SYNONYMS.get(word, (word,)) for word in category}
+        aliases = {word: [a for a in SYNONYMS.get(word, [word]) if a in ids] for word in category}
         for word in category:
             others = [ids[a] for w in category if w != word for a in aliases[w]]
             false |= {ids[alias]: others for alias in aliases[word]}
-    return FactVocabulary(false, size=len(checkpoint.tokenizer))
+    return FactVocabulary(false, size=len(checkpoint.tokenizer), stops=[ids["."]])

@@ -20,12 +20,14 @@ from rediff.training.stages.base import Run, register_stage
 class RevisingStage(LearningStage):
     """What both revision stages inject into true responses (arXiv 2510.19871, section 3.1).
 
-    `syntax_rate`, `hallucination_rate`: see `inject_errors`. `suffix_share`: see `mask_tokens`.
+    `syntax_rate`, `hallucination_rate`: see `inject_errors`. `repetition_rate`, beyond the paper:
+    see `FoundationalRevision`. `suffix_share`: see `mask_tokens`.
     `loss_weights`: by role of a position, 1 where none is given (see `weights_of`).
     """
 
     syntax_rate: float = 0.1
     hallucination_rate: float = 0.1
+    repetition_rate: float = 0.0
     suffix_share: float = 0.0
     loss_weights: LossWeights = Field(default_factory=dict)
 
@@ -42,6 +44,7 @@ class RevisingStage(LearningStage):
             self.hallucination_rate,
             self.suffix_share,
             tied,
+            self.repetition_rate,
         )
 
 
