@@ -172,14 +172,17 @@ def _advance(
     steps: int,
 ) -> tuple[Canvas, Tensor]:
     """The active rows after one step, and the positions that count as changed, bool [b, R]."""
-    eos = rows.ids.eos
+    eos, unmasking = rows.ids.eos, rules.schedule.unmask_steps(steps)
+    if step < unmasking - 1:
+        words = (open_ & (prediction.token != eos)).sum(dim=1)
+        quota = rules.pace(quota, words, step, steps)
     unmask = rules.unmask(prediction, open_, quota, eos)
     visible = rows.visible() & window
     if step == steps - 1:
         visible &= rows.tokens != eos
     revise = rules.revise(prediction, visible, step, steps)
     tokens = torch.where(unmask | revise, prediction.token, rows.tokens)
-    masked, unmasking = rows.masked & ~unmask, rules.schedule.unmask_steps(steps)
+    masked = rows.masked & ~unmask
     if rules.remasks and step < unmasking - 1:
         written = replace(rows, tokens=tokens, masked=masked)
         after, left = written.visible() & window, open_positions(written, window).sum(dim=1)

@@ -20,7 +20,8 @@ class Schedule(Protocol):
     """Shares the masks of a block out among its steps.
 
     Masks that a remask rule has put back are written beyond the next step's quota, but by a
-    schedule that says otherwise by `makes_up = False`.
+    schedule that says otherwise by `makes_up = False`. A schedule that goes by the words that the
+    model expects has a method `pace`, see `LinearSchedule`.
     """
 
     def unmask_steps(self, steps: int) -> int:
@@ -44,10 +45,11 @@ class LinearSchedule:
     Step t of T' unmasks floor(n / T') + [t < n mod T'], as in LLaDA (arXiv 2502.09992, appendix
     A). T' = max(1, T - floor(T * refine_share)): in the last steps nothing is left to unmask, and
     only revision acts. At 0, the published schedule, tokens of the last step are never revised.
-    Raises ValueError for a share outside [0, 1].
+    `paced`: see `pace`. Raises ValueError for a share outside [0, 1].
     """
 
     refine_share: float = 0.0
+    paced: bool = False
 
     def __post_init__(self) -> None:
         check_share("refine_share", self.refine_share)
@@ -70,6 +72,30 @@ class LinearSchedule:
         step = torch.arange(steps, device=masks.device)
         quotas = masks[:, None] // unmasking + (step < (masks % unmasking)[:, None]).long()
         return torch.where(step < unmasking, quotas, 0)
+
+    def pace(self, quota: Tensor, words: Tensor, step: int, steps: int) -> Tensor:
+        """What an unmasking step before the last writes; int64 [B].
+
+        Unless `paced` that is the quota: the whole canvas is shared out, so that an answer of ten
+        words on a canvas of 80 is written in two of ten steps. Paced, step t writes
+        ceil(w / (T' - t)) of the w words that are still expected, and every step writes as few as
+        it can.
+
+        Args:
+            quota: of the step, by `quotas` and what a remask rule has put back; int64 [B].
+            words: open masks where the model does not predict eos, int64 [B].
+            step: of the block, from 0.
+            steps: of the block.
+
+        Examples:
+            >>> import torch
+            >>> LinearSchedule(paced=True).pace(torch.tensor([8]), torch.tensor([7]), 0, 4).tolist()
+            [2]
+        """
+        if not self.paced:
+            return quota
+        left = self.unmask_steps(steps) - step
+        return ((words + left - 1) // left).clamp(min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

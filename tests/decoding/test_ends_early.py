@@ -80,3 +80,17 @@ def test_no_round_is_seen_before_the_rule_that_makes_rounds_acts() -> None:
             passes.append(torch.tensor(result.nfe))
         assert (passes[1] <= passes[0]).all()
         assert (passes[1] > 7).all(), "revision begins with the eighth step"
+
+
+@given(seed=seeds, words=st.integers(1, 39), steps=st.integers(1, 40))
+@settings(max_examples=50, deadline=None)
+def test_paced_writing_takes_the_steps_that_there_are(seed: int, words: int, steps: int) -> None:
+    """As few words a step as can be, and one step for the end where there is one left."""
+    denoiser, sampler = of_words(seed, words, 40), find_sampler("mask-predict,paced=yes")
+    result = decode(denoiser, Canvas.blank(2, 40, IDS), sampler, steps, trace=True)
+    assert result.nfe == [min(steps, words + 1)] * 2
+    for trace in result.traces:
+        written = (trace.unmasked & (torch.arange(40) < words)).sum(dim=1)
+        assert written.sum() == words
+        assert (written <= -(-words // steps)).all()
+        assert (written.sort(descending=True).values == written).all()

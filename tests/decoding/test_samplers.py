@@ -22,6 +22,8 @@ samplers = st.sampled_from(
         *(s for s in map(find_sampler, SAMPLERS) if isinstance(s, RuleSampler | RepairSampler)),
         find_sampler("repair,draft=0.5,parts=2,most=0.3,below=0.6"),
         find_sampler("refine,rank=random,temperature=0.7"),
+        find_sampler("refine,paced=yes"),
+        find_sampler("t2m,paced=yes"),
         find_sampler("mask-predict,temperature=2,seed=3,block_length=4"),
         replace(find_sampler("refine"), block_length=4, name="blocks"),
         replace(
