@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+EXPECTED: Mapping[str, str] = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "keys with values",
+    "model": "keys with values",
+    "dataclass": "keys with values",
+    "model_attributes": "keys with values",
+}
+"""What a value should have been, by the first part of the name that pydantic gives a mistake."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
@@ -36,8 +52,21 @@ def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
     first = (strange or problems)[0]
     place = ".".join(str(part) for part in first["loc"])
     if not strange:
-        return f"{place}: {first['msg']}" if place else first["msg"]
+        return f"{place}: {_in_words(first)}" if place else _in_words(first)
     key, known = str(first["loc"][-1]), list(keys)
     if key in known:
         return f"{place}: {key!r} belongs elsewhere"
     return f"{place}: {unknown('key', key, known) if known else 'unknown key'}"
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """What is wrong with a value, in the words of who wrote it and not of Python."""
+    kind = problem["type"]
+    if kind == "missing":
+        return "missing"
+    expected = EXPECTED.get(kind.removesuffix("_type").removesuffix("_parsing"))
+    if kind == "int_from_float":
+        expected = EXPECTED["int"]
+    if expected is None:
+        return problem["msg"]
+    return f"expected {expected}, got {reprlib.repr(problem['input'])}"

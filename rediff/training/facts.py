@@ -23,7 +23,8 @@ class FactVocabulary:
     def __init__(
         self, false: Mapping[int, Sequence[int]], *, size: int, stops: Collection[int] = ()
     ) -> None:
-        self.stops = frozenset(stops)
+        self._stops = frozenset(stops)
+        self._contradicts = {token: frozenset(others) for token, others in false.items()}
         self.is_fact = torch.zeros(size, dtype=torch.bool)
         self.is_fact[list(false)] = True
         width = max(map(len, false.values()))
@@ -68,13 +69,11 @@ class FactVocabulary:
     def _sentences(self, tokens: Sequence[int]) -> Iterator[slice]:
         start = 0
         for place, token in enumerate(tokens):
-            if token in self.stops:
+            if token in self._stops:
                 yield slice(start, place + 1)
                 start = place + 1
 
     def _as_told(self, token: int, told: Sequence[int]) -> int:
         """The first token of a sentence that contradicts this one, else this one."""
-        if not self.is_fact[token]:
-            return token
-        false = set(self._false[token].tolist())
+        false = self._contradicts.get(token, ())
         return next((other for other in told if other in false), token)

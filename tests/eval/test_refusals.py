@@ -105,6 +105,27 @@ def test_budgets_and_numbers_of_a_task_are_above_0(tmp_path: Path) -> None:
     assert not load_kind("scenes", load_task("capture"), 0, None).samples
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("metrics: capture", "metrics: expected a list, got 'capture'"),
+        ("limit: 1.5", "limit: expected a whole number, got 1.5"),
+        ("summary: [a]", r"summary: expected text, got \['a'\]"),
+        ("scenes: test", "scenes: expected keys with values, got 'test'"),
+        ("main_metric:", "main_metric: expected text, got None"),
+        ("", "main_metric: missing"),
+    ],
+)
+def test_a_value_of_another_kind_is_said_in_plain_words(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    name = line.partition(":")[0] or "main_metric"
+    kept = [old for old in OWN_PICTURES.read_text().splitlines() if not old.startswith(name)]
+    (tmp_path / "task.yaml").write_text("\n".join([*kept, line]))
+    with pytest.raises(ValueError, match=said):
+        load_task(str(tmp_path / "task.yaml"))
+
+
 def test_a_main_metric_is_one_that_the_task_measures(untrained: Path, tmp_path: Path) -> None:
     text = re.sub(r"main_metric: .*", "main_metric: captur", OWN_PICTURES.read_text())
     (tmp_path / "task.yaml").write_text(text)

@@ -42,7 +42,7 @@ def test_shipped_recipes_load(path: Path) -> None:
             "start: visoin",
             "stage 'base' depends on 'visoin', which is not defined above it",
         ),
-        ("steps: 1}}", "steps: many}}", "steps: Input should be a valid integer"),
+        ("steps: 1}}", "steps: many}}", "steps: expected a whole number, got 'many'"),
         ("stage: base", "stage: bsae", "export 'base': no stage is called 'bsae'"),
         (
             "start: vision",
