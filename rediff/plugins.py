@@ -38,6 +38,9 @@ TRAINING = (
 )
 """The packages that register stages, data and experts of training."""
 
+BUILT_IN = "built in"
+"""The origin of what comes with the package."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[Value]):
@@ -50,9 +53,9 @@ class Entry(Generic[Value]):
 
     @property
     def origin(self) -> str:
-        """Where it came from: `built in`, or the file or package of a plug-in."""
+        """Where it came from: `BUILT_IN`, or the file or package of a plug-in."""
         if self.module.partition(".")[0] in (HOME, self.home):
-            return "built in"
+            return BUILT_IN
         root = source_root(self.module)
         return self.module if root is None else str(root)
 

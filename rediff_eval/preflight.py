@@ -9,6 +9,7 @@ from rediff.io.suggest import unknown
 from rediff.llm_client.dialect import Dialect
 from rediff.llm_client.probe import probe
 from rediff.llm_client.server import ServerSpec
+from rediff.plugins import BUILT_IN
 from rediff_eval.benchmarks.sample import SampleSet
 from rediff_eval.judging.choosing import judge_loads
 from rediff_eval.judging.opening import check as check_judge
@@ -56,13 +57,13 @@ def check_needs(
 def check_main_metric(name: str, groups: Sequence[str]) -> None:
     """Checks that a task's main metric is one of its groups of metrics.
 
-    A group that does not say what its metrics are may have one of any name.
+    A group of a plug-in may have metrics that it says nothing of.
 
     Raises:
         ValueError: for a name that none has, with the nearest.
     """
     known = [info.name for group in groups for info in METRICS[group].infos]
-    if name not in known and all(METRICS[group].infos for group in groups):
+    if name not in known and all(METRICS.entries[group].origin == BUILT_IN for group in groups):
         raise unknown("main_metric", name, known)
 
 

@@ -1,8 +1,9 @@
 """Remask rules: which visible tokens a step takes back, so that later steps write them again.
 
-As many tokens as were taken back are written beyond the next step's quota, unless the schedule is
-one that leaves it to the unmask rule how much is written. None is taken back in the last unmasking
-step of a block or after it, so that decoding ends. Positions are bool masks [B, R].
+As many tokens as were taken back are written beyond the next step's quota, unless the schedule
+leaves it to the unmask rule how much is written, or shares out the words that are left. None is
+taken back in the last unmasking step of a block or after it, so that decoding ends. Positions are
+bool masks [B, R].
 """
 
 from __future__ import annotations

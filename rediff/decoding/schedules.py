@@ -20,8 +20,8 @@ class Schedule(Protocol):
     """Shares the masks of a block out among its steps.
 
     Masks that a remask rule has put back are written beyond the next step's quota, but by a
-    schedule that says otherwise by `makes_up = False`. A schedule that goes by the words that the
-    model expects has a method `pace`, see `LinearSchedule`.
+    schedule that says otherwise by `makes_up = False`, or that goes by the words that the model
+    still expects: it has a method `pace`, see `LinearSchedule`.
     """
 
     def unmask_steps(self, steps: int) -> int:

@@ -22,6 +22,9 @@ EXPECTED: Mapping[str, str] = {
     "model": "keys with values",
     "dataclass": "keys with values",
     "model_attributes": "keys with values",
+    "set": "a list",
+    "frozen_set": "a list",
+    "path": "a path",
 }
 """What a value should have been, by the first part of the name that pydantic gives a mistake."""
 
@@ -64,9 +67,12 @@ def _in_words(problem: ErrorDetails) -> str:
     kind = problem["type"]
     if kind == "missing":
         return "missing"
+    if kind == "literal_error":
+        return f"expected {problem['ctx']['expected']}, got {reprlib.repr(problem['input'])}"
     expected = EXPECTED.get(kind.removesuffix("_type").removesuffix("_parsing"))
     if kind == "int_from_float":
         expected = EXPECTED["int"]
     if expected is None:
         return problem["msg"]
-    return f"expected {expected}, got {reprlib.repr(problem['input'])}"
+    given = problem["input"]
+    return f"expected {expected}, got {'nothing' if given is None else reprlib.repr(given)}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+_Facts = dict[tuple[int, int], tuple[int, int]]
+"""The place and the token of each fact of a sentence, by its kind and its number in that kind."""
 
 
 class FactVocabulary:
@@ -23,8 +27,9 @@ class FactVocabulary:
     def __init__(
         self, false: Mapping[int, Sequence[int]], *, size: int, stops: Collection[int] = ()
     ) -> None:
-        self._stops = frozenset(stops)
+        self.stops = frozenset(stops)
         self._contradicts = {token: frozenset(others) for token, others in false.items()}
+        self._kind = _kinds(self._contradicts)
         self.is_fact = torch.zeros(size, dtype=torch.bool)
         self.is_fact[list(false)] = True
         width = max(map(len, false.values()))
@@ -38,17 +43,20 @@ class FactVocabulary:
         return self._false[target, column]
 
     def repeated_tokens(self, target: Tensor, rate: float) -> Tensor:
-        """Responses of which some sentences state the facts of an earlier sentence, in their own
-        words: what a decoder writes that begins two sentences side by side.
+        """Responses of which some sentences state, in their own words, the facts of an earlier one:
+        what a decoder writes that begins two sentences side by side.
+
+        Two sentences are alike if they state as many facts of each kind, words that contradict one
+        another being of a kind. The n-th fact of a kind becomes the n-th of the other sentence;
+        words that mean the same stay.
 
         Args:
             target: right responses, int64 [B, R].
-            rate: with which probability a sentence after the first one tells again what one of
-                those before it tells.
+            rate: with which probability a sentence that is like some before it, repeats one of
+                them.
 
         Returns:
-            int64 [B, R]; a token of such a sentence that states a fact is the one that contradicts
-            it in the other sentence, if there is one.
+            int64 [B, R].
 
         Examples:
             >>> facts = FactVocabulary({3: [4], 4: [3], 5: [6], 6: [5]}, size=9, stops=[8])
@@ -57,23 +65,40 @@ class FactVocabulary:
         """
         repeated = target.clone()
         for row in repeated:
-            tokens = row.tolist()
-            sentences = list(self._sentences(tokens))
-            for number in range(1, len(sentences)):
-                if float(torch.rand(1)) < rate:
-                    told = tokens[sentences[int(torch.randint(number, (1,)))]]
-                    own = tokens[sentences[number]]
-                    row[sentences[number]] = torch.tensor([self._as_told(t, told) for t in own])
+            told: list[_Facts] = []
+            for facts in self._sentences(row.tolist()):
+                alike = [other for other in told if sorted(other) == sorted(facts)]
+                told.append(facts)
+                if alike and float(torch.rand(1)) < rate:
+                    other = alike[int(torch.randint(len(alike), (1,)))]
+                    for key, (place, token) in facts.items():
+                        if other[key][1] in self._contradicts.get(token, ()):
+                            row[place] = other[key][1]
         return repeated
 
-    def _sentences(self, tokens: Sequence[int]) -> Iterator[slice]:
-        start = 0
+    def _sentences(self, tokens: Sequence[int]) -> Iterator[_Facts]:
+        """The facts of each sentence that states some."""
+        facts: _Facts = {}
+        number: Counter[int] = Counter()
         for place, token in enumerate(tokens):
-            if token in self._stops:
-                yield slice(start, place + 1)
-                start = place + 1
+            if token in self._kind:
+                kind = self._kind[token]
+                facts[kind, number[kind]] = place, token
+                number[kind] += 1
+            if token in self.stops:
+                if facts:
+                    yield facts
+                facts, number = {}, Counter()
 
-    def _as_told(self, token: int, told: Sequence[int]) -> int:
-        """The first token of a sentence that contradicts this one, else this one."""
-        false = self._contradicts.get(token, ())
-        return next((other for other in told if other in false), token)
+
+def _kinds(contradicts: Mapping[int, Collection[int]]) -> dict[int, int]:
+    """A number for each fact, the same for those that are linked by contradictions."""
+    kinds: dict[int, int] = {}
+    for token in contradicts:
+        if token not in kinds:
+            linked = [token]
+            while linked:
+                fact = linked.pop()
+                kinds[fact] = token
+                linked += [other for other in contradicts.get(fact, ()) if other not in kinds]
+    return kinds

@@ -26,11 +26,11 @@ class FoundationalRevision:
     In other examples `facts` draws false facts with probability `hallucination_rate`. There are
     none if that rate is 0, or if an example has no pair and `facts` is None.
 
-    `words` int64 [W]: the ids that random words are drawn from. `tied`: multiply both rates by the
+    `words` int64 [W]: the ids that random words are drawn from. `tied`: multiply all rates by the
     mask level of the row, so that a text with fewer visible words is more broken (an ablation of
-    the paper's table 6). `levels`, `suffix_share`: as in mask-prediction. `repetition_rate`: with
-    which probability a sentence tells again what an earlier one tells, see
-    `FactVocabulary.repeated_tokens`; it needs `facts`.
+    the paper's table 6). `levels`, `suffix_share`: as in mask-prediction. `repetition_rate`: of
+    sentences that repeat an earlier one, see `FactVocabulary.repeated_tokens`; their false facts
+    are there besides. It needs `facts`.
     """
 
     ids: SpecialIds

@@ -90,9 +90,9 @@ def contenders(
         seed: of the bootstrap and of the random exchanges.
 
     Raises:
-        ValueError: for a metric that no run has, for a model without its own sampler or without
-            another in the runs, and where conditions of a model were not measured on the same
-            samples.
+        ValueError: for a metric that no run has, for a model without its own sampler in the runs,
+            where conditions of a model were not measured on the same samples, and where no model
+            has a sampler besides its own.
     """
     samples = load_samples(runs)
     quality, passes = values_of(samples, metric), _means(values_of(samples, "nfe"))
@@ -103,6 +103,8 @@ def contenders(
         if table.isna().to_numpy().any():
             raise ValueError(f"the conditions of {model} were not measured on the same samples")
         found += _of_model(str(model), table, passes, work, own[str(model)], seed)
+    if all(contender.own for contender in found):
+        raise ValueError("the runs have no sampler but each model's own to hold against it")
     return found
 
 
@@ -131,8 +133,6 @@ def _of_model(
     curve = {passes[key]: values[:, i] for i, key in enumerate(keys) if key[1] == own}
     if not curve:
         raise ValueError(f"the runs have no captions by {model}'s own sampler, {own}")
-    if len({key[1] for key in keys}) < 2:
-        raise ValueError(f"the runs have no sampler but {model}'s own, {own}, to hold against it")
     halves = simultaneous_halves(values, seed=seed)
     found = []
     for i, key in enumerate(keys):

@@ -122,9 +122,13 @@ def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list
 
 
 def _why_none(frame: pd.DataFrame) -> str:
-    every = {f"{one.title} at {one.budget} steps" for one in _conditions(frame)}
-    if len(every) < 2:
-        return f"there is nothing to compare {every.pop()} with: it is the only condition"
+    """Why nothing can be compared."""
+    every = frame[["task", "data", "scorer", *CELL, "steps"]].drop_duplicates()
+    if every.empty:
+        return "no condition has that model, that sampler and those steps together"
+    if len(every) == 1:
+        model, sampler = every.iloc[0]["model"], every.iloc[0]["sampler"]
+        return f"there is nothing to compare {model} {sampler} with: it is the only condition"
     return "no two conditions have the same task, data, scorer, budget and samples"
 
 

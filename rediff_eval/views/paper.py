@@ -86,7 +86,8 @@ def lay_out(number: str, runs: Iterable[Path]) -> PaperTable:
     lay = _metric_by_metric if len(layout.budgets) > 2 else _side_by_side
     header, rows = lay(layout, groups)
     shown = {row[header.index("model")] for row in rows}
-    notes += [f"nothing of this table was measured: {name}" for name in names if name not in shown]
+    if bare := [name for name in names if name not in shown]:
+        notes.append(f"nothing of this table was measured for {', '.join(bare)}")
     title = f"Table {number}: {layout.title}; percent, caparena in points"
     return PaperTable(title, header, rows, notes)
 

@@ -183,8 +183,14 @@ def test_what_nothing_has_is_named(asked: Asked, said: str) -> None:
 
 def test_one_condition_alone_is_named() -> None:
     values = frame(a=0.5)
-    with pytest.raises(ValueError, match="nothing to compare a s at 8 steps with"):
+    with pytest.raises(ValueError, match="nothing to compare a s with"):
         compare(values[values["steps"] == 8])
+    elsewhere = frame(b=0.5).assign(sampler="q")
+    with pytest.raises(ValueError, match="no condition has that model, that sampler"):
+        compare(pd.concat([values, elsewhere]), Asked(models=("a",), samplers=("q",)))
+    other = values[values["steps"] == 8].assign(task="u")
+    with pytest.raises(ValueError, match="no two conditions have the same task"):
+        compare(pd.concat([values[values["steps"] == 8], other]))
     with pytest.raises(ValueError, match="no two conditions have the same task"):
         compare(values)
 

@@ -42,7 +42,7 @@ def test_runs_stand_beside_them_and_say_what_they_are(finished: Path, capsys: An
     twice = [row for row in lay_out("1", [finished, finished]).rows if "quoted" not in row]
     assert twice[0][1].startswith(str(finished))
     assert lay_out("5", [finished]).notes[-1:] == [
-        "nothing of this table was measured: diffusion (mask-predict)"
+        "nothing of this table was measured for diffusion (mask-predict)"
     ]
     inside("paper-table", "1", finished, "--markdown")
     assert "| ReDiff | quoted | 76.74 |" in capsys.readouterr().out

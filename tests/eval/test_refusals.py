@@ -112,7 +112,11 @@ def test_budgets_and_numbers_of_a_task_are_above_0(tmp_path: Path) -> None:
         ("limit: 1.5", "limit: expected a whole number, got 1.5"),
         ("summary: [a]", r"summary: expected text, got \['a'\]"),
         ("scenes: test", "scenes: expected keys with values, got 'test'"),
-        ("main_metric:", "main_metric: expected text, got None"),
+        ("main_metric:", "main_metric: expected text, got nothing"),
+        (
+            "official: {name: a, loader: coco, metrics: [], main_metric: a}",
+            "official.loader: expected 'detailcaps', .* got 'coco'",
+        ),
         ("", "main_metric: missing"),
     ],
 )

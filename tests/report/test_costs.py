@@ -32,7 +32,7 @@ def test_measured_times_are_added(run: Path, untrained: Path, tmp_path: Path) ->
     page, speed = tmp_path / "page.html", tmp_path / "speed"
     inside(
         "speed", "--model", untrained / "diffusion", "--steps", "4", "--rounds", "2",
-        "--batch", "2", "--out", speed,
+        "--batch-size", "2", "--out", speed,
     )  # fmt: skip
     inside("report", run, "--speed", speed, "--out", page)
     assert axes(page)[-2:] == [

@@ -28,8 +28,8 @@ import rediff
 def small(untrained: Path) -> Iterator[Running]:
     """A server with a key, a short queue, slow batches and pictures by address."""
     with serving(
-        "--model", untrained / "diffusion", "--api-key-env", "OUR_KEY", "--queue", "2", "--batch",
-        "1", "--allow-urls", OUR_KEY=KEY,
+        "--model", untrained / "diffusion", "--api-key-env", "OUR_KEY", "--queue", "2",
+        "--batch-size", "1", "--allow-urls", OUR_KEY=KEY,
     ) as running:  # fmt: skip
         yield running
 
@@ -61,7 +61,7 @@ def test_a_full_queue_says_when_to_come_again(small: Running) -> None:
 
 def test_a_client_that_leaves_gives_its_place_up() -> None:
     """Thirty ask a slow server and hang up; it captions few of them."""
-    with serving("--model", "control", "--batch", "1", "--queue", "30") as running:
+    with serving("--model", "control", "--batch-size", "1", "--queue", "30") as running:
         host, port = running.url.removeprefix("http://").split(":")
         body = json.dumps({"model": "control", "messages": ask(shown(2))}).encode()
         head = (

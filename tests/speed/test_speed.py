@@ -22,7 +22,7 @@ def measured(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("speed")
     inside(
         "speed", "--model", untrained / "diffusion", "--model", untrained / "autoregressive",
-        "--sampler", "refine,refresh=1|4", "--steps", "8,4", "--batch", "3", "--rounds", "2",
+        "--sampler", "refine,refresh=1|4", "--steps", "8,4", "--batch-size", "3", "--rounds", "2",
         "--limit", "4", "--out", out,
     )  # fmt: skip
     return out
@@ -145,7 +145,7 @@ def test_a_model_of_several_samplers_is_opened_once(
     )
     model = f"{untrained / 'diffusion'}:refine,refresh=1|2"
     inside(
-        "speed", "--model", model, "--steps", "4", "--rounds", "2", "--batch", "1",
+        "speed", "--model", model, "--steps", "4", "--rounds", "2", "--batch-size", "1",
         "--out", tmp_path / "speed",
     )  # fmt: skip
     assert len(opened) == 1

@@ -26,27 +26,31 @@ FACTS = FactVocabulary(FALSE, size=9, stops=[STOP])
 sentences = st.lists(st.sampled_from([*COLOURS, *SIZES, WORD]), max_size=5)
 
 
+def meaning(text: list[int]) -> tuple[list[int], list[int]]:
+    """The colours and the sizes of a sentence, as it tells them one after another."""
+    return [t for t in text if t in COLOURS], [t for t in text if t in SIZES]
+
+
+def likeness(text: list[int]) -> list[int]:
+    return [len(facts) for facts in meaning(text)]
+
+
 @given(st.lists(sentences, min_size=1, max_size=5), st.integers(0, 10_000))
 @settings(max_examples=200, deadline=None)
-def test_a_sentence_takes_all_that_contradicts_it_in_one_before(
-    texts: list[list[int]], seed: int
-) -> None:
+def test_a_sentence_means_what_one_before_means(texts: list[list[int]], seed: int) -> None:
+    """If there is one that is like it; and its words that state nothing stay, in their places."""
     row = [token for text in texts for token in (*text, STOP)] + [EOS]
     torch.manual_seed(seed)
     repeated = FACTS.repeated_tokens(torch.tensor([row]), 1.0)[0].tolist()
     start = 0
     for number, text in enumerate(texts):
-        after = repeated[start : start + len(text)]
-        expected = [as_told(text, told) for told in texts[:number]] or [text]
-        assert after in expected
-        assert repeated[start + len(text)] == STOP
+        after = repeated[start : start + len(text) + 1]
+        alike = [told for told in texts[:number] if likeness(told) == likeness(text)]
+        assert meaning(after) in [meaning(told) for told in alike or [text]]
+        kinds = [[t in COLOURS, t in SIZES, t == WORD, t == STOP] for t in (*text, STOP)]
+        assert kinds == [[t in COLOURS, t in SIZES, t == WORD, t == STOP] for t in after]
         start += len(text) + 1
     assert torch.equal(FACTS.repeated_tokens(torch.tensor([row]), 0.0)[0], torch.tensor(row))
-
-
-def as_told(text: list[int], told: list[int]) -> list[int]:
-    """A sentence with the first contradiction of each of its facts, if there is one."""
-    return [next((t for t in told if t in FALSE.get(token, ())), token) for token in text]
 
 
 def test_sentences_repeat_at_the_rate() -> None:
@@ -56,11 +60,29 @@ def test_sentences_repeat_at_the_rate() -> None:
     assert share == pytest.approx(0.3, abs=0.03)
 
 
-def test_a_repeated_thing_is_told_in_the_sentence_s_own_words() -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "begins"),
+    [
+        (
+            "a red star , big and dotted , lies in the central left area .",
+            "painted blue and plain , a little ring stands on the right of the top row .",
+            "painted red and dotted , a big star stands on the left",
+        ),
+        (
+            "the star is above the ring .",
+            "the ring sits under the heart .",
+            "the star sits above the ring .",
+        ),
+        (
+            "the star is left of the ring .",
+            "the heart rests to the right of the star .",
+            "the star rests to the left of the ring .",
+        ),
+    ],
+)
+def test_a_sentence_repeats_in_its_own_words(first: str, second: str, begins: str) -> None:
     checkpoint = Checkpoint.load(Path(rediff.__file__).parent / "checkpoints" / "base")
     ids = checkpoint.tokenizer.get_vocab()
-    first = "a red star , big and dotted , lies in the central left area ."
-    second = "painted blue and plain , a little ring stands on the right of the top row ."
     target = torch.tensor([[ids[word] for word in f"{first} {second}".split()]])
     torch.manual_seed(0)
     told = fact_vocabulary(checkpoint).repeated_tokens(target, 1.0)[0].tolist()
@@ -70,7 +92,7 @@ def test_a_repeated_thing_is_told_in_the_sentence_s_own_words() -> None:
     assert known is not None
     assert own is not None
     assert known == own
-    assert again.startswith("painted red and dotted , a big star stands on the left")
+    assert again.startswith(begins)
 
 
 @given(st.integers(0, 10_000), st.floats(0.0, 1.0))

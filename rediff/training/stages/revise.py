@@ -27,18 +27,26 @@ class RevisingStage(LearningStage):
 
     syntax_rate: float = 0.1
     hallucination_rate: float = 0.1
-    repetition_rate: float = 0.0
+    repetition_rate: float = Field(default=0.0, ge=0, le=1)
     suffix_share: float = 0.0
     loss_weights: LossWeights = Field(default_factory=dict)
 
     def foundational_revision(
         self, run: Run, checkpoint: Checkpoint, levels: MaskRatio, *, tied: bool = False
     ) -> FoundationalRevision:
-        """The Stage I objective with these rates."""
+        """The Stage I objective with these rates.
+
+        Raises ValueError for a `repetition_rate` where no data say what repeats what.
+        """
+        facts = fact_vocabulary(run.registered(self.data), checkpoint)
+        if self.repetition_rate and (facts is None or not facts.stops):
+            raise ValueError(
+                "'repetition_rate' takes data that say which words state facts and end sentences"
+            )
         return FoundationalRevision(
             checkpoint.ids,
             torch.tensor(checkpoint.word_ids),
-            fact_vocabulary(run.registered(self.data), checkpoint),
+            facts,
             levels,
             self.syntax_rate,
             self.hallucination_rate,
@@ -53,7 +61,7 @@ class ReviseStage(RevisingStage):
     """Stage I, foundational revision: masks, random tokens and false facts to restore, and what is
     right to keep.
 
-    `tied`: both rates grow with the mask ratio (see `FoundationalRevision`). `levels`, `power`: see
+    `tied`: all rates grow with the mask ratio (see `FoundationalRevision`). `levels`, `power`: see
     `MaskRatio`.
     """
 
