@@ -94,3 +94,18 @@ def test_paced_writing_takes_the_steps_that_there_are(seed: int, words: int, ste
         assert written.sum() == words
         assert (written <= -(-words // steps)).all()
         assert (written.sort(descending=True).values == written).all()
+
+
+@given(seed=seeds, words=st.integers(1, 39), steps=st.integers(1, 10))
+@settings(max_examples=25, deadline=None)
+def test_each_block_is_paced_by_its_own_words(seed: int, words: int, steps: int) -> None:
+    """Revision has its share of a block's steps, and writing the others."""
+    sampler = find_sampler("refine,paced=yes,block_length=10,last=0")
+    denoiser, writing = of_words(seed, words, 40), steps - steps // 5
+    result = decode(denoiser, Canvas.blank(2, 40, IDS), sampler, 4 * steps, trace=True)
+    for trace in result.traces:
+        written = trace.unmasked & (torch.arange(40) < words)
+        assert written.sum() == words
+        for start in range(0, words, 10):
+            own = written[:, start : start + 10].sum(dim=1)
+            assert (own <= -(-min(10, words - start) // writing)).all()
