@@ -31,12 +31,13 @@ from rediff.models.prefix_attention import under_prefix_attention
 from rediff.scenes.dataset import scene_rows
 from rediff.scenes.grammar import thing_meaning, write_thing
 from rediff.scenes.templates import canonical
-from rediff.scenes.training.facts import FACTS
+from rediff.scenes.training.facts import FACTS_OF_THINGS
 from rediff.scenes.world import Scene
 from rediff.training.corruption import after_eos
 from rediff.training.examples import ExampleMaker
 
-KINDS = dict(zip(("shape", "colour", "size", "texture", "row", "column"), FACTS, strict=True))
+NAMES = ("shape", "colour", "size", "texture", "row", "column")
+KINDS = dict(zip(NAMES, FACTS_OF_THINGS, strict=True))
 SENTENCE_CANVAS = 24
 """Tokens of the canvas that single sentences are learnt on, in the stage `align`."""
 

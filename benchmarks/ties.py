@@ -21,10 +21,10 @@ from rediff.captioners.base import CaptionRequest
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.dataset import scene_rows
 from rediff.scenes.scoring import score_caption
-from rediff.scenes.training.facts import FACTS
+from rediff.scenes.training.facts import FACTS_OF_THINGS
 from rediff.scenes.world import Scene
 
-FACT_WORDS = frozenset(word for words in FACTS for word in words)
+FACT_WORDS = frozenset(word for words in FACTS_OF_THINGS for word in words)
 METRICS = ("capture", "fluency", "repetition")
 
 

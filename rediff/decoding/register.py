@@ -23,6 +23,6 @@ def register_sampler(name: str) -> Callable[[Any], Any]:
         ... def patient() -> Sampler:
         ...     return RuleSampler(name="patient", schedule=LinearSchedule(refine_share=0.5))
         >>> find_sampler("patient,refine_share=0.25").schedule
-        LinearSchedule(refine_share=0.25)
+        LinearSchedule(refine_share=0.25, paced=False)
     """
     return SAMPLERS.register(name)

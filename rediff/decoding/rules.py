@@ -91,7 +91,7 @@ class Rules:
         return bool(getattr(self.schedule, "makes_up", True))
 
     def pace(self, quota: Tensor, words: Tensor, step: int, steps: int) -> Tensor:
-        """The quota as the schedule's `pace` changes it, if it has one."""
+        """See `LinearSchedule.pace`; the quota itself where the schedule has none."""
         pace = getattr(self.schedule, "pace", None)
         return quota if pace is None else pace(quota, words, step, steps)
 

@@ -100,9 +100,9 @@ def as_plain(value: object) -> object:
     """A value as JSON, the same in every process: types by their names, objects by what they hold.
 
     Examples:
-        >>> from rediff.decoding.schedules import LinearSchedule
-        >>> as_plain(LinearSchedule(refine_share=0.2))
-        {'type': 'rediff.decoding.schedules.LinearSchedule', 'refine_share': 0.2}
+        >>> from rediff.decoding.schedules import EarlySchedule
+        >>> as_plain(EarlySchedule(early=0.2))
+        {'type': 'rediff.decoding.schedules.EarlySchedule', 'early': 0.2, 'filled': 1.0}
     """
     if value is None or isinstance(value, str | int | float):
         return value

@@ -9,8 +9,8 @@ from rediff.scenes.templates import SYNONYMS
 from rediff.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, TEXTURES
 from rediff.training.facts import FactVocabulary
 
-ABOVE_OR_BELOW = ("above", "below")
-FACTS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS, ABOVE_OR_BELOW)
+FACTS_OF_THINGS = (SHAPES, COLOURS, SIZES, TEXTURES, ROWS, COLUMNS)
+FACTS = (*FACTS_OF_THINGS, ("above", "below"))
 """The categories of words that state a fact; a false fact is another word of its category. The
 words of the other relations, left and right, are columns."""
 FACTS_OF_ANSWERS = (NUMBERS, ("yes", "no"))
