@@ -16,6 +16,7 @@ from rediff.decoding.passes import Passes
 from rediff.decoding.recorder import Recorder
 from rediff.decoding.remask import Writing
 from rediff.decoding.rules import Rules
+from rediff.decoding.schedules import paced_quota
 from rediff.decoding.stop import Progress
 from rediff.decoding.trace import Trace
 
@@ -173,9 +174,9 @@ def _advance(
 ) -> tuple[Canvas, Tensor]:
     """The active rows after one step, and the positions that count as changed, bool [b, R]."""
     eos, unmasking = rows.ids.eos, rules.schedule.unmask_steps(steps)
-    if step < unmasking - 1:
+    if rules.paced and step < unmasking - 1:
         words = (open_ & (prediction.token != eos)).sum(dim=1)
-        quota = rules.pace(quota, words, step, steps)
+        quota = paced_quota(words, unmasking - step)
     unmask = rules.unmask(prediction, open_, quota, eos)
     visible = rows.visible() & window
     if step == steps - 1:

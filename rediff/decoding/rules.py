@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rediff.decoding.checks import check_length, check_refresh
 from rediff.decoding.predict import OnePass, Predict
@@ -19,9 +18,6 @@ from rediff.decoding.revise import KeepVisible, Revise
 from rediff.decoding.schedules import LinearSchedule, Schedule
 from rediff.decoding.stop import Filled, Stop
 from rediff.decoding.unmask import MostConfident, Unmask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +86,10 @@ class Rules:
         """Whether masks that were put back are written beyond the next step's quota."""
         return bool(getattr(self.schedule, "makes_up", True))
 
-    def pace(self, quota: Tensor, words: Tensor, step: int, steps: int) -> Tensor:
-        """See `LinearSchedule.pace`; the quota itself where the schedule has none."""
-        pace = getattr(self.schedule, "pace", None)
-        return quota if pace is None else pace(quota, words, step, steps)
+    @property
+    def paced(self) -> bool:
+        """Whether steps share out the words that are expected, and not the canvas."""
+        return bool(getattr(self.schedule, "paced", False))
 
     def __post_init__(self) -> None:
         check_length("block_length", self.block_length)

@@ -20,8 +20,8 @@ class Schedule(Protocol):
     """Shares the masks of a block out among its steps.
 
     Masks that a remask rule has put back are written beyond the next step's quota, but by a
-    schedule that says otherwise by `makes_up = False`, or that goes by the words that the model
-    still expects: it has a method `pace`, see `LinearSchedule`.
+    schedule that says otherwise by `makes_up = False`. One that is `paced` shares out the words
+    that the model still expects instead, see `paced_quota`.
     """
 
     def unmask_steps(self, steps: int) -> int:
@@ -45,7 +45,7 @@ class LinearSchedule:
     Step t of T' unmasks floor(n / T') + [t < n mod T'], as in LLaDA (arXiv 2502.09992, appendix
     A). T' = max(1, T - floor(T * refine_share)): in the last steps nothing is left to unmask, and
     only revision acts. At 0, the published schedule, tokens of the last step are never revised.
-    `paced`: see `pace`. Raises ValueError for a share outside [0, 1].
+    `paced`: see `paced_quota`. Raises ValueError for a share outside [0, 1].
     """
 
     refine_share: float = 0.0
@@ -73,29 +73,26 @@ class LinearSchedule:
         quotas = masks[:, None] // unmasking + (step < (masks % unmasking)[:, None]).long()
         return torch.where(step < unmasking, quotas, 0)
 
-    def pace(self, quota: Tensor, words: Tensor, step: int, steps: int) -> Tensor:
-        """What an unmasking step before the last writes; int64 [B].
 
-        Unless `paced` that is the quota: the whole canvas is shared out, so that an answer of ten
-        words on a canvas of 80 is written in two of ten steps. Paced, step t writes
-        ceil(w / (T' - t)) of the w words that are still expected, and every step writes as few as
-        it can.
+def paced_quota(words: Tensor, steps: int) -> Tensor:
+    """ceil(w / n), at least 1: what a step writes of w words so that they last for n steps.
 
-        Args:
-            quota: of the step, by `quotas` and what a remask rule has put back; int64 [B].
-            words: open masks where the model does not predict eos, int64 [B].
-            step: of the block, from 0.
-            steps: of the block.
+    Quotas share out the whole canvas, so that an answer of ten words on a canvas of 80 is written
+    in two of ten steps.
 
-        Examples:
-            >>> import torch
-            >>> LinearSchedule(paced=True).pace(torch.tensor([8]), torch.tensor([7]), 0, 4).tolist()
-            [2]
-        """
-        if not self.paced:
-            return quota
-        left = self.unmask_steps(steps) - step
-        return ((words + left - 1) // left).clamp(min=1)
+    Args:
+        words: open masks where the model does not predict eos, int64 [B].
+        steps: that are left to write, this one among them.
+
+    Returns:
+        int64 [B].
+
+    Examples:
+        >>> import torch
+        >>> paced_quota(torch.tensor([7, 0]), 4).tolist()
+        [2, 1]
+    """
+    return ((words + steps - 1) // steps).clamp(min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 EXPECTED: Mapping[str, str] = {
     "string": "text",
     "int": "a whole number",
+    "int_from_float": "a whole number",
     "float": "a number",
     "bool": "true or false",
     "list": "a list",
@@ -26,7 +27,8 @@ EXPECTED: Mapping[str, str] = {
     "frozen_set": "a list",
     "path": "a path",
 }
-"""What a value should have been, by the first part of the name that pydantic gives a mistake."""
+"""What a value should have been, by the name that pydantic gives a mistake, less `_type` and
+`_parsing`."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
@@ -67,11 +69,9 @@ def _in_words(problem: ErrorDetails) -> str:
     kind = problem["type"]
     if kind == "missing":
         return "missing"
-    if kind == "literal_error":
-        return f"expected {problem['ctx']['expected']}, got {reprlib.repr(problem['input'])}"
     expected = EXPECTED.get(kind.removesuffix("_type").removesuffix("_parsing"))
-    if kind == "int_from_float":
-        expected = EXPECTED["int"]
+    if kind == "literal_error":
+        expected = problem["ctx"]["expected"]
     if expected is None:
         return problem["msg"]
     given = problem["input"]

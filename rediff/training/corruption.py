@@ -181,10 +181,8 @@ def inject_errors(
     )
     if repeated_tokens is not None:
         repeats = visible & ~broken & (repeated_tokens != target)
-        false, hallucinated_tokens = (
-            false | repeats,
-            torch.where(repeats, repeated_tokens, hallucinated_tokens),
-        )
+        false = false | repeats
+        hallucinated_tokens = torch.where(repeats, repeated_tokens, hallucinated_tokens)
     tokens = torch.where(broken, noise, torch.where(false, hallucinated_tokens, clean.tokens))
     role = torch.where(visible, TokenRole.CLEAN, clean.role)
     role = torch.where(broken, TokenRole.SYNTAX, torch.where(false, TokenRole.HALLUCINATION, role))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-_Facts = dict[tuple[int, int], tuple[int, int]]
-"""The place and the token of each fact of a sentence, by its kind and its number in that kind."""
+_Facts = list[tuple[int, int, int]]
+"""The kind, the place and the token of each fact of a sentence, kind by kind."""
 
 
 class FactVocabulary:
@@ -67,28 +66,29 @@ class FactVocabulary:
         for row in repeated:
             told: list[_Facts] = []
             for facts in self._sentences(row.tolist()):
-                alike = [other for other in told if sorted(other) == sorted(facts)]
+                alike = [other for other in told if _kinds_of(other) == _kinds_of(facts)]
                 told.append(facts)
                 if alike and float(torch.rand(1)) < rate:
-                    other = alike[int(torch.randint(len(alike), (1,)))]
-                    for key, (place, token) in facts.items():
-                        if other[key][1] in self._contradicts.get(token, ()):
-                            row[place] = other[key][1]
+                    again = alike[int(torch.randint(len(alike), (1,)))]
+                    for (_, place, token), (_, _, other) in zip(facts, again, strict=True):
+                        if other in self._contradicts.get(token, ()):
+                            row[place] = other
         return repeated
 
     def _sentences(self, tokens: Sequence[int]) -> Iterator[_Facts]:
         """The facts of each sentence that states some."""
-        facts: _Facts = {}
-        number: Counter[int] = Counter()
+        facts: _Facts = []
         for place, token in enumerate(tokens):
             if token in self._kind:
-                kind = self._kind[token]
-                facts[kind, number[kind]] = place, token
-                number[kind] += 1
+                facts.append((self._kind[token], place, token))
             if token in self.stops:
                 if facts:
-                    yield facts
-                facts, number = {}, Counter()
+                    yield sorted(facts)
+                facts = []
+
+
+def _kinds_of(facts: _Facts) -> list[int]:
+    return [kind for kind, _, _ in facts]
 
 
 def _kinds(contradicts: Mapping[int, Collection[int]]) -> dict[int, int]:

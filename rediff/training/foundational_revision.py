@@ -30,7 +30,8 @@ class FoundationalRevision:
     mask level of the row, so that a text with fewer visible words is more broken (an ablation of
     the paper's table 6). `levels`, `suffix_share`: as in mask-prediction. `repetition_rate`: of
     sentences that repeat an earlier one, see `FactVocabulary.repeated_tokens`; their false facts
-    are there besides. It needs `facts`.
+    are there besides. Raises ValueError for such a rate without `facts` that know where
+    sentences end.
     """
 
     ids: SpecialIds
@@ -42,6 +43,12 @@ class FoundationalRevision:
     suffix_share: float = 0.0
     tied: bool = False
     repetition_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.repetition_rate and (self.facts is None or not self.facts.stops):
+            raise ValueError(
+                "'repetition_rate' takes data that say which words state facts and end sentences"
+            )
 
     def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         ids, pair = self.ids, example.pair

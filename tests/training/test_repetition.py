@@ -35,6 +35,10 @@ def likeness(text: list[int]) -> list[int]:
     return [len(facts) for facts in meaning(text)]
 
 
+def kinds(text: list[int]) -> list[list[bool]]:
+    return [[t in COLOURS, t in SIZES, t == WORD, t == STOP] for t in text]
+
+
 @given(st.lists(sentences, min_size=1, max_size=5), st.integers(0, 10_000))
 @settings(max_examples=200, deadline=None)
 def test_a_sentence_means_what_one_before_means(texts: list[list[int]], seed: int) -> None:
@@ -47,8 +51,7 @@ def test_a_sentence_means_what_one_before_means(texts: list[list[int]], seed: in
         after = repeated[start : start + len(text) + 1]
         alike = [told for told in texts[:number] if likeness(told) == likeness(text)]
         assert meaning(after) in [meaning(told) for told in alike or [text]]
-        kinds = [[t in COLOURS, t in SIZES, t == WORD, t == STOP] for t in (*text, STOP)]
-        assert kinds == [[t in COLOURS, t in SIZES, t == WORD, t == STOP] for t in after]
+        assert kinds(after) == kinds([*text, STOP])
         start += len(text) + 1
     assert torch.equal(FACTS.repeated_tokens(torch.tensor([row]), 0.0)[0], torch.tensor(row))
 
@@ -111,3 +114,11 @@ def test_what_is_repeated_is_visible_and_to_be_replaced(seed: int, rate: float) 
     assert torch.equal(wrong, role == TokenRole.HALLUCINATION)
     assert torch.equal(tokens == ids.mask, role == TokenRole.MASK)
     assert not wrong[:3].any(), "nothing comes before the first sentence"
+
+
+@pytest.mark.parametrize("facts", [None, FactVocabulary(FALSE, size=9)])
+def test_a_rate_takes_facts_and_ends_of_sentences(facts: FactVocabulary | None) -> None:
+    ids, words = SpecialIds(mask=0, eos=EOS), torch.tensor([WORD])
+    FoundationalRevision(ids, words, facts, MaskRatio(), 0.0, 0.0)
+    with pytest.raises(ValueError, match="which words state facts and end sentences"):
+        FoundationalRevision(ids, words, facts, MaskRatio(), 0.0, 0.0, repetition_rate=0.1)

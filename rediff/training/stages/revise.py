@@ -34,19 +34,11 @@ class RevisingStage(LearningStage):
     def foundational_revision(
         self, run: Run, checkpoint: Checkpoint, levels: MaskRatio, *, tied: bool = False
     ) -> FoundationalRevision:
-        """The Stage I objective with these rates.
-
-        Raises ValueError for a `repetition_rate` where no data say what repeats what.
-        """
-        facts = fact_vocabulary(run.registered(self.data), checkpoint)
-        if self.repetition_rate and (facts is None or not facts.stops):
-            raise ValueError(
-                "'repetition_rate' takes data that say which words state facts and end sentences"
-            )
+        """The Stage I objective with these rates. Raises as that."""
         return FoundationalRevision(
             checkpoint.ids,
             torch.tensor(checkpoint.word_ids),
-            facts,
+            fact_vocabulary(run.registered(self.data), checkpoint),
             levels,
             self.syntax_rate,
             self.hallucination_rate,
