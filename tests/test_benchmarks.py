@@ -50,6 +50,7 @@ SHIPPED = shipped_folder()
         ("neighbour", ["--neighbours", "0", "--scenes", "1"], "0 neighbours, sleeping: "),
         ("grounding", [SHIPPED / "base", "--scenes", "3"], "base | "),
         ("grounding", [SHIPPED / "base", "--scenes", "3", "--sentences", "--prefix"], "base | "),
+        ("relations", [SHIPPED / "base", "--scenes", "12"], "base | "),
         ("ties", [SHIPPED / "ar", "--scenes", "3", "--ratio", "0.5"], "ar | 0.5 | "),
     ],
 )
