@@ -20,6 +20,7 @@ ADDED_SETTINGS = (
     "ties",
     "weight_decay",
     "repetition_rate",
+    "facts_share",
 )
 """Settings that older folders lack: off is the same as absent."""
 

@@ -68,23 +68,28 @@ class MaskRatio:
 class MaskedPrediction:
     """Mask-prediction: -log p(y_i) at masked positions (arXiv 2502.09992).
 
-    `facts`: mask only words that state facts. `suffix_share`: see `mask_tokens`.
+    `facts`: in a share `facts_share` of the rows mask only words that state facts. `suffix_share`:
+    see `mask_tokens`.
     """
 
     ids: SpecialIds
     levels: MaskRatio
     facts: FactVocabulary | None = None
+    facts_share: float = 1.0
     suffix_share: float = 0.0
 
     def __call__(self, example: Example, place: BatchPosition) -> TrainingRow:
         answer = pick_answer(example)
         target = answer.response[None]
+        facts = self.facts
+        if facts is not None and self.facts_share < 1 and torch.rand(()) >= self.facts_share:
+            facts = None
         corrupted = mask_tokens(
             target,
             self.levels(place),
             self.ids.mask,
             self.ids.eos,
-            maskable=None if self.facts is None else self.facts.is_fact[target],
+            maskable=None if facts is None else facts.is_fact[target],
             suffix_share=self.suffix_share,
         )
         return TrainingRow(example.picture, answer.prompt, target, corrupted)

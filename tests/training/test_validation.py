@@ -81,7 +81,7 @@ def test_it_is_the_loss_of_the_held_out_rows(trained: Path, tmp_path: Path) -> N
     assert len(held) == 8
     make = ExampleMaker(checkpoint, wanted.canvas)
     rows = Schedule([make(item) for item in held], batch=8, steps=1, seed=0)
-    collate = Collator(MaskedPrediction(checkpoint.ids, MaskRatio(), None, 0.5))
+    collate = Collator(MaskedPrediction(checkpoint.ids, MaskRatio(), suffix_share=0.5))
     total = count = 0.0
     for slot in range(8):
         batch = collate([rows[slot]])

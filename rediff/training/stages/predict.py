@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from rediff.models.config import Kind
 from rediff.training.data import fact_vocabulary
@@ -22,16 +22,18 @@ class PredictStage(LearningStage):
     `canvas`: tokens of the canvas, the recipe's unless given. Single sentences on a short canvas
     bind the things of a picture to their words within minutes; whole captions alone never get
     there. `facts_only`: mask only the words that state facts, so that grounding is learnt before
-    style. `levels`, `power`: see `MaskRatio`. `suffix_share`: see `mask_tokens`.
-    `prefix_attention`: image and prompt do not see the response, in this stage alone. Otherwise
-    image tokens learn to look for the words of the response that describe them, which a causal
-    stage after it cannot use.
+    style; `facts_share`: in this share of the rows alone, so that it is not forgotten either.
+    `levels`, `power`: see `MaskRatio`. `suffix_share`: see `mask_tokens`. `prefix_attention`:
+    image and prompt do not see the response, in this stage alone. Otherwise image tokens learn to
+    look for the words of the response that describe them, which a causal stage after it cannot
+    use.
     """
 
     kind: Literal["predict"] = "predict"
     causal: bool = False
     canvas: int | None = None
     facts_only: bool = False
+    facts_share: float = Field(default=0.0, ge=0, le=1)
     levels: tuple[float, float] = (0.0, 1.0)
     power: float = 1.0
     suffix_share: float = 0.0
@@ -39,9 +41,11 @@ class PredictStage(LearningStage):
     weighting: Literal["uniform", "paper"] = "uniform"
 
     @model_validator(mode="after")
-    def _sees_the_response_or_not(self) -> PredictStage:
+    def _fit_together(self) -> PredictStage:
         if self.causal and self.prefix_attention:
             raise ValueError("with 'causal', image and prompt see no response anyway")
+        if self.facts_share and (self.causal or self.facts_only):
+            raise ValueError("'facts_share' goes with neither 'causal' nor 'facts_only'")
         return self
 
     @property
@@ -50,13 +54,14 @@ class PredictStage(LearningStage):
 
     def run(self, run: Run) -> None:
         checkpoint = self.load_start(run)
-        facts = fact_vocabulary(run.registered(self.data), checkpoint) if self.facts_only else None
+        facts_share = 1.0 if self.facts_only else self.facts_share
+        facts = fact_vocabulary(run.registered(self.data), checkpoint) if facts_share else None
         ids = checkpoint.ids
         objective: Objective = (
             NextToken(ids, facts)
             if self.causal
             else MaskedPrediction(
-                ids, MaskRatio(*self.levels, self.power), facts, self.suffix_share
+                ids, MaskRatio(*self.levels, self.power), facts, facts_share, self.suffix_share
             )
         )
         maker = ExampleMaker(checkpoint, self.canvas or run.recipe.canvas, longest=self.longest)
