@@ -243,3 +243,17 @@ def test_a_pipe_shows_losses(root: Path, tmp_path: Path) -> None:
         )  # fmt: skip
         assert "stage1 (1 of 1): done, loss " in done.stderr
         shutil.rmtree(tmp_path / "stage1")
+
+
+@pytest.mark.parametrize("setting", [{"facts_only": True}, {"facts_share": 0.5}])
+def test_facts_are_masked_only_where_data_know_them(
+    tmp_path: Path, setting: dict[str, float]
+) -> None:
+    spec, raw = data_of(tmp_path, [GOOD] * 4), recipe_of(tmp_path)
+    raw["stages"]["stage1"] |= {"kind": "predict", **setting}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(raw, sort_keys=False))
+    stages = [part for name in raw["stages"] for part in ("--stage", name)]
+    with pytest.raises(RuntimeError, match=f"stage1' failed: '{next(iter(setting))}' takes data"):
+        inside("train", "--recipe", recipe, "--checkpoint", tmp_path / "official",
+               "--data", spec, "--out", tmp_path / "out", *stages)  # fmt: skip

@@ -53,9 +53,13 @@ class PredictStage(LearningStage):
         return "autoregressive" if self.causal else "diffusion"
 
     def run(self, run: Run) -> None:
+        """Raises ValueError where only facts are to be masked and the data know none."""
         checkpoint = self.load_start(run)
         facts_share = 1.0 if self.facts_only else self.facts_share
         facts = fact_vocabulary(run.registered(self.data), checkpoint) if facts_share else None
+        if facts_share and facts is None:
+            name = "facts_only" if self.facts_only else "facts_share"
+            raise ValueError(f"{name!r} takes data that say which words state facts")
         ids = checkpoint.ids
         objective: Objective = (
             NextToken(ids, facts)
