@@ -1,5 +1,9 @@
 """A denoiser without a model, whose rows do not depend on one another."""
 
+from __future__ import annotations
+
+import copy
+
 import torch
 from torch import Tensor
 
@@ -34,6 +38,14 @@ class FakeDenoiser:
         self.prompt_lengths = torch.arange(rows)
         self.keys = list(range(rows))
         self.calls = 0
+
+    def alone(self, row: int) -> FakeDenoiser:
+        """The same for one of its rows."""
+        denoiser = copy.copy(self)
+        denoiser.place, denoiser.keys = self.place[row : row + 1], self.keys[row : row + 1]
+        denoiser.prompt_lengths = self.prompt_lengths[row : row + 1]
+        denoiser.calls = 0
+        return denoiser
 
     def refreshed(self, every: int | None) -> Denoiser:
         return self

@@ -29,10 +29,7 @@ def test_a_batch_equals_its_rows_alone(seed: int, sampler: OfficialSampler, step
     denoiser = FakeDenoiser(seed, 4, LENGTH)
     together = decode(denoiser, Canvas.blank(4, LENGTH, IDS), sampler, steps)
     for row in range(4):
-        alone = FakeDenoiser(seed, 4, LENGTH)
-        alone.place = denoiser.place[row : row + 1]
-        alone.prompt_lengths = denoiser.prompt_lengths[row : row + 1]
-        single = decode(alone, Canvas.blank(1, LENGTH, IDS), sampler, steps)
+        single = decode(denoiser.alone(row), Canvas.blank(1, LENGTH, IDS), sampler, steps)
         assert single.responses[0] == together.responses[row]
         assert single.nfe[0] == together.nfe[row] <= steps
 

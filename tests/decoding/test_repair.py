@@ -1,5 +1,7 @@
 """Slow repair: what it hides, what it writes again, what it costs; true answers filled wrongly."""
 
+import math
+
 import pytest
 import torch
 from fakes import IDS, MASK, STOP, VOCABULARY, FakeDenoiser, decode
@@ -111,6 +113,29 @@ def test_support_by_hand(seed: int, parts: int) -> None:
                 said[tokens[row, place]].item(), rel=1e-4
             )
             assert found.token[row, place] == said.argmax()
+
+
+shares = st.sampled_from([0.2, 0.5, 1.0])
+
+
+@given(st.integers(0, 1000), st.integers(1, 3), shares, shares)
+@settings(deadline=None, max_examples=40)
+def test_the_least_supported_words_are_hidden(
+    seed: int, parts: int, most: float, below: float
+) -> None:
+    denoiser, generator = FakeDenoiser(seed, 1, LENGTH), torch.Generator().manual_seed(seed)
+    text = torch.randint(0, 9, (8,), generator=generator).tolist()
+    given_canvas = canvas(*text)
+    words = torch.arange(LENGTH)[None] < len(text)
+    found = hidden_support(
+        lambda seen: denoiser(seen, torch.tensor([0])), given_canvas.tokens, words, IDS, parts
+    )
+    support = found.confidence[0].tolist()
+    order = sorted(range(len(text)), key=lambda i: (support[i], i))[: math.ceil(most * len(text))]
+    expected = {i for i in order if support[i] < below}
+    sampler = find_sampler(f"repair,rounds=1,parts={parts},most={most},below={below}")
+    (trace,) = decode(denoiser, given_canvas, sampler, LENGTH, trace=True).traces
+    assert set(trace.masked[0, : len(text)].nonzero()[:, 0].tolist()) == expected
 
 
 def draws(*seeds: int) -> list[torch.Generator]:

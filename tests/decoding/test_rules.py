@@ -111,20 +111,18 @@ def test_left_first(seed: int, scale: float, decay: float) -> None:
 @given(seeds, scales, shares)
 @settings(max_examples=60, deadline=None)
 def test_confident_else_quota(seed: int, scale: float, threshold: float) -> None:
-    def choose(free: list[int], prediction: Prediction, row: int, quota: int) -> list[int]:
-        confidence = prediction.confidence[row].tolist()
-        sure = [i for i in free if confidence[i] > threshold]
-        return sure or sorted(free, key=lambda i: (-confidence[i], i))[:quota]
-
     prediction, eligible, quota = drawn(seed, scale)
     rule = ConfidentElseQuota(threshold=threshold)
-    if not (prediction.confidence > threshold).any():
-        retold(rule, seed, scale, choose)
     chosen = rule(prediction, eligible, quota, EOS)
     for row in range(ROWS):
-        free = [i for i in range(LENGTH) if eligible[row, i] and prediction.token[row, i] != EOS]
-        sure = [i for i in free if prediction.confidence[row, i] > threshold]
-        assert not sure or chosen[row].nonzero()[:, 0].tolist() == sure
+        places = [i for i in range(LENGTH) if eligible[row, i]]
+        free = [i for i in places if prediction.token[row, i] != EOS]
+        confidence = prediction.confidence[row].tolist()
+        sure = [i for i in free if confidence[i] > threshold]
+        order = sorted(free, key=lambda i: (-confidence[i], i))
+        ends = [i for i in places if i not in free]
+        expected = sure or [*order, *ends][: int(quota[row])]
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
     everything = rule(prediction, eligible, torch.full((ROWS,), LENGTH), EOS)
     assert torch.equal(everything, eligible), "the last step writes all that is left"
 
@@ -219,6 +217,62 @@ def test_edits(seed: int, scale: float, threshold: float, gain: float) -> None:
             if gain:
                 expected = expected and bool(prediction.confidence[row, i] > old + gain)
             assert bool(chosen[row, i]) == expected
+
+
+@given(seeds, scales, st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.sampled_from([0.0, 0.3, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_the_surest_share_in_the_last_steps(
+    seed: int, scale: float, top_fraction: float, last: float
+) -> None:
+    prediction, eligible, _ = drawn(seed, scale)
+    rule, steps = RepredictVisible(top_fraction=top_fraction, last=last), 7
+    for step in range(steps):
+        chosen = rule(prediction, eligible, step, steps)
+        for row in range(ROWS):
+            places = [i for i in range(LENGTH) if eligible[row, i]]
+            confidence = prediction.confidence[row].tolist()
+            best = sorted(places, key=lambda i: (-confidence[i], i))
+            best = best[: math.floor(len(places) * top_fraction)]
+            late = steps - step <= math.ceil(steps * last)
+            assert chosen[row].nonzero()[:, 0].tolist() == (sorted(best) if late else [])
+
+
+@given(seeds, scales, st.sampled_from([0.3, 1.0, 3.0]))
+@settings(max_examples=40, deadline=None)
+def test_temperature(seed: int, scale: float, temperature: float) -> None:
+    """argmax of log p + T g, g = -log(-log u) in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
+    found = predict(logits, IDS, temperature=temperature, noise=NOISE)
+    uniform = [one.uniform("token", LENGTH, VOCABULARY)[0].tolist() for one in NOISE.of_each()]
+    for row in range(ROWS):
+        for i in range(LENGTH):
+            allowed = [v for v in range(VOCABULARY) if v != IDS.mask]
+            total = sum(math.exp(logits[row, i, v].item()) for v in allowed)
+            p = {v: math.exp(logits[row, i, v].item()) / total for v in allowed}
+            drawn_at = {
+                v: math.log(p[v]) - temperature * math.log(-math.log(uniform[row][i][v]))
+                for v in allowed
+            }
+            word = max(allowed, key=lambda v: drawn_at[v])
+            assert found.token[row, i] == word
+            assert found.confidence[row, i].item() == pytest.approx(p[word], rel=1e-4)
+
+
+@given(seeds, scales)
+@settings(max_examples=60, deadline=None)
+def test_the_end_by_majority(seed: int, scale: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
+    logits[..., EOS] += 1.5
+    found, plain = predict(logits, IDS, majority_eos=True), predict(logits, IDS)
+    for row in range(ROWS):
+        for i in range(LENGTH):
+            p = plain.log_probabilities()[row, i].exp().tolist()
+            words = [v for v in range(VOCABULARY) if v != EOS]
+            expected = EOS if p[EOS] > 0.5 else max(words, key=lambda v: p[v])
+            assert found.token[row, i] == expected
+            assert found.confidence[row, i].item() == pytest.approx(p[expected], rel=1e-5)
 
 
 def test_temperature_draws_from_the_flattened_distribution() -> None:

@@ -1,4 +1,4 @@
-"""Properties of decoding, for every named sampler and for blocks."""
+"""What single samplers do, blocks, and options."""
 
 from dataclasses import replace
 
@@ -9,82 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas, Prediction, predict
-from rediff.decoding.registry import SAMPLERS, find_sampler
-from rediff.decoding.revise import KeepVisible, RepredictVisible
-from rediff.decoding.sampler import RepairSampler, RuleSampler, Sampler
+from rediff.decoding.registry import find_sampler
+from rediff.decoding.revise import KeepVisible
+from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.schedules import LinearSchedule
 from rediff.decoding.stop import Filled
 from rediff.decoding.unmask import MostConfident
 
 LENGTH = 12
-samplers = st.sampled_from(
-    [
-        *(s for s in map(find_sampler, SAMPLERS) if isinstance(s, RuleSampler | RepairSampler)),
-        find_sampler("repair,draft=0.5,parts=2,most=0.3,below=0.6"),
-        find_sampler("refine,rank=random,temperature=0.7"),
-        find_sampler("refine,paced=yes"),
-        find_sampler("t2m,paced=yes"),
-        find_sampler("mask-predict,temperature=2,seed=3,block_length=4"),
-        replace(find_sampler("refine"), block_length=4, name="blocks"),
-        replace(
-            find_sampler("refine"),
-            schedule=LinearSchedule(),
-            stop=Filled(),
-            name="published",
-            majority_eos=False,
-        ),
-        replace(
-            find_sampler("refine"), revise=RepredictVisible(top_fraction=0.5, last=0.5), name="half"
-        ),
-        replace(
-            find_sampler("mask-predict"),
-            unmask=MostConfident(eos_last=False, threshold=0.5),
-            name="threshold",
-        ),
-    ]
-)
 steps = st.sampled_from([3, 6, 12])
 seeds = st.integers(0, 10_000)
 
 
 def blank(rows: int) -> Canvas:
     return Canvas.blank(rows, LENGTH, IDS)
-
-
-@given(seeds, samplers, steps)
-@settings(max_examples=150, deadline=None)
-def test_no_mask_is_left_and_no_special_id_is_proposed(
-    seed: int, sampler: Sampler, steps: int
-) -> None:
-    result = decode(FakeDenoiser(seed, 3, LENGTH), blank(3), sampler, steps)
-    left = result.canvas.masked & result.canvas.before_eos()
-    assert not left.any()
-    for response in result.responses:
-        assert not {MASK, PAD, STOP} & set(response)
-    written = result.canvas.tokens[~result.canvas.masked]
-    assert not torch.isin(written, torch.tensor([MASK, PAD])).any()
-
-
-@given(seeds, samplers, steps)
-@settings(max_examples=100, deadline=None)
-def test_a_batch_equals_its_rows_alone(seed: int, sampler: Sampler, steps: int) -> None:
-    denoiser = FakeDenoiser(seed, 4, LENGTH)
-    together = decode(denoiser, blank(4), sampler, steps)
-    for row in range(4):
-        alone_denoiser = FakeDenoiser(seed, 4, LENGTH)
-        alone_denoiser.place = denoiser.place[row : row + 1]
-        alone_denoiser.keys = denoiser.keys[row : row + 1]
-        alone = decode(alone_denoiser, blank(1), sampler, steps)
-        assert alone.responses[0] == together.responses[row]
-        assert alone.nfe[0] == together.nfe[row]
-
-
-@given(seeds, samplers, steps)
-@settings(max_examples=100, deadline=None)
-def test_forward_passes_are_as_planned(seed: int, sampler: Sampler, steps: int) -> None:
-    denoiser = FakeDenoiser(seed, 3, LENGTH, stop_bias=-100.0)
-    result = decode(denoiser, blank(3), sampler, steps)
-    assert denoiser.calls == max(result.nfe) <= steps
 
 
 @given(seeds, steps)
@@ -278,19 +216,6 @@ def test_options_are_set_and_named() -> None:
         name="rediff-official,block_length=32,revise_start=0.5,stop=no",
     )  # fmt: skip
     assert find_sampler("refine,majority_eos=false").majority_eos is False
-
-
-@pytest.mark.parametrize("name", ["fast-dllm,temperature=0.8", "random", "remdm-cap,eta=0.5"])
-def test_draws_do_not_depend_on_when_other_rows_are_done(name: str) -> None:
-    """In blocks, beside a row that takes more steps of the first block."""
-    sampler = find_sampler(f"{name},block_length=6")
-    for seed in range(20):
-        both = FakeDenoiser(seed, 2, LENGTH, stop_bias=-100.0)
-        both.place[0] *= 8
-        alone = FakeDenoiser(seed, 2, LENGTH)
-        alone.place, alone.keys = both.place[:1], both.keys[:1]
-        together = decode(both, blank(2), sampler, 12)
-        assert decode(alone, blank(1), sampler, 12).responses[0] == together.responses[0]
 
 
 def test_tokens_that_are_masked_again_are_no_revisions() -> None:

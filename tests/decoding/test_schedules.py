@@ -1,10 +1,11 @@
 """Schedules: every mask is shared out, by each one's formula."""
 
+import itertools
 import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rediff.decoding.schedules import (
@@ -39,6 +40,27 @@ def test_every_mask_is_shared_out(schedule: Schedule, masks: list[int], steps: i
 def test_every_step_of_a_shifted_schedule_writes(shift: float, masks: int, steps: int) -> None:
     (quotas,) = ShiftSchedule(shift=shift).quotas(torch.tensor([masks]), steps).tolist()
     assert all(quotas[: min(steps, masks)])
+
+
+@given(st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0]), st.integers(1, 60), st.integers(1, 40))
+@settings(deadline=None)
+def test_the_shifted_schedule(shift: float, masks: int, steps: int) -> None:
+    """With the same arithmetic in float64 but where float32 rounds across a whole number."""
+    (quotas,) = ShiftSchedule(shift=shift).quotas(torch.tensor([masks]), steps).tolist()
+    used = min(steps, masks)
+    reached, exact = [], []
+    for step in range(used + 1):
+        t = step / used
+        exact.append(masks * shift * t / (1 + (shift - 1) * t))
+        reached.append(math.floor(exact[-1] + 1e-9))
+    assume(all(abs(x - round(x)) > 1e-4 for x in exact[1:-1]))
+    shares = [max(1, after - before) for before, after in itertools.pairwise(reached)]
+    step = 0
+    while sum(shares) > masks:
+        if shares[step % used] > 1:
+            shares[step % used] -= 1
+        step += 1
+    assert quotas == [*reversed(shares), *[0] * (steps - used)]
 
 
 def test_lavidas_own_examples() -> None:

@@ -21,18 +21,21 @@ shares = st.sampled_from([0.2, 0.5, 0.9])
 quotas = st.lists(st.integers(0, 3), min_size=ROWS, max_size=ROWS)
 
 
-@given(seeds)
-@settings(max_examples=60, deadline=None)
-def test_above_the_mean_of_what_was_written(seed: int) -> None:
+@given(seeds, quotas, st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_above_the_mean_of_what_was_written(seed: int, quotas: list[int], eos_last: bool) -> None:
     prediction, visible = drawn_prediction(seed)
-    masks, none = ~visible, torch.zeros(ROWS, dtype=torch.long)
-    chosen = AboveMean(eos_last=False)(prediction, masks, none, EOS)
+    chosen = AboveMean(eos_last=eos_last)(prediction, ~visible, torch.tensor(quotas), EOS)
     assert prediction.past is not None
     for row in range(ROWS):
         found = [w for w in prediction.past.written[row].tolist() if w > 0]
-        for i in range(LENGTH):
-            above = bool(found) and prediction.confidence[row, i] > sum(found) / len(found)
-            assert bool(chosen[row, i]) == (bool(masks[row, i]) and bool(above))
+        c, t = prediction.confidence[row].tolist(), prediction.token[row].tolist()
+        masks = [i for i in range(LENGTH) if not visible[row, i]]
+        waits = [i for i in masks if eos_last and t[i] == EOS]
+        free = sorted(set(masks) - set(waits), key=lambda i: (-c[i], i))
+        sure = [i for i in free if found and c[i] > sum(found) / len(found)]
+        expected = {*[*free, *waits][: quotas[row]], *sure}
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
 
 
 @given(seeds, quotas, shares, st.sampled_from([0.0, 0.5, 1.5]), st.integers(1, 5))
@@ -152,8 +155,7 @@ def test_rows_that_end_leave_the_past_of_the_others_alone() -> None:
             both = FakeDenoiser(seed, 3, 12)
             together = decode(both, Canvas.blank(3, 12, IDS), find_sampler(name), 6)
             for row in range(3):
-                alone = FakeDenoiser(seed, 3, 12)
-                alone.place, alone.keys = both.place[row : row + 1], both.keys[row : row + 1]
-                result = decode(alone, Canvas.blank(1, 12, IDS), find_sampler(name), 6)
+                canvas = Canvas.blank(1, 12, IDS)
+                result = decode(both.alone(row), canvas, find_sampler(name), 6)
                 assert result.responses[0] == together.responses[row]
                 assert result.nfe[0] == together.nfe[row]

@@ -14,6 +14,7 @@ from rediff.captioners.base import CaptionRequest, Decoding
 from rediff.captioners.diffusion import DiffusionCaptioner
 from rediff.decoding.canvas import Canvas, SpecialIds
 from rediff.decoding.loop import Decoded
+from rediff.decoding.registry import SAMPLERS as REGISTERED
 from rediff.decoding.registry import find_sampler
 from rediff.models.chat_format import build_tokenizer
 from rediff.models.checkpoint import Checkpoint
@@ -98,6 +99,25 @@ def test_prompts_computed_in_every_step_change_nothing(
     denoiser = PromptedDenoiser(MODELS[prefix], prompt, mask=IDS.mask, guidance=guidance)
     exact = decode(denoiser, sampler, steps)
     assert_same(exact, decode(denoiser, f"{sampler},refresh=1", steps))
+
+
+@pytest.mark.parametrize("sampler", sorted(REGISTERED))
+def test_the_model_is_shown_the_same_prompt_in_every_step(sampler: str) -> None:
+    """Under full attention, where each step shows it again; every sampler by its name."""
+    prompt, shown = prompts([6, 6]), list[Tensor]()
+    rows = [prompt.embeddings[row] for row in range(2)]
+
+    def watch(module: torch.nn.Module, args: tuple[()], given_: dict[str, Tensor]) -> None:
+        shown.extend(given_["inputs_embeds"][:, :6])
+
+    text = MODELS[False].get_submodule("model.language_model")
+    handle = text.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        decoded = decode(PromptedDenoiser(MODELS[False], prompt, mask=IDS.mask), sampler, 12)
+    finally:
+        handle.remove()
+    assert len(shown) >= sum(decoded.nfe) > 0
+    assert all(any(torch.equal(one, row) for row in rows) for one in shown)
 
 
 @given(**runs)
