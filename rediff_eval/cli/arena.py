@@ -40,7 +40,7 @@ def arena(runs: tuple[Path, ...], metric: str, own: tuple[str, ...], seed: int, 
     done = finished(runs, tell)
     named = dict(_pair(text) for text in own)
     found = contenders(done, metric, own_samplers(done, named), seed=seed)
-    write_arena(found, metric, out)
+    write_arena(found, done, metric, out)
     table = Table(title=f"{metric} against each model's own sampler, at equal passes")
     table.add_column("sampler", no_wrap=True)
     table.add_column("verdict")

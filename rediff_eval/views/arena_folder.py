@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -15,19 +15,24 @@ from rediff.io.files import replace
 from rediff_eval.results.paired import LEVEL
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import Contender, verdict
+from rediff_eval.views.arena_writing import how_they_write, writing_table
 from rediff_eval.views.front import pareto
 
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
 
 
-def write_arena(found: Sequence[Contender], metric: str, folder: Path) -> None:
-    """Writes `arena.csv`, `arena.md` and `arena.png`.
+def write_arena(
+    found: Sequence[Contender], runs: Sequence[Path], metric: str, folder: Path
+) -> None:
+    """Writes `arena.csv`, `writing.csv`, `arena.md` and `arena.png`.
 
     Args:
         found: all contenders.
+        runs: that they are of.
         metric: what was compared.
         folder: made where it is not there.
     """
+    written = how_they_write(runs)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "arena.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Contender)])
@@ -39,15 +44,25 @@ def write_arena(found: Sequence[Contender], metric: str, folder: Path) -> None:
                     for k, v in asdict(contender).items()
                 }
             )
-    replace(folder / "arena.md", to_markdown(found, metric))
+    written.round(5).to_csv(folder / "writing.csv")
+    tables = {model: writing_table(written, mine, runs) for model, mine in by_model(found).items()}
+    replace(folder / "arena.md", to_markdown(found, metric, tables))
     plot_arena(found, metric, folder / "arena.png")
 
 
-def to_markdown(found: Sequence[Contender], metric: str) -> str:
-    """A table for each model, samplers by budgets, then a verdict for each sampler."""
+def by_model(found: Sequence[Contender]) -> dict[str, list[Contender]]:
+    """Each model's contenders."""
+    models = dict.fromkeys(c.model for c in found)
+    return {model: [c for c in found if c.model == model] for model in models}
+
+
+def to_markdown(
+    found: Sequence[Contender], metric: str, written: Mapping[str, Sequence[str]]
+) -> str:
+    """A table for each model, samplers by budgets, and of how they write; then a verdict for each
+    sampler."""
     lines = []
-    for model in dict.fromkeys(c.model for c in found):
-        mine = [c for c in found if c.model == model]
+    for model, mine in by_model(found).items():
         steps = sorted({c.steps for c in mine}, reverse=True)
         lines += [
             f"## {markdown(model)}",
@@ -63,7 +78,8 @@ def to_markdown(found: Sequence[Contender], metric: str) -> str:
             own = any(c.own for c in mine if c.sampler == sampler)
             name = f"**{markdown(sampler)}** (its own)" if own else markdown(sampler)
             lines.append(f"| {name} | " + " | ".join(cells.get(s, "–") for s in steps) + " |")
-        lines += ["", f"Half the interval that holds for all of them at once: {_half(mine)}.", ""]
+        lines += ["", f"Half the interval that holds for all of them at once: {_half(mine)}."]
+        lines += [*written[model], ""]
     lines += ["## Verdicts", "", "| sampler | against each model's own |", "|---|---|"]
     for sampler in dict.fromkeys(c.sampler for c in found):
         lines.append(f"| {markdown(sampler)} | {verdict(found, sampler)} |")
@@ -95,11 +111,10 @@ def plot_arena(found: Sequence[Contender], metric: str, path: Path) -> None:
         metric: what was compared.
         path: of the PNG.
     """
-    models = list(dict.fromkeys(c.model for c in found))
+    models = by_model(found)
     figure = Figure(figsize=(11, 3.6 * len(models)), dpi=120, layout="constrained")
     panels = figure.subplots(len(models), 2, squeeze=False)
-    for row, model in zip(panels, models, strict=True):
-        mine = [c for c in found if c.model == model]
+    for row, (model, mine) in zip(panels, models.items(), strict=True):
         for panel, (axis, title) in zip(row, AXES.items(), strict=True):
             _draw(panel, [(x, c) for c in mine if (x := getattr(c, axis)) is not None])
             panel.set(xlabel=title, ylabel=metric)

@@ -12,6 +12,7 @@ from programs import inside, program
 from rediff_eval.results.equal_passes import at_passes
 from rediff_eval.results.simultaneous import simultaneous_halves
 from rediff_eval.views.arena import Contender, contenders, verdict
+from rediff_eval.views.arena_writing import STATISTICS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_sampler.py"
 passes = st.floats(1, 100)
@@ -94,6 +95,27 @@ def test_a_plug_in_joins_the_arena(run: Path, tmp_path: Path) -> None:
     own = [row for row in rows if row["own"] == "True"]
     assert {row["sampler"] for row in own} == {"mask-predict"}
     assert all(float(row["difference"]) == 0 for row in own)
+
+
+def test_an_arena_says_how_each_writes(run: Path, tmp_path: Path) -> None:
+    """As the run's own numbers do, all in a file, those of the middle budget on the page."""
+    program("arena", run, "--out", tmp_path)
+    numbers = {
+        (row["sampler"], row["steps"], row["metric"]): float(row["value"])
+        for row in csv.DictReader((run / "results.csv").open())
+    }
+    rows = list(csv.DictReader((tmp_path / "writing.csv").open()))
+    assert len(rows) == 6
+    for row in rows:
+        found = {name: float(row[name]) for name in STATISTICS if row[name]}
+        known = {name: numbers.get((row["sampler"], row["steps"], name)) for name in STATISTICS}
+        assert found == pytest.approx({n: v for n, v in known.items() if v is not None}, abs=1e-5)
+        assert {"commits_per_pass", "certainty", "revisions", "flips"} <= set(found)
+    page = (tmp_path / "arena.md").read_text()
+    assert "How they write, at 16 steps:" in page
+    for sampler in ("mask-predict", "leftmost,window=4"):
+        shown = f"{numbers[sampler, '16', 'commits_per_pass']:.2f}"
+        assert f"| {sampler} | {shown} |" in page
 
 
 def test_contenders_against_plain_loops(run: Path) -> None:
