@@ -61,8 +61,9 @@ def test_the_page_opens_without_a_complaint_or_a_network(browser: Any, report: P
     assert page.complaints == []
     assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
     assert page.page.locator("tbody tr").count() >= 4
-    assert page.page.locator("svg .series").count() == 10
+    assert page.page.locator("svg .series").count() == 12
     assert page.page.locator("svg:has(.diagonal) .series").count() == 4
+    assert page.page.locator("svg[aria-label^='share mended'] .series").count() == 2
     assert page.page.locator(".sample").count() == 4
     assert "rediff-eval run --task capture" in page.text("header")
 

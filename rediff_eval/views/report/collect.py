@@ -62,8 +62,8 @@ class Run:
     """A finished run: `results.json`, and the samples to show. `infos`: how metrics are shown.
     `missing`: why pictures and references are not shown, empty where they are. `tests`: the best
     condition of each budget against the others, where the values of samples are there.
-    `reliability`: how right words are that are written with some confidence, by the number of the
-    condition, where that is known."""
+    `reliability`: how many words that are written with some confidence are right, and how many of
+    the others are mended, by the number of the condition, where that is known."""
 
     folder: Path
     manifest: Mapping[str, Any]

@@ -6,7 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rediff_eval.views.columns import digits, shown
 from rediff_eval.views.compare import Comparison
 from rediff_eval.views.line_styles import Style, line_styles
 from rediff_eval.views.report.collect import BEST_BATCH, LATENCY, Run
+from rediff_eval.views.report.reliability import Reliability
 from rediff_eval.views.report.svg import Line, Point, chart, marker, square_chart
 
 FOLDER = Path(__file__).parent
@@ -63,7 +64,8 @@ def _view(run: Run) -> dict[str, Any]:
         "rows": [_row(cell, metrics, run) for cell in run.cells],
         "legend": _legend(run),
         "charts": [Markup(svg) for svg in _charts(run) if svg],
-        "reliability": [Markup(svg) for svg in _reliability_charts(run)],
+        "right": _certainty_charts(run, Reliability.right, "share right", diagonal=True),
+        "mended": _certainty_charts(run, Reliability.mended, "share mended", diagonal=False),
         "tests": _tests(run.tests),
         "missing": run.missing,
         "notes": run.manifest.get("notes", ()),
@@ -156,18 +158,27 @@ def _lines(run: Run, x: str) -> list[Line]:
     return [Line(name, styles[name], points[name]) for name in names]
 
 
-def _reliability_charts(run: Run) -> list[str]:
-    """The share of right words against the confidence they were written with, for each budget."""
+def _certainty_charts(
+    run: Run, points: Callable[[Reliability], list[Point]], share: str, *, diagonal: bool
+) -> list[Markup]:
+    """A share of words against the confidence they were written with, for each budget."""
     styles = _styles(run)
     budgets: dict[str, list[Line]] = {}
     for number, found in run.reliability.items():
-        if points := found.points():
+        if there := points(found):
             cell = run.cells[number]
             name = _line_name(cell)
             budget = f"tokens per step: {_dash(cell['tokens_per_step'])}"
-            budgets.setdefault(budget, []).append(Line(name, styles[name], points))
+            budgets.setdefault(budget, []).append(Line(name, styles[name], there))
     return [
-        square_chart(lines, x_label=f"confidence when written, {budget}", y_label="share right")
+        Markup(
+            square_chart(
+                lines,
+                x_label=f"confidence when written, {budget}",
+                y_label=share,
+                diagonal=diagonal,
+            )
+        )
         for budget, lines in budgets.items()
     ]
 

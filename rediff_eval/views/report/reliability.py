@@ -3,8 +3,10 @@
     share right in bin b = sum over captions of its right words in b / sum of its written words in b
 
 against the mean confidence in b (Niculescu-Mizil & Caruana 2005); the metric `calibration` is the
-mean distance from the diagonal. Words of one caption hang together, so the interval is that of a
-ratio of sums over captions (Cochran 1977, chapter 6), by normal approximation.
+mean distance from the diagonal. And which mistakes are mended: the same with the words that are
+right in the end, over those that were written wrong. Words of one caption hang together, so the
+interval is that of a ratio of sums over captions (Cochran 1977, chapter 6), by normal
+approximation.
 """
 
 from __future__ import annotations
@@ -22,34 +24,62 @@ LEAST = 0.002
 """A bin with a smaller share of the words is not drawn: it says little and hides others."""
 
 
+class Shares:
+    """The share of one number in another, of each bin of the confidence, over captions."""
+
+    def __init__(self) -> None:
+        self._part, self._whole = np.zeros((2, BINS))
+        self._squares = np.zeros((3, BINS))
+
+    def add(self, part: np.ndarray, whole: np.ndarray) -> None:
+        """Counts a caption."""
+        self._part += part
+        self._whole += whole
+        self._squares += (part * part, part * whole, whole * whole)
+
+    def points(self, at: np.ndarray) -> list[Point]:
+        """Each bin's share with its 95% interval. `at`: where it is drawn, [BINS]."""
+        found = []
+        for b in np.flatnonzero(self._whole > LEAST * self._whole.sum()):
+            whole = self._whole[b]
+            share = self._part[b] / whole
+            pp, pw, ww = self._squares[:, b]
+            spread = NORMAL_95 * np.sqrt(max(0, pp - 2 * share * pw + share**2 * ww)) / whole
+            low, high = np.clip((share - spread, share + spread), 0, 1)
+            found.append(Point(float(at[b]), float(share), float(low), float(high)))
+        return found
+
+
 class Reliability:
     """Sums over the captions of one condition, of each bin of the confidence: they do not grow with
     the captions."""
 
     def __init__(self) -> None:
-        self.written, self.confidence, self.right = np.zeros((3, BINS))
-        self._squares = np.zeros((3, BINS))
+        self._written, self._confidence = np.zeros((2, BINS))
+        self._right, self._mended = Shares(), Shares()
 
     def add(self, writing: Mapping[str, Any]) -> None:
         """Counts a caption's `Writing`, as a record; one whose truth is not known is left out."""
         if writing.get("right") is None:
             return
-        written, right = np.asarray([writing["written"], writing["right"]], dtype=np.float64)
-        self.written += written
-        self.right += right
-        self.confidence += np.asarray(writing["confidence"])
-        self._squares += (right * right, right * written, written * written)
+        written, right, mended, confidence = (
+            np.asarray(writing[name], dtype=np.float64)
+            for name in ("written", "right", "mended", "confidence")
+        )
+        self._written += written
+        self._confidence += confidence
+        self._right.add(right, written)
+        self._mended.add(mended, written - right)
 
-    def points(self) -> list[Point]:
-        """The mean confidence and the share right of each bin, with its 95% interval."""
-        found = []
-        for b in np.flatnonzero(self.written > LEAST * self.written.sum()):
-            written, right = self.written[b], self.right[b]
-            share = right / written
-            rr, rw, ww = self._squares[:, b]
-            spread = NORMAL_95 * np.sqrt(max(0, rr - 2 * share * rw + share**2 * ww)) / written
-            low, high = np.clip((share - spread, share + spread), 0, 1)
-            found.append(
-                Point(float(self.confidence[b] / written), float(share), float(low), float(high))
-            )
-        return found
+    def right(self) -> list[Point]:
+        """The share of words that is right when they are written, at each bin's mean confidence."""
+        return self._right.points(self._certainty())
+
+    def mended(self) -> list[Point]:
+        """The share of the words written wrong that is right in the end; none where no word is."""
+        found = self._mended.points(self._certainty())
+        return found if any(point.y for point in found) else []
+
+    def _certainty(self) -> np.ndarray:
+        """The mean confidence of each bin."""
+        return self._confidence / np.maximum(self._written, 1)

@@ -56,16 +56,17 @@ def chart(lines: Sequence[Line], *, x_label: str, y_label: str, front: bool = Fa
     return _picture(lines, scale, below, x_label, y_label)
 
 
-def square_chart(lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
-    """A chart of shares against shares, both from 0 to 1, with the diagonal on which they are
-    equal; the empty text where there is nothing to draw."""
+def square_chart(
+    lines: Sequence[Line], *, x_label: str, y_label: str, diagonal: bool = False
+) -> str:
+    """A chart of shares against shares, both from 0 to 1; the empty text where there is nothing to
+    draw. `diagonal`: with the line on which they are equal."""
     if not any(line.points for line in lines):
         return ""
     scale = _Shares(-0.02, 1.02, -0.02, 1.02)
-    ends = [(scale.x(v), scale.y(v)) for v in (0, 1)]
-    (x1, y1), (x2, y2) = ends
-    diagonal = f'<line class="diagonal" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-    return _picture(lines, scale, [diagonal], x_label, y_label)
+    (x1, y1), (x2, y2) = [(scale.x(v), scale.y(v)) for v in (0, 1)]
+    drawn = f'<line class="diagonal" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+    return _picture(lines, scale, [drawn] if diagonal else [], x_label, y_label)
 
 
 def _picture(
