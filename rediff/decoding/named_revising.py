@@ -55,7 +55,7 @@ def refine() -> RuleSampler:
 
 @register_sampler("refine-left-first")
 def refine_left_first() -> Sampler:
-    """`refine`, but of masks as sure the left one first (weights of PC-Sampler, 2508.13021)."""
+    """`refine`, of masks as sure the left one first (weights of PC-Sampler, arXiv 2508.13021)."""
     return replace(refine(), name="refine-left-first", unmask=LeftFirst())
 
 
@@ -67,7 +67,7 @@ def t2t_quality() -> Sampler:
 
 @register_sampler("t2t-speed")
 def t2t_speed() -> Sampler:
-    """The same with the thresholds of its speed mode."""
+    """As `t2t-quality`, by the thresholds of the speed mode (LLaDA2.1, arXiv 2602.08676)."""
     return _edits("t2t-speed", write=0.5, edit=0.0)
 
 
@@ -77,19 +77,19 @@ def _edits(name: str, *, write: float, edit: float) -> Sampler:
         schedule=MinimalSchedule(refine_share=0.2),
         unmask=MostConfident(threshold=write),
         revise=RepredictVisible(threshold=edit),
-        stop=Converged(),
+        stop=Converged(limit=16),
     )
 
 
 @register_sampler("gated")
 def gated() -> Sampler:
-    """`refine`, but a token must be likelier than the one that it replaces, by a margin."""
+    """`refine`, but a token must be likelier than the one it replaces, by a margin (ours)."""
     return replace(refine(), name="gated", revise=RepredictVisible(gain=0.1))
 
 
 @register_sampler("mend")
 def mend() -> Sampler:
-    """Visible tokens become others the model is sure of, or masks where it is sure of none."""
+    """Visible tokens become others the model is sure of, or masks if it is sure of none (ours)."""
     return RuleSampler(
         name="mend",
         revise=RepredictVisible(threshold=0.5),
@@ -100,7 +100,10 @@ def mend() -> Sampler:
 
 @register_sampler("repair")
 def repair() -> Sampler:
-    """A quick draft; what the rest of it does not support is hidden and written again, slowly."""
+    """A quick draft; what the rest does not support is hidden and written again, slowly (ours).
+
+    Each round asks in `parts` passes what is supported.
+    """
     return RepairSampler(name="repair")
 
 
@@ -118,13 +121,13 @@ def remdm_cap() -> Sampler:
 
 @register_sampler("remdm-rescale")
 def remdm_rescale() -> Sampler:
-    """The same with a probability that falls in the course of decoding."""
+    """As `remdm-cap`, with a probability that falls while decoding (ReMDM, arXiv 2503.00307)."""
     return RuleSampler(name="remdm-rescale", remask=RemaskAtRandom(how="rescale"))
 
 
 @register_sampler("remdm-confidence")
 def remdm_confidence() -> Sampler:
-    """The same, rather tokens that were written with little confidence."""
+    """As `remdm-cap`, rather tokens written with little confidence (ReMDM, arXiv 2503.00307)."""
     return RuleSampler(name="remdm-confidence", remask=RemaskAtRandom(how="confidence", eta=1.0))
 
 
@@ -138,7 +141,10 @@ def saber() -> Sampler:
 
 @register_sampler("proseco")
 def proseco() -> Sampler:
-    """Correctors go over the whole answer in every second step (ProSeCo, arXiv 2602.11590)."""
+    """Correctors go over the whole answer in every second step (ProSeCo, arXiv 2602.11590).
+
+    Each of its `passes` is one more forward pass of such a step, so that fewer steps are taken.
+    """
     return RuleSampler(name="proseco", predict=WithCorrector(), revise=TakeCorrections())
 
 
@@ -150,7 +156,7 @@ def rcr() -> Sampler:
 
 @register_sampler("remdm-loop")
 def remdm_loop() -> Sampler:
-    """Most is written early, then the least likely again and again (ReMDM's loop for LLaDA)."""
+    """Most is written early, then the least likely again (ReMDM's loop, arXiv 2503.00307)."""
     return RuleSampler(
         name="remdm-loop", schedule=EarlySchedule(filled=0.875), remask=RemaskLowest()
     )
@@ -158,7 +164,7 @@ def remdm_loop() -> Sampler:
 
 @register_sampler("refine-loop")
 def refine_loop() -> Sampler:
-    """`refine` on a draft that is written early; the least likely tokens are masked again."""
+    """`refine` on a draft that is written early; the least likely are masked again (ours)."""
     return RuleSampler(
         name="refine-loop",
         schedule=EarlySchedule(),
@@ -183,19 +189,25 @@ def free_correction() -> Sampler:
 
 @register_sampler("core")
 def core() -> Sampler:
-    """Tokens that depend on a few others are masked again (CoRe, arXiv 2602.04096)."""
+    """Tokens that depend on a few others are masked again (CoRe, arXiv 2602.04096).
+
+    Every `every`-th step takes a second forward pass, so that fewer steps are taken.
+    """
     return RuleSampler(name="core", predict=WithContextsHidden(), remask=RemaskUnsupported())
 
 
 @register_sampler("fluctuation")
 def fluctuation() -> Sampler:
-    """Tokens whose probability goes up and down are masked again (VGR's statistic)."""
+    """Tokens whose probability goes up and down are masked again (VGR, ICML 2026)."""
     return RuleSampler(name="fluctuation", remask=RemaskFluctuating())
 
 
 @register_sampler("wino")
 def wino() -> Sampler:
-    """Many tokens at once; a mask beside each says whether it stays (WINO, arXiv 2507.18578)."""
+    """Many tokens at once; a mask beside each says whether it stays (WINO, arXiv 2507.18578).
+
+    A forward pass is of twice the response.
+    """
     return RuleSampler(
         name="wino",
         predict=WithLeaveOneOut(),

@@ -38,19 +38,19 @@ def mask_predict() -> Sampler:
 
 @register_sampler("random")
 def random() -> Sampler:
-    """Masks become tokens in a random order (LLaDA's random remasking)."""
+    """Masks become tokens in a random order (LLaDA's random remasking, arXiv 2502.09992)."""
     return RuleSampler(name="random", unmask=MostConfident(rank="random"))
 
 
 @register_sampler("margin")
 def margin() -> Sampler:
-    """The largest gap between the two likeliest tokens first (Dream's topk_margin)."""
+    """The largest gap between the two likeliest tokens first (Dream, arXiv 2508.15487)."""
     return RuleSampler(name="margin", unmask=MostConfident(rank="margin"))
 
 
 @register_sampler("entropy")
 def entropy() -> Sampler:
-    """The lowest entropy first (Dream's entropy)."""
+    """The lowest entropy first (Dream, arXiv 2508.15487)."""
     return RuleSampler(name="entropy", unmask=MostConfident(rank="entropy"))
 
 
@@ -82,7 +82,7 @@ def fast_dllm() -> Sampler:
 
 @register_sampler("fast-dllm-factor")
 def fast_dllm_factor() -> Sampler:
-    """The more at once, the surer each must be (Fast-dLLM's factor rule)."""
+    """The more at once, the surer each must be (Fast-dLLM's factor rule, arXiv 2505.22618)."""
     return RuleSampler(name="fast-dllm-factor", schedule=MinimalSchedule(), unmask=FactorBound())
 
 
@@ -106,7 +106,10 @@ def prophet() -> Sampler:
 
 @register_sampler("klass")
 def klass() -> Sampler:
-    """Tokens that are sure and no longer change (KLASS, arXiv 2511.05664)."""
+    """Tokens that are sure and no longer change (KLASS, arXiv 2511.05664).
+
+    Keeps the distributions of the step before.
+    """
     return RuleSampler(name="klass", schedule=MinimalSchedule(), unmask=SureAndStable())
 
 
@@ -118,7 +121,10 @@ def slowfast() -> Sampler:
 
 @register_sampler("credit")
 def credit() -> Sampler:
-    """`fast-dllm` with credit for what earlier steps predicted (CreditDecoding, 2510.06133)."""
+    """`fast-dllm` with credit for what earlier steps predicted (CreditDecoding, arXiv 2510.06133).
+
+    Keeps a number for each word of the vocabulary at each position.
+    """
     return RuleSampler(
         name="credit",
         predict=WithCredit(),
@@ -129,13 +135,13 @@ def credit() -> Sampler:
 
 @register_sampler("llada-official")
 def llada_official() -> Sampler:
-    """The loop of the ReDiff authors' code without revision."""
+    """The loop of the ReDiff authors' code (arXiv 2510.19871) without revision."""
     return OfficialSampler(name="llada-official", revise=False)
 
 
 @register_sampler("rediff-official")
 def rediff_official() -> Sampler:
-    """The loop of the ReDiff authors' code with revision."""
+    """The loop of the ReDiff authors' code (arXiv 2510.19871) with revision."""
     return OfficialSampler(name="rediff-official", revise=True)
 
 
@@ -147,5 +153,5 @@ def lavida_official() -> Sampler:
 
 @register_sampler("lavida-dream-official")
 def lavida_dream_official() -> Sampler:
-    """The same for LaViDa's variant with Dream's text model."""
+    """LaViDa's decoder for its variant with Dream's text model (arXiv 2505.16839)."""
     return LavidaDreamSampler(name="lavida-dream-official")

@@ -45,16 +45,18 @@ def list_(what: str) -> None:
     listing, header = {
         "tasks": (_tasks, ("task", "what it measures")),
         "models": (_models, ("model", "kind", "from", "runs", "decodes", "terms")),
-        "samplers": (_samplers, ("sampler", "what it does, and its source", "options")),
+        "samplers": (_samplers, ("sampler", "what it does, its source, what it costs", "options")),
         "metrics": (_metrics, ("metric", "values", "by")),
         "recipes": (_recipes, ("recipe", "what it trains")),
     }[what]
     console = Console()
     if not console.is_terminal:
-        for entry in listing():
-            click.echo(f"{entry.name:<16} {' | '.join(filter(None, entry.parts))}")
+        entries = list(listing())
+        wide = max(len(entry.name) for entry in entries)
+        for entry in entries:
+            click.echo(f"{entry.name:<{wide}} {' | '.join(filter(None, entry.parts))}")
             if entry.more:
-                click.echo(f"{'':<16}     {entry.more}")
+                click.echo(f"{'':<{wide}}     {entry.more}")
         return
     table = Table(show_lines=True)
     table.add_column(header[0], no_wrap=True)
@@ -96,11 +98,11 @@ def _samplers() -> Iterator[Entry]:
     from rediff.decoding.registry import SAMPLERS, options_of
 
     for name, entry in SAMPLERS.loaded().items():
-        summary = (entry.value.__doc__ or "").strip().splitlines()
+        summary = " ".join((entry.value.__doc__ or "").split())
         origin = "" if entry.origin == "built in" else f" (plug-in {entry.origin})"
         options = options_of(entry.value())
         numbers = (f"{option}={_written(o.value)}" for option, o in sorted(options.items()))
-        yield Entry(name, (f"{summary[0] if summary else ''}{origin}",), " ".join(numbers))
+        yield Entry(name, (f"{summary}{origin}",), " ".join(numbers))
 
 
 def _written(value: object) -> str:

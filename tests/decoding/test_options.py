@@ -1,5 +1,6 @@
 """Options of samplers: set by name or by rule, listed with their defaults, spread over a grid."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,6 +66,12 @@ def test_every_option_is_listed_with_a_value_that_sets_it() -> None:
         for setting in settings:
             if not setting.endswith("=None"):
                 assert replace(find_sampler(f"{name},{setting}"), name=name) == find_sampler(name)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+def test_every_sampler_says_where_it_is_from(name: str) -> None:
+    summary = SAMPLERS.loaded()[name].value.__doc__ or ""
+    assert re.search(r"\((.* )?arXiv \d{4}\.\d{5}\)|\(ours\)|\(VGR, ICML 2026\)", summary)
 
 
 values = st.lists(st.sampled_from(["0.25", "0.5", "1"]), min_size=1, max_size=3, unique=True)
