@@ -19,8 +19,8 @@ from rediff.training.data_order import ScheduledRow
 from rediff.training.objectives import Objective, TrainingRow
 
 Batch = dict[str, Any]
-"""`inputs`, what `CaptionerForTraining` takes; `target`, `role` int64 [B, R], `certain` bool [B,
-R], `level` float32 [B]."""
+"""`tiles`, `counts`, `sizes` and `sequences`, see `CaptionerForTraining`; `target`, `role` int64
+[B, R], `certain` bool [B, R], `level` float32 [B], `draws` float32 [B, R]."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,17 @@ def collate(rows: Sequence[TrainingRow]) -> Batch:
         "role": _fill([row.corrupted.role for row in rows], longest, int(TokenRole.IGNORED)),
         "level": torch.cat([row.corrupted.level for row in rows]),
         "certain": _fill([_certain(row.corrupted) for row in rows], longest, 0),
+        "draws": _fill([_draws(row.corrupted) for row in rows], longest, 0),
     }
 
 
 def _certain(corrupted: Corrupted) -> Tensor:
     known = corrupted.certain
     return torch.zeros_like(corrupted.tokens, dtype=torch.bool) if known is None else known
+
+
+def _draws(corrupted: Corrupted) -> Tensor:
+    return torch.zeros(corrupted.tokens.shape) if corrupted.draws is None else corrupted.draws
 
 
 def _fill(rows: Sequence[Tensor], length: int, value: int) -> Tensor:

@@ -38,13 +38,15 @@ class Corrupted:
 
     `tokens` int64 [B, R]: what the model sees. `role` int64 [B, R]: a `TokenRole` for each
     position. `level` float32 [B]: t, the probability with which each row was masked. `certain`
-    bool [B, R]: positions that are masked at every level, None for none.
+    bool [B, R]: positions that are masked at every level, None for none. `draws` float32 [B, R]:
+    uniform random numbers for `SelfDrafts`, None for none.
     """
 
     tokens: Tensor
     role: Tensor
     level: Tensor
     certain: Tensor | None = None
+    draws: Tensor | None = None
 
 
 def stratified_level(stratum: int, rows: int, *, power: float = 1.0) -> Tensor:

@@ -51,10 +51,19 @@ def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]
 
 
 def estimate_learning(
-    name: str, kind: str, settings: Optimisation, planner: Planner, row: RowSize
+    name: str,
+    kind: str,
+    settings: Optimisation,
+    planner: Planner,
+    row: RowSize,
+    *,
+    self_drafts: int = 0,
 ) -> PlannedStage:
-    """What an optimisation takes on rows of a size."""
+    """What an optimisation takes on rows of a size. `self_drafts`: forward passes of each step
+    that drafts take."""
     tokens = settings.steps * settings.batch_size * row.tokens
+    each = training_operations(planner.network, settings, row)
+    each += self_drafts * forward_operations(planner.network, row)
     total, trained = count_parameters(planner.network, settings)
     return PlannedStage(
         name,
@@ -64,7 +73,7 @@ def estimate_learning(
         trained,
         tokens,
         memory_of(planner.network, settings, row, planner.processes),
-        tokens * training_operations(planner.network, settings, row) / planner.hourly,
+        tokens * each / planner.hourly,
     )
 
 

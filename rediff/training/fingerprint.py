@@ -21,6 +21,7 @@ ADDED_SETTINGS = (
     "weight_decay",
     "repetition_rate",
     "facts_share",
+    "self_drafts",
 )
 """Settings that older folders lack: off is the same as absent."""
 

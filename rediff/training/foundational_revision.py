@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import SpecialIds
@@ -30,7 +31,8 @@ class FoundationalRevision:
     mask level of the row, so that a text with fewer visible words is more broken (an ablation of
     the paper's table 6). `levels`, `suffix_share`: as in mask-prediction. `repetition_rate`: of
     sentences that repeat an earlier one, see `FactVocabulary.repeated_tokens`; their false facts
-    are there besides. Raises ValueError for such a rate without `facts` that know where
+    are there besides. `self_drafts`: what takes a random word is written by the model itself, see
+    `SelfDrafts`. Raises ValueError for a `repetition_rate` without `facts` that know where
     sentences end.
     """
 
@@ -43,6 +45,7 @@ class FoundationalRevision:
     suffix_share: float = 0.0
     tied: bool = False
     repetition_rate: float = 0.0
+    self_drafts: bool = False
 
     def __post_init__(self) -> None:
         if self.repetition_rate and (self.facts is None or not self.facts.stops):
@@ -66,6 +69,8 @@ class FoundationalRevision:
             words=self.words,
             repeated_tokens=self._repeated_tokens(target, scale),
         )
+        if self.self_drafts:
+            corrupted = replace(corrupted, draws=torch.rand(target.shape))
         return TrainingRow(example.picture, answer.prompt, target, corrupted)
 
     def _hallucinated_tokens(self, target: Tensor, pair: Revision | None) -> Tensor:

@@ -31,6 +31,7 @@ from rediff.training.losses import Weighting
 from rediff.training.objectives import Objective
 from rediff.training.optimisation import Optimisation
 from rediff.training.planning import PlannedStage, Planner, RowSize
+from rediff.training.self_drafts import SelfDrafts
 from rediff.training.sharding import gather_weights
 from rediff.training.stages.base import MODEL, Data, Run, Stage
 from rediff.training.trainer import RevisionTrainer, fit
@@ -102,6 +103,7 @@ def train_checkpoint(
     weights: LossWeights | None = None,
     weighting: Weighting = "uniform",
     prefix_attention: bool = False,
+    self_drafts: SelfDrafts | None = None,
 ) -> None:
     """Trains a checkpoint on rows and saves it in the stage's folder.
 
@@ -114,6 +116,7 @@ def train_checkpoint(
         weights: of the parts of the loss, by the lower-case name of a `TokenRole`; 1 where none is.
         weighting: of the masked part, see `loss_sums`.
         prefix_attention: image and prompt do not see the response while it is trained.
+        self_drafts: what the model itself writes in place of random words; None for nothing.
 
     Raises:
         NotFiniteError: for a loss or a gradient that is not finite.
@@ -139,6 +142,7 @@ def train_checkpoint(
             held=rows.held,
             validation=stage.validation,
             weights=by_role,
+            self_drafts=self_drafts,
         )
     if updates is not None:
         updates.merge_and_unload()

@@ -32,6 +32,7 @@ from rediff.training.saved_states import (
     last_state,
     remove_partial_states,
 )
+from rediff.training.self_drafts import SelfDrafts
 from rediff.training.sharding import forget, sharding
 from rediff.training.sharding.fsdp2 import share_out
 from rediff.training.trainer_arguments import training_arguments
@@ -89,12 +90,14 @@ class RevisionTrainer(OwnOptimizerTrainer):
         *,
         weights: Mapping[TokenRole, float],
         weighting: Weighting,
+        self_drafts: SelfDrafts | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
         self.model_accepts_loss_kwargs = True  # the loss is already that of the global batch
         self.weights = weights_of(weights)
         self.weighting = weighting
+        self.self_drafts = self_drafts
         self.seen = torch.zeros(2, len(TokenRole))
 
     def get_batch_samples(
@@ -102,6 +105,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
     ) -> tuple[list[Batch], Tensor]:
         """The micro-batches of a step, with the `loss_counts` of its global batch."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batches = [self._drafted(batch) for batch in batches]
         own = [loss_counts(batch["role"], weighting=self.weighting) for batch in batches]
         counts = self.accelerator.reduce(torch.stack(own).sum(dim=0).to(device), "sum")
         self.seen = self.seen.to(device)
@@ -140,7 +144,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
             number = turn + self.accelerator.process_index
             start = starts[number] if number < len(starts) else 0
             slots: Any = [held[slot] for slot in range(start, min(start + micro, len(held)))]
-            batch = self._prepare_inputs(self.data_collator(slots))
+            batch = self._drafted(self._prepare_inputs(self.data_collator(slots)))
             own = self._loss_sums(self.model_wrapped, batch)
             if number < len(starts):
                 counts = loss_counts(batch["role"], weighting=self.weighting)
@@ -153,6 +157,12 @@ class RevisionTrainer(OwnOptimizerTrainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def _drafted(self, batch: Batch) -> Batch:
+        """The batch with what the model itself writes in place of random words."""
+        if self.self_drafts is None:
+            return batch
+        return self.self_drafts(self.model_wrapped, self._prepare_inputs(batch))
 
     def _loss_sums(self, model: nn.Module, batch: Batch) -> Tensor:
         return loss_sums(

@@ -49,7 +49,15 @@ class CorrectStage(RevisingStage):
             checkpoint.ids, stage1, self.stage1_share, self.masked_share, self.trust_masks
         )
         rows = self._rows(run, checkpoint)
-        train_checkpoint(self, run, checkpoint, objective, rows, weights=self.loss_weights)
+        train_checkpoint(
+            self,
+            run,
+            checkpoint,
+            objective,
+            rows,
+            weights=self.loss_weights,
+            self_drafts=self.drafts_of(checkpoint),
+        )
 
     def _rows(self, run: Run, checkpoint: Checkpoint) -> LearningRows:
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)

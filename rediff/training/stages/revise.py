@@ -9,11 +9,14 @@ from pydantic import Field
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.data import fact_vocabulary
+from rediff.training.estimate import estimate_learning
 from rediff.training.examples import ExampleMaker
 from rediff.training.foundational_revision import FoundationalRevision
 from rediff.training.learning import LearningStage, LossWeights, rows_of_data, train_checkpoint
 from rediff.training.losses import Weighting
 from rediff.training.objectives import MaskRatio
+from rediff.training.planning import PlannedStage, Planner
+from rediff.training.self_drafts import SelfDrafts
 from rediff.training.stages.base import Run, register_stage
 
 
@@ -21,13 +24,16 @@ class RevisingStage(LearningStage):
     """What both revision stages inject into true responses (arXiv 2510.19871, section 3.1).
 
     `syntax_rate`, `hallucination_rate`: see `inject_errors`. `repetition_rate`, beyond the paper:
-    see `FoundationalRevision`. `suffix_share`: see `mask_tokens`.
+    see `FoundationalRevision`. `self_drafts`, beyond the paper: the model itself writes what takes
+    a random word, in so many passes of each step, see `SelfDrafts`. `suffix_share`: see
+    `mask_tokens`.
     `loss_weights`: by role of a position, 1 where none is given (see `weights_of`).
     """
 
     syntax_rate: float = 0.1
     hallucination_rate: float = 0.1
     repetition_rate: float = Field(default=0.0, ge=0, le=1)
+    self_drafts: int = Field(default=0, ge=0, le=8)
     suffix_share: float = 0.0
     loss_weights: LossWeights = Field(default_factory=dict)
 
@@ -45,7 +51,22 @@ class RevisingStage(LearningStage):
             self.suffix_share,
             tied,
             self.repetition_rate,
+            self.self_drafts > 0,
         )
+
+    def estimate(self, name: str, planner: Planner) -> PlannedStage:
+        return estimate_learning(
+            name,
+            self.kind,
+            self.optimisation,
+            planner,
+            self.row(planner),
+            self_drafts=self.self_drafts,
+        )
+
+    def drafts_of(self, checkpoint: Checkpoint) -> SelfDrafts | None:
+        """What makes its self-drafts, if there are any."""
+        return SelfDrafts(checkpoint.ids, self.self_drafts) if self.self_drafts else None
 
 
 @register_stage("revise")
@@ -76,4 +97,5 @@ class ReviseStage(RevisingStage):
             rows_of_data(self, run, checkpoint, maker, maker),
             weights=self.loss_weights,
             weighting=self.weighting,
+            self_drafts=self.drafts_of(checkpoint),
         )
