@@ -60,6 +60,10 @@ class TimedDenoiser:
         with self.clock.phase("steps"):
             return self.denoiser.leave_one_out(tokens, rows, mask=mask)
 
+    def doubts(self, logits: Tensor, *, mask: int) -> Tensor:
+        """See `Denoiser.doubts`."""
+        return self.denoiser.doubts(logits, mask=mask)
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""
         with self.clock.phase("steps"):

@@ -68,6 +68,21 @@ class Denoiser(Protocol):
         """
         ...
 
+    def doubts(self, logits: Tensor, *, mask: int) -> Tensor:
+        """The probability of each visible token to be wrong, by the model's own word.
+
+        Args:
+            logits: [b, R, V], of a call.
+            mask: id of the mask.
+
+        Returns:
+            float32 [b, R].
+
+        Raises:
+            ValueError: if the model was not trained to say it.
+        """
+        ...
+
     def under_full_attention(self) -> Denoiser:
         """The same with image and prompt seeing the response, whatever the model's property is."""
         ...

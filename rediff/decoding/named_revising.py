@@ -7,11 +7,13 @@ from dataclasses import replace
 from rediff.decoding.predict import (
     WithContextsHidden,
     WithCorrector,
+    WithDoubts,
     WithLeaveOneOut,
 )
 from rediff.decoding.register import register_sampler
 from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
 from rediff.decoding.remask_by_support import (
+    RemaskDoubted,
     RemaskFluctuating,
     RemaskRefuted,
     RemaskUnsupported,
@@ -22,7 +24,7 @@ from rediff.decoding.remask_late import (
     RemaskSubset,
     RemaskToSchedule,
 )
-from rediff.decoding.revise import RepredictVisible, TakeCorrections
+from rediff.decoding.revise import RepredictDoubted, RepredictVisible, TakeCorrections
 from rediff.decoding.sampler import (
     RepairSampler,
     RuleSampler,
@@ -200,6 +202,24 @@ def core() -> Sampler:
 def fluctuation() -> Sampler:
     """Tokens whose probability goes up and down are masked again (VGR, ICML 2026)."""
     return RuleSampler(name="fluctuation", remask=RemaskFluctuating())
+
+
+@register_sampler("prism")
+def prism() -> Sampler:
+    """Tokens that the model itself says are wrong are masked again (PRISM, arXiv 2510.01384).
+
+    Takes a model that was trained to say it, by `error_weight`.
+    """
+    return RuleSampler(name="prism", predict=WithDoubts(), remask=RemaskDoubted())
+
+
+@register_sampler("prism-refine")
+def prism_refine() -> Sampler:
+    """`refine` of the tokens alone that the model itself says are wrong (ours).
+
+    Takes a model that was trained to say it, by `error_weight`.
+    """
+    return replace(refine(), name="prism-refine", predict=WithDoubts(), revise=RepredictDoubted())
 
 
 @register_sampler("wino")

@@ -56,6 +56,17 @@ class Passes:
         both = self.denoiser.leave_one_out(tokens, self._numbers(None), mask=self.ids.mask)
         return both[:, : tokens.size(1)], both[:, tokens.size(1) :]
 
+    def doubts(self, logits: Tensor) -> Tensor:
+        """The probability of each visible token to be wrong, float32 [b, R].
+
+        Args:
+            logits: of a pass.
+
+        Raises:
+            ValueError: if the model was not trained to say it.
+        """
+        return self.denoiser.doubts(logits, mask=self.ids.mask)
+
     def predict(self, logits: Tensor, canvas: Canvas, chosen: Tensor | None = None) -> Prediction:
         """What logits say by the sampler's options.
 

@@ -202,6 +202,28 @@ class WithLeaveOneOut:
         return replace(passes.predict(logits, canvas), support=support)
 
 
+@dataclass(frozen=True, slots=True)
+class WithDoubts:
+    """One pass, in which the model says of each visible token how likely it is wrong.
+
+    One less that is `Prediction.support`, nan for masks (PRISM, arXiv 2510.01384; see
+    `rediff/models/error_logit.py`). Takes a model that was trained to say it.
+    """
+
+    def steps(self, passes: int) -> int:
+        """As many as passes."""
+        return passes
+
+    def __call__(
+        self, passes: Passes, canvas: Canvas, open_: Tensor, past: Past | None
+    ) -> Prediction:
+        import torch
+
+        logits = passes.logits(canvas.tokens)
+        support = torch.where(canvas.masked, torch.nan, 1 - passes.doubts(logits))
+        return replace(passes.predict(logits, canvas), support=support)
+
+
 def _steps(passes: int, every: int, further: int) -> int:
     """The most steps n with n + `further` floor(n / `every`) <= `passes`; one at least."""
     rounds, left = divmod(passes, every + further)

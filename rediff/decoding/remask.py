@@ -82,9 +82,13 @@ class RemaskUnlikely:
     def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         eligible = writing.eligible
         assert prediction.past is not None
-        probability = prediction.standing_probability()
+        probability = self.probability(prediction)
         unlikely = eligible & (probability < self.below) & (prediction.past.remasked < self.times)
         return top_ranked(-probability, unlikely, (eligible.sum(dim=1) * self.most).ceil())
+
+    def probability(self, prediction: Prediction) -> Tensor:
+        """What the tokens are judged by, float32 [B, R]: how likely each is where it is seen."""
+        return prediction.standing_probability()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rediff.decoding.checks import check_count, check_share
+from rediff.decoding.remask import RemaskUnlikely
 from rediff.decoding.unmask import top_ranked
 
 if TYPE_CHECKING:
@@ -61,6 +62,18 @@ class RemaskRefuted:
         support = prediction.support.nan_to_num(nan=1.0)
         number = (writing.wrote.sum(dim=1) - 1).clamp(min=0)
         return top_ranked(-support, writing.eligible & (support < self.below), number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemaskDoubted(RemaskUnlikely):
+    """The tokens that the model says are right with a probability lower than `below`, the lowest
+    first (PRISM, arXiv 2510.01384). Needs `WithDoubts`; `most` and `times` as there."""
+
+    below: float = 0.5
+
+    def probability(self, prediction: Prediction) -> Tensor:
+        assert prediction.support is not None
+        return prediction.support.nan_to_num(nan=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,27 @@ class TakeCorrections:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepredictDoubted:
+    """Visible tokens that the model says are right with a probability lower than `below` become
+    their new predictions.
+
+    Needs `WithDoubts`. Raises ValueError for a number outside [0, 1].
+    """
+
+    below: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("below", self.below)
+
+    def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
+        assert prediction.support is not None
+        return eligible & (prediction.support.nan_to_num(nan=1.0) < self.below)
+
+    def first_step(self, steps: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepredictVisible:
     """Every visible token becomes its new prediction, x_i <- argmax p(x_i | x, image, prompt).
 

@@ -12,6 +12,7 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from rediff.decoding.loop import Denoiser
 from rediff.decoding.noise import Keys
 from rediff.models.conditioning import PromptEmbeddings
+from rediff.models.error_logit import doubts
 from rediff.models.flops import Meter, Work
 from rediff.models.leave_one_out import leave_one_out_logits
 from rediff.models.prefix_attention import attention, has_prefix_attention
@@ -123,6 +124,10 @@ class PromptedDenoiser:
             for one in self.prompts
         )
 
+    def doubts(self, logits: Tensor, *, mask: int) -> Tensor:
+        """See `Denoiser.doubts`. Raises ValueError for a model that was not trained to say it."""
+        return doubts(self.model, logits, mask)
+
     def _guided(self, logits: Iterable[Tensor]) -> Tensor:
         """The logits of the prompts; led away from those of masks alone where there are any."""
         conditional, *free = logits
@@ -170,6 +175,10 @@ class FixedBatch:
     def leave_one_out(self, tokens: Tensor, rows: Tensor, *, mask: int) -> Tensor:
         """See `Denoiser.leave_one_out`; in shapes of its own."""
         return self.denoiser.leave_one_out(tokens, rows, mask=mask)
+
+    def doubts(self, logits: Tensor, *, mask: int) -> Tensor:
+        """See `Denoiser.doubts`."""
+        return self.denoiser.doubts(logits, mask=mask)
 
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """See `Denoiser.__call__`."""

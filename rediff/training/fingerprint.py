@@ -22,6 +22,7 @@ ADDED_SETTINGS = (
     "repetition_rate",
     "facts_share",
     "self_drafts",
+    "error_weight",
 )
 """Settings that older folders lack: off is the same as absent."""
 

@@ -16,6 +16,7 @@ from rediff.models.anyres import image_tokens
 from rediff.models.causal import is_causal, set_causal
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype
+from rediff.models.error_logit import set_error_logit
 from rediff.models.prefix_attention import under_prefix_attention
 from rediff.training.collator import CaptionerForTraining, Collator
 from rediff.training.corruption import TokenRole
@@ -27,7 +28,7 @@ from rediff.training.examples import Example, ExampleMaker, Examples
 from rediff.training.held_out import HELD_OUT, hold_out, write_held_out
 from rediff.training.items import Item, RecordItems
 from rediff.training.lora import add_lora
-from rediff.training.losses import Weighting
+from rediff.training.losses import ErrorLoss, Weighting
 from rediff.training.objectives import Objective
 from rediff.training.optimisation import Optimisation
 from rediff.training.planning import PlannedStage, Planner, RowSize
@@ -104,6 +105,7 @@ def train_checkpoint(
     weighting: Weighting = "uniform",
     prefix_attention: bool = False,
     self_drafts: SelfDrafts | None = None,
+    error_weight: float = 0.0,
 ) -> None:
     """Trains a checkpoint on rows and saves it in the stage's folder.
 
@@ -117,6 +119,8 @@ def train_checkpoint(
         weighting: of the masked part, see `loss_sums`.
         prefix_attention: image and prompt do not see the response while it is trained.
         self_drafts: what the model itself writes in place of random words; None for nothing.
+        error_weight: of the loss by which it learns to say what is wrong, see `ErrorLoss`; a model
+            that is trained without it no longer says so.
 
     Raises:
         NotFiniteError: for a loss or a gradient that is not finite.
@@ -127,6 +131,7 @@ def train_checkpoint(
     bfloat16 = settings.precision == "bfloat16"
     trained = CaptionerForTraining(network, causal=is_causal(network), bfloat16=bfloat16)
     updates = None if settings.lora is None else add_lora(network, settings.lora, seed=stage.seed)
+    set_error_logit(network, error_weight > 0)
     by_role = {TokenRole[name.upper()]: weight for name, weight in (weights or {}).items()}
     with under_prefix_attention(network) if prefix_attention else nullcontext():
         fit(
@@ -143,6 +148,7 @@ def train_checkpoint(
             validation=stage.validation,
             weights=by_role,
             self_drafts=self_drafts,
+            errors=ErrorLoss(checkpoint.ids.mask, error_weight) if error_weight else None,
         )
     if updates is not None:
         updates.merge_and_unload()

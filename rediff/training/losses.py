@@ -15,6 +15,7 @@ they are divided by (`loss_counts`) are separate: both can be added up before th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -38,6 +39,11 @@ fine-tuned (arXiv 2502.09992, algorithm 2) and as the authors' code trains witho
 """
 
 
+WRONG = (TokenRole.SYNTAX, TokenRole.HALLUCINATION, TokenRole.EDIT)
+RIGHT = (TokenRole.CLEAN, TokenRole.KEEP)
+"""The roles of visible tokens."""
+
+
 def loss_sums(
     logits: Tensor,
     target: Tensor,
@@ -46,6 +52,7 @@ def loss_sums(
     *,
     weighting: Weighting = "uniform",
     certain: Tensor | None = None,
+    errors: ErrorLoss | None = None,
 ) -> Tensor:
     """The numerators of the loss: cross-entropy summed over the tokens of each role.
 
@@ -57,6 +64,7 @@ def loss_sums(
         level: the mask level t of each row, float [B].
         weighting: see `Weighting`.
         certain: positions that are masked at every level, bool [B, R]; None for none.
+        errors: what is added where a visible token is right or wrong; None for nothing.
 
     Returns:
         float32 [len(TokenRole)], to be divided by `loss_counts`.
@@ -69,7 +77,12 @@ def loss_sums(
     """
     chosen = role != TokenRole.IGNORED
     losses = torch.zeros(role.shape, device=logits.device)
-    losses[chosen] = F.cross_entropy(logits[chosen].float(), target[chosen], reduction="none")
+    scores = logits[chosen].float()
+    if errors is None:
+        losses[chosen] = F.cross_entropy(scores, target[chosen], reduction="none")
+    else:
+        words = F.cross_entropy(errors.without(scores), target[chosen], reduction="none")
+        losses[chosen] = words + errors(scores, role[chosen])
     if weighting != "uniform":
         chance = level[:, None].expand_as(losses)
         if weighting == "paper" and certain is not None:
@@ -81,6 +94,45 @@ def loss_sums(
     if weighting == "llada":
         losses = losses * (role == TokenRole.MASK) / chosen.sum(dim=1, keepdim=True).clamp(min=1)
     return torch.stack([losses.where(role == k, 0).sum() for k in TokenRole])
+
+
+@dataclass(frozen=True)
+class ErrorLoss:
+    """Trains a model to say which visible tokens are wrong, by the logit of the mask's id.
+
+        w * -log sigmoid(e_i) where token i is wrong, w * -log sigmoid(-e_i) where it is right
+
+    It is added to the cross-entropy of these positions, and so has a mean for each role: the many
+    tokens that are right do not outweigh the few that are wrong (PRISM, arXiv 2510.01384). That
+    logit is left out of the cross-entropy. `mask`: the mask's id. `weight`: w.
+    """
+
+    mask: int
+    weight: float
+
+    def __call__(self, scores: Tensor, role: Tensor) -> Tensor:
+        """The loss of each token, float32 [N]; 0 where none is visible.
+
+        Args:
+            scores: logits, float32 [N, V].
+            role: a `TokenRole` for each token, int64 [N].
+
+        Examples:
+            >>> role = torch.tensor([TokenRole.MASK, TokenRole.CLEAN, TokenRole.SYNTAX])
+            >>> ErrorLoss(mask=0, weight=0.5)(torch.zeros(3, 4), role)  # half of log 2
+            tensor([0.0000, 0.3466, 0.3466])
+        """
+        wrong = torch.isin(role, role.new_tensor(WRONG))
+        visible = wrong | torch.isin(role, role.new_tensor(RIGHT))
+        said = scores[:, self.mask]
+        found = F.binary_cross_entropy_with_logits(said, wrong.to(said), reduction="none")
+        return self.weight * found * visible
+
+    def without(self, scores: Tensor) -> Tensor:
+        """The logits [N, V] with that of the mask out of the way, as no word's probability hangs on
+        it."""
+        mask = torch.tensor([self.mask], device=scores.device)
+        return scores.index_fill(-1, mask, -1e9)
 
 
 def loss_counts(role: Tensor, *, weighting: Weighting = "uniform") -> Tensor:

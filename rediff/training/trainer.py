@@ -23,7 +23,14 @@ from rediff.training.finite import FiniteGradients, all_finite, not_finite
 from rediff.training.json_log import JsonLog
 from rediff.training.logs import LOG
 from rediff.training.lora import NAME
-from rediff.training.losses import Weighting, loss_counts, loss_parts, loss_sums, weights_of
+from rediff.training.losses import (
+    ErrorLoss,
+    Weighting,
+    loss_counts,
+    loss_parts,
+    loss_sums,
+    weights_of,
+)
 from rediff.training.optimisation import Optimisation
 from rediff.training.optimizers import build_optimizer
 from rediff.training.saved_states import (
@@ -91,6 +98,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         weights: Mapping[TokenRole, float],
         weighting: Weighting,
         self_drafts: SelfDrafts | None = None,
+        errors: ErrorLoss | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
@@ -98,6 +106,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         self.weights = weights_of(weights)
         self.weighting = weighting
         self.self_drafts = self_drafts
+        self.errors = errors
         self.seen = torch.zeros(2, len(TokenRole))
 
     def get_batch_samples(
@@ -172,6 +181,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
             batch["level"],
             weighting=self.weighting,
             certain=batch["certain"],
+            errors=self.errors,
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

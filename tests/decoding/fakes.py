@@ -60,6 +60,9 @@ class FakeDenoiser:
         """What a mask in each place would be told: a position sees its neighbours and itself."""
         return torch.cat([self(tokens, rows), self._told(self.own[mask], tokens, rows)], dim=1)
 
+    def doubts(self, logits: Tensor, *, mask: int) -> Tensor:
+        return logits[..., mask].sigmoid()
+
     def __call__(self, tokens: Tensor, rows: Tensor) -> Tensor:
         self.calls += 1
         return self._told(self.own[tokens], tokens, rows)

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from rediff.decoding.remask import Writing
 from rediff.decoding.remask_by_support import (
+    RemaskDoubted,
     RemaskFluctuating,
     RemaskRefuted,
     RemaskUnsupported,
 )
+from rediff.decoding.revise import RepredictDoubted
 
 shares = st.sampled_from([0.0, 0.2, 0.6, 1.0])
 
@@ -48,6 +50,34 @@ def test_what_the_masks_beside_do_not_expect(seed: int, below: float) -> None:
         fewer = max(0, int(WROTE[row].sum()) - 1)
         worst = sorted(open_, key=lambda i: (support[i], i))[:fewer]
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
+
+
+@given(seeds, shares, shares, st.integers(0, 3))
+@settings(max_examples=80, deadline=None)
+def test_what_the_model_doubts(seed: int, below: float, most: float, times: int) -> None:
+    prediction, eligible = drawn_prediction(seed)
+    rule = RemaskDoubted(below=below, most=most, times=times)
+    chosen = rule(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
+    assert prediction.support is not None
+    assert prediction.past is not None
+    for row in range(ROWS):
+        support = prediction.support[row].tolist()
+        free = [i for i in range(LENGTH) if eligible[row, i]]
+        open_ = [i for i in free if support[i] < below and prediction.past.remasked[row, i] < times]
+        worst = sorted(open_, key=lambda i: (support[i], i))[: math.ceil(len(free) * most)]
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
+
+
+@given(seeds, shares)
+@settings(max_examples=60, deadline=None)
+def test_what_the_model_doubts_is_replaced(seed: int, below: float) -> None:
+    prediction, eligible = drawn_prediction(seed)
+    chosen = RepredictDoubted(below=below)(prediction, eligible, 1, 4)
+    assert prediction.support is not None
+    for row in range(ROWS):
+        for i in range(LENGTH):
+            doubted = prediction.support[row, i].item() < below  # false for nan
+            assert bool(chosen[row, i]) == (bool(eligible[row, i]) and doubted)
 
 
 @given(seeds, st.sampled_from([0.0, 0.1, 0.25]), shares, st.integers(0, 3))

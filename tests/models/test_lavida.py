@@ -23,6 +23,7 @@ from rediff.decoding.registry import SAMPLERS, find_sampler
 from rediff.models.anyres import image_tokens, set_pool
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import image_features
+from rediff.models.error_logit import set_error_logit
 from rediff.models.shifted_logits import has_shifted_logits
 from rediff.training.recipe import Recipe
 from rediff.training.recipe_files import find_recipe
@@ -57,6 +58,7 @@ def test_a_batch_equals_its_rows_with_every_sampler(lavida: Path, name: str) -> 
     captioner = load_captioner(lavida)
     assert isinstance(captioner, DiffusionCaptioner)
     captioner.checkpoint.model.double()
+    set_error_logit(captioner.checkpoint.model, True)
     decoding = Decoding(sampler=find_sampler(name), steps=16)
     if name == "wino" and has_shifted_logits(captioner.checkpoint.model):
         with pytest.raises(ValueError, match="no leave-one-out pass"):

@@ -20,6 +20,7 @@ from rediff.models.chat_format import build_tokenizer
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.denoiser import FixedBatch, PromptedDenoiser
+from rediff.models.error_logit import set_error_logit
 from rediff.models.flops import Meter
 from rediff.models.prefix_attention import has_prefix_attention, set_prefix_attention
 from rediff.models.prompt_cache import PromptCache
@@ -110,10 +111,13 @@ def test_the_model_is_shown_the_same_prompt_in_every_step(sampler: str) -> None:
     def watch(module: torch.nn.Module, args: tuple[()], given_: dict[str, Tensor]) -> None:
         shown.extend(given_["inputs_embeds"][:, :6])
 
-    text = MODELS[False].get_submodule("model.language_model")
-    handle = text.register_forward_pre_hook(watch, with_kwargs=True)
+    model = model_of(prefix=False)
+    set_error_logit(model, True)
+    handle = model.get_submodule("model.language_model").register_forward_pre_hook(
+        watch, with_kwargs=True
+    )
     try:
-        decoded = decode(PromptedDenoiser(MODELS[False], prompt, mask=IDS.mask), sampler, 12)
+        decoded = decode(PromptedDenoiser(model, prompt, mask=IDS.mask), sampler, 12)
     finally:
         handle.remove()
     assert len(shown) >= sum(decoded.nfe) > 0

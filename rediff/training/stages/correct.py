@@ -57,6 +57,7 @@ class CorrectStage(RevisingStage):
             rows,
             weights=self.loss_weights,
             self_drafts=self.drafts_of(checkpoint),
+            error_weight=self.error_weight,
         )
 
     def _rows(self, run: Run, checkpoint: Checkpoint) -> LearningRows:

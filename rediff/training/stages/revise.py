@@ -25,8 +25,9 @@ class RevisingStage(LearningStage):
 
     `syntax_rate`, `hallucination_rate`: see `inject_errors`. `repetition_rate`, beyond the paper:
     see `FoundationalRevision`. `self_drafts`, beyond the paper: the model itself writes what takes
-    a random word, in so many passes of each step, see `SelfDrafts`. `suffix_share`: see
-    `mask_tokens`.
+    a random word, in so many passes of each step, see `SelfDrafts`. `error_weight`, beyond the
+    paper: of the loss by which the model learns to say what is wrong, see `ErrorLoss`.
+    `suffix_share`: see `mask_tokens`.
     `loss_weights`: by role of a position, 1 where none is given (see `weights_of`).
     """
 
@@ -34,6 +35,7 @@ class RevisingStage(LearningStage):
     hallucination_rate: float = 0.1
     repetition_rate: float = Field(default=0.0, ge=0, le=1)
     self_drafts: int = Field(default=0, ge=0, le=8)
+    error_weight: float = Field(default=0.0, ge=0)
     suffix_share: float = 0.0
     loss_weights: LossWeights = Field(default_factory=dict)
 
@@ -98,4 +100,5 @@ class ReviseStage(RevisingStage):
             weights=self.loss_weights,
             weighting=self.weighting,
             self_drafts=self.drafts_of(checkpoint),
+            error_weight=self.error_weight,
         )
