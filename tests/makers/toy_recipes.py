@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
 from tiny_models import TOY
 
 from rediff.models.checkpoint import Checkpoint
+from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
 from rediff.training.recipe_files import find_recipe
 from rediff.training.saved_states import STATE
+
+NEEDS = {"control": ["base"], "stage1": ["base"], "stage2": ["stage1", "drafts", "oracle"]}
+"""What stages start from."""
 
 
 def toy(steps: int = 4, name: str = "scenes") -> Recipe:
@@ -26,6 +31,14 @@ def toy(steps: int = 4, name: str = "scenes") -> Recipe:
         if stage.get("skip"):
             stage["skip"] = 6
     return Recipe.model_validate(raw)
+
+
+def made(trained: Path, root: Path, wanted: Recipe, stage: str) -> Path:
+    """The folder of a stage of a recipe whose earlier stages are those of `trained`."""
+    for need in NEEDS[stage]:
+        shutil.copytree(trained / need, root / need)
+    assert train(wanted, root, only=[stage]) == [stage]
+    return root / stage
 
 
 def weights(stage: Path) -> dict[str, torch.Tensor]:

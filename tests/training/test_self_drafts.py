@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import killed_when
 from torch import Tensor, nn
-from toy_recipes import saved_states, toy, weights
+from toy_recipes import made, saved_states, toy, weights
 
 from rediff.decoding.canvas import SpecialIds
 from rediff.models.anyres import ImageBatch
@@ -121,21 +121,11 @@ def test_without_drafts_rows_are_as_they_were(seed: int) -> None:
     assert torch.equal(plain["role"], drafted["role"])
 
 
-NEEDS = {"stage1": ["base"], "stage2": ["stage1", "drafts", "oracle"]}
-
-
 def recipe(stage: str, **optimisation: Any) -> Recipe:
     raw = toy().model_dump(mode="json")
     raw["stages"][stage] |= {"self_drafts": 2, "syntax_rate": 0.5}
     raw["stages"][stage]["optimisation"] |= {"steps": 6, **optimisation}
     return Recipe.model_validate(raw)
-
-
-def made(trained: Path, root: Path, wanted: Recipe, stage: str) -> Path:
-    for need in NEEDS[stage]:
-        shutil.copytree(trained / need, root / need)
-    assert train(wanted, root, only=[stage]) == [stage]
-    return root / stage
 
 
 def assert_near(one: list[dict[str, float]], other: list[dict[str, float]]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from programs import killed_when
-from toy_recipes import saved_states, toy, weights
+from toy_recipes import NEEDS, made, saved_states, toy, weights
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.collator import CaptionerForTraining, Collator, canvas_logits
@@ -28,22 +28,12 @@ from rediff.training.recipe import Recipe
 from rediff.training.reports import read_progress
 from rediff.training.stages.base import Run
 
-NEEDS = {"control": ["base"], "stage1": ["base"], "stage2": ["stage1", "drafts", "oracle"]}
-
 
 def recipe(stage: str, validation: dict[str, Any], **optimisation: Any) -> Recipe:
     raw = toy().model_dump(mode="json")
     raw["stages"][stage]["validation"] = validation
     raw["stages"][stage]["optimisation"] |= optimisation
     return Recipe.model_validate(raw)
-
-
-def made(trained: Path, root: Path, wanted: Recipe, stage: str) -> Path:
-    """The folder of a stage of a recipe whose earlier stages are those of `trained`."""
-    for need in NEEDS[stage]:
-        shutil.copytree(trained / need, root / need)
-    assert train(wanted, root, only=[stage]) == [stage]
-    return root / stage
 
 
 def validations(folder: Path) -> dict[int, float]:
