@@ -3,7 +3,7 @@
 >>> import rediff
 >>> model = rediff.load("rediff")
 >>> caption = model.caption(rediff.scene(3).image, steps=10)
->>> caption.text.startswith("three figures share a white picture.")
+>>> caption.text.startswith("three shapes share a white picture.")
 True
 
 What is listed here is imported when it is first used, so that `import rediff` takes no time.

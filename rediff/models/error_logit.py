@@ -23,7 +23,12 @@ def has_error_logit(model: LlavaOnevisionForConditionalGeneration) -> bool:
 
 
 def set_error_logit(model: LlavaOnevisionForConditionalGeneration, trained: bool) -> None:
-    """Writes into the model's config whether it says which visible tokens are wrong."""
+    """Writes into the model's config whether it says which visible tokens are wrong.
+
+    Args:
+        model: whose config is changed.
+        trained: whether it was trained to.
+    """
     text = model.config.get_text_config()
     if trained:
         setattr(text, ERRORS, True)

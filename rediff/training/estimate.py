@@ -59,8 +59,16 @@ def estimate_learning(
     *,
     self_drafts: int = 0,
 ) -> PlannedStage:
-    """What an optimisation takes on rows of a size. `self_drafts`: forward passes of each step
-    that drafts take."""
+    """What an optimisation takes on rows of a size.
+
+    Args:
+        name: of the stage.
+        kind: of the stage.
+        settings: of the optimisation.
+        planner: what the stages have in common.
+        row: the size.
+        self_drafts: forward passes that drafts take in each step.
+    """
     tokens = settings.steps * settings.batch_size * row.tokens
     each = training_operations(planner.network, settings, row)
     each += self_drafts * forward_operations(planner.network, row)

@@ -16,9 +16,19 @@ from rediff_eval.views.leaderboard import load
 from rediff_eval.views.tables import pipe_table
 
 STATISTICS = (
-    "commits_per_pass", "order", "certainty", "right_when_written", "calibration", "mended",
-    "mended_unsure", "mended_sure", "revisions", "flips", "fix_rate", "break_rate",
-)  # fmt: skip
+    "commits_per_pass",
+    "order",
+    "certainty",
+    "right_when_written",
+    "calibration",
+    "mended",
+    "mended_unsure",
+    "mended_sure",
+    "revisions",
+    "flips",
+    "fix_rate",
+    "break_rate",
+)
 """Of the metrics `writing` and `revision`, in the order of columns."""
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import IDS, MASK, PAD, STOP, VOCABULARY, FakeDenoiser, decode
+from fakes import IDS, MASK, STOP, VOCABULARY, FakeDenoiser, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,29 +164,6 @@ def test_unknown_names_suggest_the_nearest() -> None:
 def test_a_given_answer_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="13 tokens, the canvas 12"):
         blank(1).prefill(0, [1] * 13)
-
-
-def test_a_stop_needs_the_majority_where_asked() -> None:
-    logits = torch.zeros(1, 2, 12)
-    logits[0, 0, STOP], logits[0, 1, STOP], logits[0, 0, 3] = 1.0, 5.0, 0.5
-    plain, majority = predict(logits, IDS), predict(logits, IDS, majority_eos=True)
-    assert plain.token.tolist() == [[STOP, STOP]]
-    assert majority.token.tolist() == [[3, STOP]]
-    kept = logits[..., [i for i in range(12) if i not in (MASK, PAD)]].softmax(-1)
-    assert majority.confidence[0, 0].item() == pytest.approx(kept[0, 0, 3].item())
-
-
-@given(seeds, st.sampled_from([1.0, 2.0, 50.0]))
-@settings(max_examples=40, deadline=None)
-def test_a_penalty_divides_the_odds_of_the_stop(seed: int, penalty: float) -> None:
-    logits = torch.randn(1, 3, 12, generator=torch.Generator().manual_seed(seed))
-    plain, later = predict(logits, IDS), predict(logits, IDS, eos_penalty=penalty)
-
-    def odds(prediction: Prediction) -> torch.Tensor:
-        p = prediction.log_probabilities()[..., STOP].exp()
-        return p / (1 - p)
-
-    assert torch.allclose(odds(later), odds(plain) / penalty, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_show_plays_a_kept_trace(tmp_path: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     inside("show", str(tmp_path), "--steps", "10")
     output = capsys.readouterr().out
-    assert output.startswith("scenes-test-0-00000: rediff (refine-loop), 10 steps\n")
+    assert output.startswith("scenes-test-0-00000: rediff (refine), 10 steps\n")
     assert "step 1/10" in output
     assert "░" in output
     with pytest.raises(ValueError, match="kept the steps of no such caption"):

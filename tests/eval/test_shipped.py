@@ -75,18 +75,19 @@ def test_the_results_show_the_effect() -> None:
         if r["metric"] == "capture"
     }  # fmt: skip
     rediff = {tps: found["rediff", "refine", tps] for tps in (1.0, 4.0, 8.0)}
-    loop = {tps: found["rediff", "refine-loop", tps] for tps in (1.0, 4.0, 8.0)}
     control = {tps: found["control", "mask-predict", tps] for tps in (1.0, 4.0, 8.0)}
     assert rediff[8.0]["value"] >= 0.92 * rediff[1.0]["value"]
     assert control[8.0]["value"] <= 0.80 * control[1.0]["value"]
     for tps in (4.0, 8.0):
         assert rediff[tps]["low"] > control[tps]["high"]
-    assert loop[8.0]["low"] > rediff[8.0]["high"], "the default is the better sampler"
-    assert all(loop[tps]["value"] > rediff[tps]["value"] for tps in loop)
     lost = control[1.0]["value"] - rediff[1.0]["value"]
-    assert 0 < lost < 0.03, "at a token a step revision costs a little, as README says"
-    without_expert = {tps: found["rediff-self", "refine-left-first", tps] for tps in (1.0, 8.0)}
-    assert without_expert[8.0]["low"] > rediff[8.0]["high"]
-    assert without_expert[1.0]["value"] > control[1.0]["value"]
+    assert 0 < lost < 0.05, "at a token a step the paper's recipe costs a little, as README says"
+    without_expert = {
+        tps: found["rediff-self", "refine-left-first", tps] for tps in (1.0, 4.0, 8.0)
+    }
+    assert all(without_expert[tps]["low"] > rediff[tps]["high"] for tps in without_expert)
+    assert without_expert[1.0]["low"] > control[1.0]["high"]
+    assert without_expert[4.0]["value"] >= 0.968
+    assert without_expert[8.0]["value"] >= 0.945
     assert ("rediff", "mask-predict", 8.0) in found
     assert ("base", "refine", 8.0) in found

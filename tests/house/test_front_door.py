@@ -112,7 +112,7 @@ def test_a_picture_a_file_and_a_scene(model: rediff.LoadedModel, tmp_path: Path)
 
 
 def test_a_notebook_shows_what_there_is(model: rediff.LoadedModel) -> None:
-    assert repr(model) == "LoadedModel('rediff', diffusion, 80 tokens, sampler refine-loop)"
+    assert repr(model) == "LoadedModel('rediff', diffusion, 80 tokens, sampler refine)"
     caption = model.caption(rediff.scene(3).image, steps=10, trace=True)
     assert caption.trace is not None
     shown = caption.trace._repr_html_()

@@ -71,7 +71,7 @@ def test_the_page_opens_without_a_complaint_or_a_network(browser: Any, report: P
 def test_the_slider_moves_by_keyboard_and_shows_every_state(browser: Any, report: Path) -> None:
     page = Page(browser, report.as_uri())
     slider = page.page.locator("#trace-slider")
-    page.page.locator("#trace-cell").select_option(label="rediff (refine-loop), 20 steps")
+    page.page.locator("#trace-cell").select_option(label="rediff (refine), 20 steps")
     slider.press("Home")
     assert page.page.locator("#trace-words .masked").count() == 80
     slider.focus()
@@ -136,7 +136,7 @@ def test_the_front_is_what_no_other_point_beats() -> None:
 
 def test_play_plays(browser: Any, report: Path) -> None:
     page = Page(browser, report.as_uri())
-    page.page.locator("#trace-cell").select_option(label="rediff (refine-loop), 20 steps")
+    page.page.locator("#trace-cell").select_option(label="rediff (refine), 20 steps")
     page.page.locator("#trace-slider").press("Home")
     page.page.locator("#trace-play").click()
     page.page.wait_for_timeout(1200)
@@ -231,7 +231,7 @@ def test_a_large_run_is_quick_to_report_and_small(tmp_path: Path) -> None:
         for steps_, budget in ((80, 1.0), (40, 2.0), (20, 4.0), (10, 8.0)):
             for number in range(5000):
                 name = ids[number] if number < 8 else f"other-{number}"
-                row = {"model": "rediff", "sampler": "refine-loop", "steps": steps_, "id": name,
+                row = {"model": "rediff", "sampler": "refine", "steps": steps_, "id": name,
                        "tokens_per_step": budget, "text": "a red square " * 40, **line}  # fmt: skip
                 file.write(json.dumps(row | ({"trace": trace} if number < 8 else {})) + "\n")
     assert len(results["cells"]) == 4

@@ -14,7 +14,7 @@ def test_it_opens_on_a_telling_case(browser: Any, report: Path) -> None:
     first, second = (
         page.page.locator(f"#trace-{box} option:checked").inner_text() for box in ("cell", "other")
     )
-    assert {first, second} == {"rediff (refine-loop), 10 steps", "control (mask-predict), 10 steps"}
+    assert {first, second} == {"rediff (refine), 10 steps", "control (mask-predict), 10 steps"}
     assert first.startswith("rediff")
     now, _, last = page.text("#trace-step").partition(" of ")
     assert now == last
@@ -52,7 +52,7 @@ def test_the_gallery_sorts_finds_and_folds(browser: Any, report: Path) -> None:
         lines = page.locator("#gallery tr", has_text=cell).locator(".score").all_inner_texts()
         return [float(line) for line in lines]
 
-    cell, other = "rediff (refine-loop), 10 steps", "control (mask-predict), 10 steps"
+    cell, other = "rediff (refine), 10 steps", "control (mask-predict), 10 steps"
     page.locator("#gallery-order").select_option(label=f"worst of {cell}")
     assert scores(cell) == sorted(scores(cell))
     assert len(scores(cell)) == 4

@@ -60,7 +60,7 @@ def test_two_models_side_by_side(browser: Any, server: Running) -> None:
     page.page.select_option("#second [name=model]", "control")
     write(page)
     titles = page.page.locator(".pane h2").all_inner_texts()
-    assert titles == ["rediff, refine-loop, 10 steps", "control, mask-predict, 10 steps"]
+    assert titles == ["rediff, refine, 10 steps", "control, mask-predict, 10 steps"]
     assert page.page.locator(".pane").nth(1).locator(".wrong").count() > 0
     page.page.select_option("#second [name=model]", "ar")
     write(page)

@@ -23,14 +23,6 @@ def test_every_weight_lies_between(share: float, trained: Path, tmp_path: Path) 
     assert any((before[key] != after[key]).any() for key in before)
 
 
-def test_rediff_self_is_the_mean_of_two_stages(trained: Path) -> None:
-    parts = [weights(trained / name) for name in ("distilled", "distilled-revision")]
-    shipped = Checkpoint.load(trained / "checkpoints" / "rediff-self").model.state_dict()
-    for key, weight in weights(trained / "averaged").items():
-        torch.testing.assert_close(weight, (parts[0][key] + parts[1][key]) / 2)
-        torch.testing.assert_close(shipped[key], weight.half().float())
-
-
 def test_weights_that_are_shared_are_mixed_once() -> None:
     first, last = (nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)]) for _ in range(2))
     for model, value in ((first, 0.0), (last, 1.0)):
