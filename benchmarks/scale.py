@@ -4,8 +4,9 @@ it.
 Eight processes (`--processes`) write made-up captions, as `rediff-eval run` stores them, but
 without waiting for the disk after each. Then each thing is done in a process of its own, so that
 its peak memory is known: opening the store, asking for every caption whether it is done, looking
-for news while another process writes, scoring and writing every file of the run, ranking, and
-comparing two conditions. The texts are 60 words and the denoising steps are counted, not kept.
+for news while another process writes, scoring and writing every file of the run, ranking,
+comparing two conditions, and the page. The texts are 60 words and the denoising steps are counted,
+not kept.
 
     python benchmarks/scale.py --conditions 400 --samples 5000    # two million
     python benchmarks/scale.py --conditions 10,20,40 --samples 1000,2000 --processes 1,8
@@ -42,6 +43,8 @@ from rediff_eval.results.numbers import Results
 from rediff_eval.results.scoring import infos_of, main_metric, score_condition
 from rediff_eval.views.compare import compare
 from rediff_eval.views.leaderboard import load, pivot
+from rediff_eval.views.report.collect import load_run
+from rediff_eval.views.report.page import render
 from rediff_eval.views.run_folder import write_results
 from rediff_eval.views.samples import load_values
 
@@ -70,7 +73,7 @@ def samples_of(count: int) -> SampleSet:
 
     references = (TEXT, TEXT[10:])
     samples = (Sample(f"{i:06}", no_picture, f"d{i}", references) for i in range(count))
-    return SampleSet("scale", tuple(samples), "own")
+    return SampleSet("scale", tuple(samples), "own", Path("no-pictures"))
 
 
 def record_of(number: int) -> dict[str, Any]:
@@ -181,7 +184,14 @@ def compare_two(folder: Path, conditions: int, samples: int) -> float:
     return time.perf_counter() - start
 
 
-STEPS = (open_, resume, wait, score, rank, compare_two)
+def report(folder: Path, conditions: int, samples: int) -> float:
+    """Writes the page of a run, as `report` does."""
+    start = time.perf_counter()
+    assert render([load_run(folder, count=16)])
+    return time.perf_counter() - start
+
+
+STEPS = (open_, resume, wait, score, rank, compare_two, report)
 
 
 def measured(step: Callable[[Path, int, int], float], *arguments: Any) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -150,24 +150,49 @@ def _csv_line(values: Sequence[object]) -> str:
     return text.getvalue()
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
     """A CSV of ours: names and ids stay the text that they are, `NA` and `007` too; all other
     columns are numbers, nan where they are empty.
 
-    Raises ValueError naming the file and column of a value that is not a number.
+    Args:
+        path: of the file.
+        columns: only these of those that it has, so that a large file takes little memory; None for
+            all.
+
+    Raises:
+        ValueError: naming the file and column of a value that is not a number.
     """
     import pandas as pd
 
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
-    try:
-        numbers = {
-            name: pd.to_numeric(frame[name].mask(frame[name] == ""))
-            for name in frame.columns
-            if name not in TEXTS
-        }
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    return frame.assign(**numbers)
+    numbers = [name for name in csv_columns(path) if name not in TEXTS]
+    frame = pd.read_csv(
+        path,
+        usecols=lambda name: columns is None or name in columns,
+        dtype=dict.fromkeys(TEXTS, str),
+        keep_default_na=False,
+        na_values={name: [""] for name in numbers},
+        float_precision="round_trip",
+        low_memory=False,
+    )
+    for name in frame.columns.intersection(numbers):
+        if frame[name].dtype.kind not in "iuf":
+            _refuse(path, name, frame[name])
+    return frame
+
+
+def csv_columns(path: Path) -> list[str]:
+    """The columns of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def _refuse(path: Path, name: str, values: pd.Series) -> None:
+    """Raises ValueError for the first value that is not a number."""
+    import pandas as pd
+
+    texts = values.dropna().astype(str)
+    wrong = texts[pd.to_numeric(texts, errors="coerce").isna()]
+    raise ValueError(f"{path}: {name} is not a number: {wrong.iloc[0]!r}")
 
 
 def _number(value: float | None) -> str:

@@ -22,7 +22,7 @@ from rediff_eval.results.finished import read_results
 from rediff_eval.results.paired import LEVEL, holm, mean_interval, paired_p
 from rediff_eval.results.simultaneous import simultaneous_halves
 from rediff_eval.views.front import pareto
-from rediff_eval.views.samples import load_samples, values_of
+from rediff_eval.views.samples import check_metric, load_samples, values_of
 
 CELL = ["model", "sampler", "steps"]
 
@@ -94,7 +94,8 @@ def contenders(
             where conditions of a model were not measured on the same samples, and where no model
             has a sampler besides its own.
     """
-    samples = load_samples(runs)
+    check_metric(runs, metric)
+    samples = load_samples(runs, (metric, "nfe", "gflop"))
     quality, passes = values_of(samples, metric), _means(values_of(samples, "nfe"))
     work = _means(values_of(samples, "gflop")) if "gflop" in samples else {}
     found: list[Contender] = []

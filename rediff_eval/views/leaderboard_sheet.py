@@ -75,7 +75,7 @@ def _cells(ranking: Ranking) -> dict[Place, pd.DataFrame]:
 
 def _values(ranking: Ranking, metric: str) -> dict[Place, dict[str, float]]:
     """Each sample's value of the conditions of a ranking, by run, model, sampler and steps."""
-    samples = load_samples(Path(run) for run in ranking.rows["run"].unique())
+    samples = load_samples(map(Path, ranking.rows["run"].unique()), [metric])
     if metric not in samples:
         return {}
     known = samples.dropna(subset=[metric]).assign(steps=samples["steps"].fillna(-1))

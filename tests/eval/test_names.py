@@ -16,6 +16,7 @@ from browsing import packed_data
 from PIL import Image
 from programs import OWN_PICTURES, inside, numbers, program
 
+from rediff_eval.results.numbers import read_csv
 from rediff_eval.views.leaderboard import load, pivot, rankings
 
 NAMES = ("NA", "None", "nan", "007", "1e5", "-x", "=1+1", "TRUE")
@@ -37,6 +38,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         inside("score", captions, "--task", OWN_PICTURES, "--data", root / "data", "--out",
                root / f"run{number}", f"--name={name}")  # fmt: skip
     return root
+
+
+def test_a_file_of_numbers_is_read_as_it_is(tmp_path: Path) -> None:
+    """Names stay text, empty numbers are none, and only what is asked for is read."""
+    path = tmp_path / "samples.csv"
+    path.write_text("model,id,steps,capture,other\nNA,007,80,0.1,\n1e5,,80,,\n-x,nan,80,1e-3,\n")
+    frame = read_csv(path)
+    assert frame["model"].tolist() == ["NA", "1e5", "-x"]
+    assert frame["id"].tolist() == ["007", "", "nan"]
+    assert frame["steps"].tolist() == [80, 80, 80]
+    assert frame["steps"].dtype.kind == "i"
+    assert frame["capture"].tolist() == pytest.approx([0.1, float("nan"), 1e-3], nan_ok=True)
+    assert frame["other"].isna().all()
+    assert frame["other"].dtype.kind == "f"
+    assert list(read_csv(path, ["id", "capture", "gone"])) == ["id", "capture"]
+
+
+@pytest.mark.parametrize("wrong", ["many", "True", "0,5", "NA"])
+def test_what_is_no_number_is_named(wrong: str, tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    path.write_text(f'model,capture\na,0.5\nb,"{wrong}"\n')
+    with pytest.raises(ValueError, match=f"samples.csv: capture is not a number: '{wrong}'"):
+        read_csv(path)
 
 
 def test_every_name_is_in_every_table(place: Path) -> None:
