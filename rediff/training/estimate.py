@@ -57,7 +57,7 @@ def estimate_learning(
     planner: Planner,
     row: RowSize,
     *,
-    self_drafts: int = 0,
+    draft_passes: int = 0,
 ) -> PlannedStage:
     """What an optimisation takes on rows of a size.
 
@@ -67,11 +67,11 @@ def estimate_learning(
         settings: of the optimisation.
         planner: what the stages have in common.
         row: the size.
-        self_drafts: forward passes that drafts take in each step.
+        draft_passes: forward passes that drafts take in each step.
     """
     tokens = settings.steps * settings.batch_size * row.tokens
     each = training_operations(planner.network, settings, row)
-    each += self_drafts * forward_operations(planner.network, row)
+    each += draft_passes * forward_operations(planner.network, row)
     total, trained = count_parameters(planner.network, settings)
     return PlannedStage(
         name,

@@ -78,7 +78,19 @@ class LearningStage(Stage):
         return start.with_config(kind=self.model_kind)
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
-        return estimate_learning(name, self.kind, self.optimisation, planner, self.row(planner))
+        return estimate_learning(
+            name,
+            self.kind,
+            self.optimisation,
+            planner,
+            self.row(planner),
+            draft_passes=self.draft_passes,
+        )
+
+    @property
+    def draft_passes(self) -> int:
+        """Forward passes that drafts take in each step."""
+        return 0
 
     def row(self, planner: Planner) -> RowSize:
         """The mean size of a row."""

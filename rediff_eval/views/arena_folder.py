@@ -15,7 +15,7 @@ from rediff.io.files import replace
 from rediff_eval.results.paired import LEVEL
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import Contender, verdict
-from rediff_eval.views.arena_writing import how_they_write, writing_table
+from rediff_eval.views.arena_writing import how_they_write, infos_of_runs, writing_table
 from rediff_eval.views.front import pareto
 
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
@@ -45,7 +45,8 @@ def write_arena(
                 }
             )
     written.round(5).to_csv(folder / "writing.csv")
-    tables = {model: writing_table(written, mine, runs) for model, mine in by_model(found).items()}
+    infos = infos_of_runs(runs)
+    tables = {model: writing_table(written, mine, infos) for model, mine in by_model(found).items()}
     replace(folder / "arena.md", to_markdown(found, metric, tables))
     plot_arena(found, metric, folder / "arena.png")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -47,21 +47,23 @@ def how_they_write(runs: Sequence[Path]) -> pd.DataFrame:
     return table.reindex(columns=STATISTICS)
 
 
+def infos_of_runs(runs: Sequence[Path]) -> dict[str, MetricInfo]:
+    """How the metrics of finished runs are shown. Raises as `read_results`."""
+    return {name: info for run in runs for name, info in metric_infos(read_results(run)).items()}
+
+
 def writing_table(
-    written: pd.DataFrame, found: Sequence[Contender], runs: Sequence[Path]
+    written: pd.DataFrame, found: Sequence[Contender], infos: Mapping[str, MetricInfo]
 ) -> list[str]:
     """The lines of a Markdown table of one model at its middle budget.
 
     Args:
         written: as `how_they_write` gives it.
         found: the model's contenders.
-        runs: that say with how many digits a metric is written.
+        infos: that say with how many digits a metric is written.
     """
     steps = sorted({c.steps for c in found})
     middle = steps[len(steps) // 2]
-    infos: dict[str, MetricInfo] = {}
-    for run in runs:
-        infos |= metric_infos(read_results(run))
     numbers, rows = written.to_dict(orient="index"), []
     for c in sorted(found, key=lambda c: -c.quality):
         values = numbers.get((c.model, c.sampler, c.steps))

@@ -1,6 +1,8 @@
 """Properties of decoding that hold for every sampler, each by its name: one that is registered is
 tested, without a change here."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fakes import IDS, MASK, PAD, STOP, FakeDenoiser, decode
@@ -14,7 +16,6 @@ from rediff.decoding.sampler import (
     LavidaDreamSampler,
     LavidaSampler,
     OfficialSampler,
-    RuleSampler,
     Sampler,
 )
 from rediff.decoding.schedules import LinearSchedule
@@ -23,12 +24,22 @@ from rediff.decoding.unmask import MostConfident
 
 LENGTH = 12
 COMPOSED = {
-    "blocks": RuleSampler(name="blocks", revise=RepredictVisible(), block_length=4),
-    "published": RuleSampler(
-        name="published", schedule=LinearSchedule(), revise=RepredictVisible(), stop=Filled()
+    "blocks": replace(find_sampler("refine"), block_length=4, name="blocks"),
+    "published": replace(
+        find_sampler("refine"),
+        schedule=LinearSchedule(),
+        stop=Filled(),
+        name="published",
+        majority_eos=False,
     ),
-    "half": RuleSampler(name="half", revise=RepredictVisible(top_fraction=0.5, last=0.5)),
-    "threshold": RuleSampler(name="threshold", unmask=MostConfident(eos_last=False, threshold=0.5)),
+    "half": replace(
+        find_sampler("refine"), revise=RepredictVisible(top_fraction=0.5, last=0.5), name="half"
+    ),
+    "threshold": replace(
+        find_sampler("mask-predict"),
+        unmask=MostConfident(eos_last=False, threshold=0.5),
+        name="threshold",
+    ),
 }
 """Of rules that no name has together."""
 OPTIONS = [
@@ -74,9 +85,9 @@ def test_no_mask_is_left_and_no_special_id_is_written(name: str, seed: int, step
 @given(seeds, budgets)
 @few
 def test_a_batch_equals_its_rows_alone(name: str, seed: int, steps: int) -> None:
-    denoiser = FakeDenoiser(seed, 3, LENGTH)
-    together = decode(denoiser, blank(3), sampler_of(name), steps)
-    for row in range(3):
+    denoiser = FakeDenoiser(seed, 4, LENGTH)
+    together = decode(denoiser, blank(4), sampler_of(name), steps)
+    for row in range(4):
         single = decode(denoiser.alone(row), blank(1), sampler_of(name), steps)
         assert single.responses[0] == together.responses[row]
         assert single.nfe[0] == together.nfe[row]

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from fakes import IDS as FAKE_IDS
+from fakes import MASK, PAD, STOP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +56,16 @@ def test_the_end_by_majority(seed: int, scale: float) -> None:
             expected = EOS if p[EOS] > 0.5 else max(words, key=lambda v: p[v])
             assert found.token[row, i] == expected
             assert found.confidence[row, i].item() == pytest.approx(p[expected], rel=1e-5)
+
+
+def test_a_stop_needs_the_majority_where_asked() -> None:
+    logits = torch.zeros(1, 2, 12)
+    logits[0, 0, STOP], logits[0, 1, STOP], logits[0, 0, 3] = 1.0, 5.0, 0.5
+    plain, majority = predict(logits, FAKE_IDS), predict(logits, FAKE_IDS, majority_eos=True)
+    assert plain.token.tolist() == [[STOP, STOP]]
+    assert majority.token.tolist() == [[3, STOP]]
+    kept = logits[..., [i for i in range(12) if i not in (MASK, PAD)]].softmax(-1)
+    assert majority.confidence[0, 0].item() == pytest.approx(kept[0, 0, 3].item())
 
 
 def test_temperature_draws_from_the_flattened_distribution() -> None:

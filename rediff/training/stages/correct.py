@@ -11,7 +11,7 @@ from rediff.models.checkpoint import Checkpoint
 from rediff.training.draft_records import CORRECTIONS, Correction, read_lines
 from rediff.training.examples import ExampleMaker, Examples
 from rediff.training.held_out import hold_out
-from rediff.training.learning import LearningRows, rows_of_data, train_checkpoint
+from rediff.training.learning import LearningRows, rows_of_data
 from rediff.training.objectives import MaskRatio
 from rediff.training.self_correction import SelfCorrection
 from rediff.training.stages.base import Run, register_stage
@@ -48,17 +48,7 @@ class CorrectStage(RevisingStage):
         objective = SelfCorrection(
             checkpoint.ids, stage1, self.stage1_share, self.masked_share, self.trust_masks
         )
-        rows = self._rows(run, checkpoint)
-        train_checkpoint(
-            self,
-            run,
-            checkpoint,
-            objective,
-            rows,
-            weights=self.loss_weights,
-            self_drafts=self.drafts_of(checkpoint),
-            error_weight=self.error_weight,
-        )
+        self.learn(run, checkpoint, objective, self._rows(run, checkpoint))
 
     def _rows(self, run: Run, checkpoint: Checkpoint) -> LearningRows:
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)

@@ -9,13 +9,17 @@ from pydantic import Field
 
 from rediff.models.checkpoint import Checkpoint
 from rediff.training.data import fact_vocabulary
-from rediff.training.estimate import estimate_learning
 from rediff.training.examples import ExampleMaker
 from rediff.training.foundational_revision import FoundationalRevision
-from rediff.training.learning import LearningStage, LossWeights, rows_of_data, train_checkpoint
+from rediff.training.learning import (
+    LearningRows,
+    LearningStage,
+    LossWeights,
+    rows_of_data,
+    train_checkpoint,
+)
 from rediff.training.losses import Weighting
-from rediff.training.objectives import MaskRatio
-from rediff.training.planning import PlannedStage, Planner
+from rediff.training.objectives import MaskRatio, Objective
 from rediff.training.self_drafts import SelfDrafts
 from rediff.training.stages.base import Run, register_stage
 
@@ -56,19 +60,32 @@ class RevisingStage(LearningStage):
             self.self_drafts > 0,
         )
 
-    def estimate(self, name: str, planner: Planner) -> PlannedStage:
-        return estimate_learning(
-            name,
-            self.kind,
-            self.optimisation,
-            planner,
-            self.row(planner),
-            self_drafts=self.self_drafts,
-        )
+    @property
+    def draft_passes(self) -> int:
+        return self.self_drafts
 
-    def drafts_of(self, checkpoint: Checkpoint) -> SelfDrafts | None:
-        """What makes its self-drafts, if there are any."""
-        return SelfDrafts(checkpoint.ids, self.self_drafts) if self.self_drafts else None
+    def learn(
+        self,
+        run: Run,
+        checkpoint: Checkpoint,
+        objective: Objective,
+        rows: LearningRows,
+        *,
+        weighting: Weighting = "uniform",
+    ) -> None:
+        """Trains the checkpoint with these weights and drafts. Arguments and errors as for
+        `train_checkpoint`."""
+        train_checkpoint(
+            self,
+            run,
+            checkpoint,
+            objective,
+            rows,
+            weights=self.loss_weights,
+            weighting=weighting,
+            self_drafts=SelfDrafts(checkpoint.ids, self.self_drafts) if self.self_drafts else None,
+            error_weight=self.error_weight,
+        )
 
 
 @register_stage("revise")
@@ -91,14 +108,5 @@ class ReviseStage(RevisingStage):
         levels = MaskRatio(*self.levels, self.power)
         objective = self.foundational_revision(run, checkpoint, levels, tied=self.tied)
         maker = ExampleMaker(checkpoint, run.recipe.canvas, longest=self.longest)
-        train_checkpoint(
-            self,
-            run,
-            checkpoint,
-            objective,
-            rows_of_data(self, run, checkpoint, maker, maker),
-            weights=self.loss_weights,
-            weighting=self.weighting,
-            self_drafts=self.drafts_of(checkpoint),
-            error_weight=self.error_weight,
-        )
+        rows = rows_of_data(self, run, checkpoint, maker, maker)
+        self.learn(run, checkpoint, objective, rows, weighting=self.weighting)
