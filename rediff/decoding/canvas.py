@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rediff.decoding.noise import Noise, gumbel
+from rediff.decoding.noise import Noise, draw_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +215,7 @@ def predict(
     majority_eos: bool = False,
     eos_penalty: float = 1.0,
     temperature: float = 0.0,
+    top_p: float = 1.0,
     standing: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Prediction:
@@ -233,6 +234,9 @@ def predict(
             (Tolerator, arXiv 2510.05090).
         temperature: T > 0 draws from p^(1 / T) instead, by argmax_v log p(v) + T g with Gumbel
             noise g in float64 (LLaDA's code); the confidence is p of what was drawn.
+        top_p: where there is a temperature, only the likeliest tokens are drawn that together have
+            this share of p^(1 / T), the one that reaches it among them (nucleus sampling, arXiv
+            1904.09751).
         standing: the tokens that the model saw, int64 [B, R], for rules that ask.
         noise: the step's random draws.
 
@@ -253,7 +257,7 @@ def predict(
         scores[..., ids.eos].masked_fill_(~likely, -torch.inf)
     if temperature > 0:
         assert noise is not None
-        token = _draw(scores, temperature, noise)
+        token = draw_tokens(scores, temperature, top_p, noise)
         best = scores.gather(-1, token[..., None])[..., 0]
     else:
         best, token = scores.max(dim=-1)
@@ -261,18 +265,6 @@ def predict(
         scores[..., ids.eos] = ends
     confidence = torch.exp(best - normaliser) + 0 * normaliser
     return Prediction(token, confidence, scores, normaliser, standing, noise)
-
-
-def _draw(scores: Tensor, temperature: float, noise: Noise) -> Tensor:
-    """argmax_v scores_v + T g_v, a row at a time: float64 noise for all would be large."""
-    drawn = [
-        (
-            row.double()
-            + temperature * gumbel(draws.uniform("token", *row.shape))[0].to(row.device)
-        ).argmax(dim=-1)
-        for row, draws in zip(scores, noise.of_each(), strict=True)
-    ]
-    return torch.stack(drawn)
 
 
 @functools.cache

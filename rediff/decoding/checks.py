@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -17,6 +18,20 @@ def check_share(name: str, value: float) -> None:
     """
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be from 0 to 1, got {value}")
+
+
+def check_from_zero(name: str, value: float) -> None:
+    """Checks a finite number that is not below 0.
+
+    Args:
+        name: of the option, for the message.
+        value: the number.
+
+    Raises:
+        ValueError: for one below 0, infinity and nan.
+    """
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number from 0 on, got {value}")
 
 
 def check_count(name: str, value: int, *, least: int = 1) -> None:

@@ -11,7 +11,12 @@ from rediff.decoding.predict import (
     WithLeaveOneOut,
 )
 from rediff.decoding.register import register_sampler
-from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely
+from rediff.decoding.remask import (
+    RemaskAtRandom,
+    RemaskFallen,
+    RemaskRivalled,
+    RemaskUnlikely,
+)
 from rediff.decoding.remask_by_support import (
     RemaskDoubted,
     RemaskFluctuating,
@@ -113,6 +118,18 @@ def repair() -> Sampler:
 def t2m() -> Sampler:
     """Tokens that have become unlikely are masked again (T2M, arXiv 2604.18738)."""
     return RuleSampler(name="t2m", remask=RemaskUnlikely())
+
+
+@register_sampler("t2m-rival")
+def t2m_rival() -> Sampler:
+    """As `t2m`, tokens in whose place another is nearly sure (T2M, arXiv 2604.18738)."""
+    return RuleSampler(name="t2m-rival", remask=RemaskRivalled(above=0.9))
+
+
+@register_sampler("t2m-gap")
+def t2m_gap() -> Sampler:
+    """As `t2m`, tokens whose logit another's is above by a gap (T2M, arXiv 2604.18738)."""
+    return RuleSampler(name="t2m-gap", remask=RemaskRivalled(gap=0.3))
 
 
 @register_sampler("remdm-cap")

@@ -56,3 +56,30 @@ def gumbel(uniform: Tensor) -> Tensor:
     number above it."""
     smallest = torch.finfo(uniform.dtype).tiny
     return -torch.log(-torch.log(uniform.clamp(min=smallest)))
+
+
+def draw_tokens(scores: Tensor, temperature: float, top_p: float, noise: Noise) -> Tensor:
+    """argmax_v scores_v + T g_v, a row at a time: float64 noise for all would be large.
+
+    Args:
+        scores: log p up to a constant of each position, float32 [B, R, V].
+        temperature: T, above 0.
+        top_p: the share of p^(1 / T) that the tokens have which can be drawn.
+        noise: of the step, of B rows.
+
+    Returns:
+        int64 [B, R].
+    """
+    tokens = []
+    for row, draws in zip(scores, noise.of_each(), strict=True):
+        drawn = gumbel(draws.uniform("token", *row.shape))[0].to(row.device)
+        left = _nucleus(row, temperature, top_p) if top_p < 1 else row
+        tokens.append((left.double() + temperature * drawn).argmax(dim=-1))
+    return torch.stack(tokens)
+
+
+def _nucleus(scores: Tensor, temperature: float, share: float) -> Tensor:
+    """The scores of the likeliest tokens until they have a share of p^(1 / T), -inf elsewhere."""
+    p, order = (scores / temperature).softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+    kept = torch.empty_like(p, dtype=torch.bool).scatter_(-1, order, p.cumsum(dim=-1) - p < share)
+    return scores.masked_fill(~kept, -torch.inf)

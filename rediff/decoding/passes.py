@@ -85,6 +85,7 @@ class Passes:
             majority_eos=self.rules.majority_eos,
             eos_penalty=self.rules.eos_penalty,
             temperature=self.rules.temperature,
+            top_p=self.rules.top_p,
             standing=standing,
             noise=noise,
         )

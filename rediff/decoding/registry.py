@@ -15,6 +15,7 @@ from rediff.decoding import named_revising as _named_revising  # noqa: F401
 from rediff.decoding import named_samplers as _named_samplers  # noqa: F401
 from rediff.decoding.register import SAMPLERS, register_sampler
 from rediff.decoding.sampler import Sampler
+from rediff.decoding.stop import STOPS, stop_name
 from rediff.io.suggest import unknown
 
 __all__ = ["SAMPLERS", "Option", "expand_grid", "find_sampler", "options_of", "register_sampler"]
@@ -23,19 +24,18 @@ __all__ = ["SAMPLERS", "Option", "expand_grid", "find_sampler", "options_of", "r
 def find_sampler(text: str) -> Sampler:
     """The sampler that a text names: `refine`, or `refine,refine_share=0.3,revise.last=0.5`.
 
-    Any number or yes / no of the sampler or of one of its rules can be set. An option that two
-    rules have is called by its rule, as `revise.threshold`. The name of the sampler is then the
-    whole text.
+    Any number or yes / no of the sampler or of one of its rules can be set, and the stop rule by
+    its name, as `stop=cycle`. An option that two rules have is called by its rule, as
+    `revise.threshold`. The name of the sampler is then the whole text.
 
     Raises:
         ValueError: for an unknown name or option, suggesting the nearest, or for a wrong value.
     """
     name, *settings = text.split(",")
     sampler: Any = SAMPLERS[name]()
-    options = options_of(sampler)
     for setting in settings:
         key, _, value = setting.partition("=")
-        option = _find_option(options, key, name)
+        option = _find_option(options_of(sampler), key, name)
         try:
             sampler = option.set(sampler, option.parse(value))
         except (ValueError, KeyError) as error:
@@ -64,9 +64,10 @@ class _RuleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One number of a sampler. `rule`: the field that holds its rule, empty for the sampler's own.
+    """One number of a sampler, or its stop rule by name.
 
-    `type`: one of `PARSERS`. `value`: what it is now.
+    `rule`: the field that holds the rule of a number, empty for the sampler's own. `type`: one of
+    `PARSERS`. `value`: what it is now.
     """
 
     rule: str
@@ -96,6 +97,9 @@ class Option:
             ValueError: if the sampler or its rule refuses the value.
         """
         try:
+            if self.type == "Stop":
+                same = type(getattr(sampler, self.field)) is value
+                return sampler if same else replace(sampler, **{self.field: value()})
             if not self.rule:
                 return replace(sampler, **{self.field: value})
             rule = replace(getattr(sampler, self.rule), **{self.field: value})
@@ -123,6 +127,8 @@ def _options(sampler: Any) -> Iterator[Option]:
         return
     for field in fields(sampler):
         value = getattr(sampler, field.name)
+        if _type_of(field.type) == "Stop" and type(value) in STOPS.values():
+            yield Option("", field.name, "Stop", stop_name(value))
         if is_dataclass(value):
             for inner in fields(value):
                 if _type_of(inner.type) in PARSERS:
@@ -154,5 +160,6 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
     "str": str,
+    "Stop": STOPS.__getitem__,
 }
 """How an option's text is read, by the type that it is declared with."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rediff.decoding.checks import check_choice, check_count, check_share
+from rediff.decoding.checks import check_choice, check_count, check_from_zero, check_share
 from rediff.decoding.unmask import top_ranked
 
 if TYPE_CHECKING:
@@ -61,34 +61,74 @@ class KeepWritten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemaskUnlikely:
-    """Tokens whose probability has become lower than `below`, the least likely first.
+class RemaskSuspects:
+    """The tokens that a rule suspects, the most suspect first.
 
-    T2M (arXiv 2604.18738): a wrong token is masked, not replaced, since a replacement is predicted
-    in its presence. At most the share `most` of the visible tokens in a step, rounded up, and each
-    position at most `times` times. Raises ValueError for shares outside [0, 1] and for fewer than
-    no times.
+    At most the share `most` of the visible tokens in a step, rounded up, and each position at most
+    `times` times. Raises ValueError for a share outside [0, 1] and for fewer than no times.
     """
 
-    below: float = 0.3
     most: float = 0.25
     times: int = 3
 
     def __post_init__(self) -> None:
-        check_share("below", self.below)
         check_share("most", self.most)
         check_count("times", self.times, least=0)
 
     def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         eligible = writing.eligible
         assert prediction.past is not None
-        probability = self.probability(prediction)
-        unlikely = eligible & (probability < self.below) & (prediction.past.remasked < self.times)
-        return top_ranked(-probability, unlikely, (eligible.sum(dim=1) * self.most).ceil())
+        suspected, rank = self.suspects(prediction)
+        open_ = eligible & suspected & (prediction.past.remasked < self.times)
+        return top_ranked(rank, open_, (eligible.sum(dim=1) * self.most).ceil())
 
-    def probability(self, prediction: Prediction) -> Tensor:
-        """What the tokens are judged by, float32 [B, R]: how likely each is where it is seen."""
-        return prediction.standing_probability()
+    def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
+        """Which tokens are suspected, bool [B, R], and how much, float32 [B, R]; masks are not
+        asked about."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemaskUnlikely(RemaskSuspects):
+    """Tokens whose probability has become lower than `below`, the least likely first.
+
+    The first condition of T2M (arXiv 2604.18738): a wrong token is masked, not replaced, since a
+    replacement is predicted in its presence. Raises ValueError as `RemaskSuspects`, and for a
+    number outside [0, 1].
+    """
+
+    below: float = 0.3
+
+    def __post_init__(self) -> None:
+        RemaskSuspects.__post_init__(self)
+        check_share("below", self.below)
+
+    def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
+        probability = prediction.standing_probability()
+        return probability < self.below, -probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemaskRivalled(RemaskSuspects):
+    """Tokens in whose place another is predicted, the most outdone first.
+
+    The others of T2M's conditions (arXiv 2604.18738): the probability of the other is above
+    `above`, and its logit more than `gap` above that of the visible token. Raises ValueError as
+    `RemaskSuspects`, for a probability outside [0, 1] and a gap below 0.
+    """
+
+    above: float = 0.0
+    gap: float = 0.0
+
+    def __post_init__(self) -> None:
+        RemaskSuspects.__post_init__(self)
+        check_share("above", self.above)
+        check_from_zero("gap", self.gap)
+
+    def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
+        gap = prediction.confidence.log() - prediction.standing_probability().log()
+        other = prediction.token != prediction.standing
+        return other & (prediction.confidence > self.above) & (gap > self.gap), gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

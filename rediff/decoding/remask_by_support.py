@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rediff.decoding.checks import check_count, check_share
-from rediff.decoding.remask import RemaskUnlikely
+from rediff.decoding.remask import RemaskSuspects
 from rediff.decoding.unmask import top_ranked
 
 if TYPE_CHECKING:
@@ -65,26 +65,32 @@ class RemaskRefuted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemaskDoubted(RemaskUnlikely):
+class RemaskDoubted(RemaskSuspects):
     """The tokens that the model says are right with a probability lower than `below`, the lowest
-    first (PRISM, arXiv 2510.01384). Needs `WithDoubts`; `most` and `times` as there."""
+    first (PRISM, arXiv 2510.01384).
+
+    Needs `WithDoubts`. Raises ValueError as `RemaskSuspects`, and for a number outside [0, 1].
+    """
 
     below: float = 0.5
 
-    def probability(self, prediction: Prediction) -> Tensor:
+    def __post_init__(self) -> None:
+        RemaskSuspects.__post_init__(self)
+        check_share("below", self.below)
+
+    def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
         assert prediction.support is not None
-        return prediction.support.nan_to_num(nan=1.0)
+        right = prediction.support.nan_to_num(nan=1.0)
+        return right < self.below, -right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemaskFluctuating:
+class RemaskFluctuating(RemaskSuspects):
     """The tokens whose probability has a standard deviation above `spread` over the steps since
     they were last written, the largest first.
 
     The statistic is that of VGR (ICML 2026, poster 66650), which found that it marks words that the
-    picture does not hold. At most the share `most` of the visible tokens, rounded up, and each
-    position at most `times` times. Raises ValueError for shares outside [0, 1] and fewer than no
-    times.
+    picture does not hold. Raises ValueError as `RemaskSuspects`, and for a spread outside [0, 1].
     """
 
     uses_past: ClassVar[bool] = True
@@ -93,21 +99,17 @@ class RemaskFluctuating:
     times: int = 2
 
     def __post_init__(self) -> None:
+        RemaskSuspects.__post_init__(self)
         check_share("spread", self.spread)
-        check_share("most", self.most)
-        check_count("times", self.times, least=0)
 
-    def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
+    def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
         import torch
 
-        eligible = writing.eligible
         assert prediction.past is not None
-        past = prediction.past
-        seen = torch.cat([past.standing, prediction.standing_probability()[None]])
+        seen = torch.cat([prediction.past.standing, prediction.standing_probability()[None]])
         # Steps since a position was last a mask: those after its last zero.
         since = seen.flip(0).gt(0).long().cumprod(dim=0).flip(0)
         number = since.sum(dim=0).clamp(min=1)
         mean = (seen * since).sum(dim=0) / number
         spread = (((seen - mean) * since).square().sum(dim=0) / number).sqrt()
-        moved = eligible & (spread > self.spread) & (past.remasked < self.times)
-        return top_ranked(spread, moved, (eligible.sum(dim=1) * self.most).ceil())
+        return spread > self.spread, spread

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from rediff.decoding.checks import check_length, check_refresh
+from rediff.decoding.checks import check_from_zero, check_length, check_refresh
 from rediff.decoding.predict import OnePass, Predict
 from rediff.decoding.remask import KeepWritten, Remask
 from rediff.decoding.revise import KeepVisible, Revise
@@ -40,7 +40,8 @@ class Rules:
 
     `block_length`: None decodes the whole canvas at once. Otherwise blocks of that many positions
     are decoded from left to right, the steps are split evenly between them, and only tokens of
-    the current block are revised. `majority_eos`, `eos_penalty`, `temperature`: see `predict`.
+    the current block are revised. `majority_eos`, `eos_penalty`, `temperature`, `top_p`: see
+    `predict`.
     `refresh`: steps after which image and prompt are computed again, 0 for never; None computes
     them as often as it takes to be exact, which is in every step where they see the response, and
     once where they do not. `seed`: of whatever is drawn.
@@ -57,6 +58,7 @@ class Rules:
     eos_penalty: float = 1.0
     refresh: int | None = None
     temperature: float = 0.0
+    top_p: float = 1.0
     seed: int = 0
 
     @property
@@ -96,5 +98,6 @@ class Rules:
         check_refresh(self.refresh)
         if not 1 <= self.eos_penalty < math.inf:
             raise ValueError(f"eos_penalty must be a number from 1 on, got {self.eos_penalty}")
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be a number from 0 on, got {self.temperature}")
+        check_from_zero("temperature", self.temperature)
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -95,3 +96,16 @@ class Cycle:
     def __call__(self, progress: Progress) -> Tensor:
         same = ~progress.changed.any(dim=1) | progress.returned
         return ~progress.open_.any(dim=1) & same
+
+
+STOPS: Mapping[str, type[Stop]] = {"filled": Filled, "converged": Converged, "cycle": Cycle}
+"""The stop rules by the names that an option takes, each with its defaults."""
+
+
+def stop_name(rule: Stop) -> str:
+    """The name of one of `STOPS`.
+
+    Args:
+        rule: whose class is one of them.
+    """
+    return next(name for name, kind in STOPS.items() if type(rule) is kind)

@@ -5,10 +5,10 @@ torch is imported where the rule is applied.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rediff.decoding.checks import check_from_zero
 from rediff.decoding.unmask import ends_of, put_last, top_ranked
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class LeftFirst:
     decay: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < math.inf:
-            raise ValueError(f"decay must be a number from 0 on, got {self.decay}")
+        check_from_zero("decay", self.decay)
 
     def __call__(self, prediction: Prediction, eligible: Tensor, quota: Tensor, eos: int) -> Tensor:
         import torch

@@ -42,7 +42,6 @@ IGNORED = (
     "tool_choice",
     "function_call",
     "top_logprobs",
-    "top_p",
     "top_k",
     "min_p",
     "prompt_cache_key",
@@ -50,8 +49,8 @@ IGNORED = (
     "reasoning_effort",
     "modalities",
 )
-"""Fields that change no answer here; `top_p` and its like only where nothing is drawn."""
-DRAWING = ("top_p", "top_k", "min_p")
+"""Fields that change no answer here; `top_k` and its like only where nothing is drawn."""
+DRAWING = ("top_k", "min_p")
 
 
 class _Lenient(BaseModel):
@@ -99,6 +98,7 @@ class ChatBody(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    top_p: float = Field(default=1.0, ge=0.0, le=1.0)
     seed: int | None = None
     stop: str | tuple[str, ...] | None = None
     sampler: str | None = None

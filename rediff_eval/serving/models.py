@@ -79,6 +79,7 @@ class Served:
                 raise RequestError(400, f"sampler {text} draws nothing", field="temperature")
             if body.temperature:
                 text += f",temperature={body.temperature}"
+                text += f",top_p={body.top_p}" if body.top_p < 1 else ""
             if body.seed is not None and "seed" in options:
                 text += f",seed={body.seed}"
             return find_sampler(text)

@@ -48,6 +48,7 @@ OPTIONS = [
     "refine,paced=yes",
     "t2m,paced=yes",
     "mask-predict,temperature=2,seed=3,block_length=4",
+    "refine,temperature=1,top_p=0.5,stop=cycle",
 ]
 AUTHORS = (OfficialSampler, LavidaSampler, LavidaDreamSampler)
 """The authors' own loops write what their code writes, the mask's id too if a model proposes it."""

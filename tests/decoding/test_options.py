@@ -14,7 +14,7 @@ from rediff.decoding.registry import SAMPLERS, expand_grid, find_sampler, option
 from rediff.decoding.revise import RepredictVisible
 from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.schedules import LinearSchedule
-from rediff.decoding.stop import Converged
+from rediff.decoding.stop import Converged, Cycle
 from rediff.decoding.unmask import MostConfident
 
 
@@ -40,9 +40,19 @@ def test_an_option_that_two_rules_have_is_set_by_its_rule() -> None:
     assert rule_sampler("mask-predict,unmask.threshold=0.5").unmask == MostConfident(threshold=0.5)
 
 
+def test_a_stop_rule_is_set_by_its_name() -> None:
+    """Its own options can be set once it is chosen; the one that a sampler has stays as it is."""
+    assert rule_sampler("refine,stop=cycle").stop == Cycle()
+    assert rule_sampler("mask-predict,stop=converged,limit=3").stop == Converged(limit=3)
+    assert rule_sampler("t2t-quality,stop=converged").stop == Converged(limit=16)
+    with pytest.raises(ValueError, match="unknown option of mask-predict"):
+        find_sampler("mask-predict,limit=3")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("refine,stop=never", "stop cannot be 'never'"),
         ("refine,refine_shar=0.1", "did you mean 'refine_share'"),
         ("refine,refine_share=2", "refine_share must be from 0 to 1, got 2"),
         ("mask-predict,threshold=high", "threshold cannot be 'high'"),

@@ -42,6 +42,29 @@ def test_temperature(seed: int, scale: float, temperature: float) -> None:
             assert found.confidence[row, i].item() == pytest.approx(p[word], rel=1e-4)
 
 
+@given(seeds, scales, st.sampled_from([0.3, 1.0, 3.0]), st.sampled_from([0.2, 0.6, 0.95]))
+@settings(max_examples=40, deadline=None)
+def test_of_the_likeliest_alone(seed: int, scale: float, temperature: float, top_p: float) -> None:
+    """The draw is the same as from the words that are left: the likeliest until they have top_p."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
+    found = predict(logits, IDS, temperature=temperature, top_p=top_p, noise=NOISE)
+    kept = logits.clone()
+    for row in range(ROWS):
+        for i in range(LENGTH):
+            words = [v for v in range(VOCABULARY) if v != IDS.mask]
+            weight = {v: math.exp(logits[row, i, v].item() / temperature) for v in words}
+            total, have = sum(weight.values()), 0.0
+            for v in sorted(words, key=lambda v: -weight[v]):
+                if have >= top_p * total:
+                    kept[row, i, v] = -torch.inf
+                have += weight[v]
+    alone = predict(kept, IDS, temperature=temperature, noise=NOISE)
+    assert torch.equal(found.token, alone.token)
+    p = predict(logits, IDS).log_probabilities().exp().gather(-1, found.token[..., None])[..., 0]
+    torch.testing.assert_close(found.confidence, p)
+
+
 @given(seeds, scales)
 @settings(max_examples=60, deadline=None)
 def test_the_end_by_majority(seed: int, scale: float) -> None:

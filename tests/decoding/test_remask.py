@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from rediff.decoding.canvas import Canvas
 from rediff.decoding.registry import find_sampler
-from rediff.decoding.remask import RemaskAtRandom, RemaskFallen, RemaskUnlikely, Writing
+from rediff.decoding.remask import (
+    RemaskAtRandom,
+    RemaskFallen,
+    RemaskRivalled,
+    RemaskUnlikely,
+    Writing,
+)
 from rediff.decoding.sampler import RuleSampler
 from rediff.decoding.unmask import MostConfident
 
@@ -28,6 +34,31 @@ def test_what_has_become_unlikely(seed: int, below: float, most: float, times: i
         assert prediction.past is not None
         open_ = [i for i in free if p[i] < below and prediction.past.remasked[row, i] < times]
         worst = sorted(open_, key=lambda i: (p[i], i))[: math.ceil(len(free) * most)]
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
+
+
+@given(seeds, st.sampled_from([0.0, 0.5, 0.9]), st.sampled_from([0.0, 0.3, 2.0]), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_what_another_outdoes(seed: int, above: float, gap: float, times: int) -> None:
+    prediction, eligible = drawn_prediction(seed)
+    rule = RemaskRivalled(above=above, gap=gap, times=times)
+    chosen = rule(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
+    assert prediction.scores is not None
+    assert prediction.standing is not None
+    assert prediction.past is not None
+    for row in range(ROWS):
+        logits = prediction.scores[row].tolist()
+        free = [i for i in range(LENGTH) if eligible[row, i]]
+        outdone = {}
+        for i in free:
+            old = int(prediction.standing[row, i])
+            new = max(range(len(logits[i])), key=logits[i].__getitem__)
+            p = math.exp(logits[i][new]) / sum(math.exp(x) for x in logits[i])
+            lead = logits[i][new] - logits[i][old]
+            again = prediction.past.remasked[row, i] < times
+            if new != old and p > above and lead > gap and again:
+                outdone[i] = lead
+        worst = sorted(outdone, key=lambda i: (-outdone[i], i))[: math.ceil(len(free) * 0.25)]
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
 
 
@@ -91,7 +122,10 @@ def test_what_is_put_back_is_written_later() -> None:
     assert (trace.tokens[trace.masked] == MASK).all()
 
 
-@pytest.mark.parametrize("name", ["t2m,below=1", "remdm-cap,eta=0.5", "remdm-rescale,eta=0.5"])
+@pytest.mark.parametrize(
+    "name",
+    ["t2m,below=1", "t2m-gap", "t2m-rival,above=0.2", "remdm-cap,eta=0.5", "remdm-rescale,eta=0.5"],
+)
 def test_each_masks_again(name: str) -> None:
     sampler = find_sampler(name)
     denoiser = FakeDenoiser(3, 2, 24, stop_bias=-100.0)
@@ -106,6 +140,8 @@ def test_each_masks_again(name: str) -> None:
     [
         ("t2m,below=2", "below must be from 0 to 1, got 2"),
         ("t2m,times=-1", "times must not be below 0, got -1"),
+        ("t2m-rival,above=2", "above must be from 0 to 1, got 2"),
+        ("t2m-gap,gap=-1", "gap must be a number from 0 on, got -1"),
         ("remdm-cap,how=loop", "how must be one of cap, rescale, confidence, got 'loop'"),
         ("remdm-cap,eta=3", "eta must be from 0 to 1, got 3"),
         ("saber,share=-1", "share must be from 0 to 1, got -1"),

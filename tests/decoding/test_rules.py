@@ -241,6 +241,7 @@ def test_the_surest_share_in_the_last_steps(
         ("mask-predict,rank=luck", "rank must be one of probability, margin, entropy, random"),
         ("mask-predict,temperature=-1", "temperature must be a number from 0 on, got -1"),
         ("mask-predict,temperature=inf", "temperature must be a number from 0 on, got inf"),
+        ("mask-predict,top_p=0", "top_p must be above 0 and at most 1, got 0"),
         ("fast-dllm-factor,factor=0", "factor must be above 0, got 0"),
         ("entropy-bound,bound=-1", "bound must not be below 0, got -1"),
         ("dimple,threshold=2", "threshold must be from 0 to 1, got 2"),

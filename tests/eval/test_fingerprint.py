@@ -75,6 +75,7 @@ def test_every_option_of_every_sampler_counts() -> None:
                 "bool": "no" if option.value else "yes",
                 "float": "1.37" if option.field == "eos_penalty" else "0.37",
                 "str": words.get(option.value, "cap" if option.field == "how" else "probability"),
+                "Stop": "cycle" if option.value == "filled" else "filled",
             }
             value = others.get(option.type, "8")
             assert key(sampler=f"{name},{option.name}={value}") != key(sampler=name)

@@ -82,14 +82,15 @@ def test_shorter_answers_and_stops(server: Running) -> None:
 
 
 def test_a_seed_draws_and_draws_again(server: Running) -> None:
-    def drawn(seed: int) -> str | None:
+    def drawn(seed: int, top_p: float = 1.0) -> str | None:
         reply = server.client().chat.completions.create(
-            model="control", messages=ask(shown(3)), temperature=1.0, seed=seed,
+            model="control", messages=ask(shown(3)), temperature=1.0, top_p=top_p, seed=seed,
             extra_body={"steps": 16},
         )  # fmt: skip
         return reply.choices[0].message.content
 
     assert drawn(1) == drawn(1) != drawn(2)
+    assert drawn(1) != drawn(1, top_p=0.01) == direct(3, "control", steps=16)
 
 
 WRONG: list[tuple[dict[str, Any], int, str]] = [
