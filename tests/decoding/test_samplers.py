@@ -173,7 +173,7 @@ def test_a_given_answer_too_long_is_refused() -> None:
         ("rediff-official,revise_topp=0.5", "did you mean 'revise_topk'"),
         ("rediff-official,revise_topk=much", "revise_topk cannot be 'much'"),
         ("refine,majority_eos=maybe", "majority_eos cannot be 'maybe'"),
-        ("refine,stop=x", "unknown option of refine 'stop'"),
+        ("refine,stop=x", "stop cannot be 'x'"),
         ("rediff-official,block_length=-8", "block_length must be above 0, got -8"),
         ("refine,block_length=0", "block_length must be above 0, got 0"),
         ("rediff-official,revise_topk=7", "revise_topk must be from 0 to 1, got 7"),
