@@ -131,7 +131,7 @@ def decode_by_rules(
         window[start : start + width] = True
         memory.begin_block()
         open_ = open_positions(canvas, window)
-        canvas = _stopped(rules, canvas, window, canvas.visible() & window, memory, 0, total)
+        canvas = _stopped(rules, canvas, open_, canvas.visible() & window, memory, 0, total)
         masks = open_.sum(dim=1)
         quotas = rules.schedule.quotas(masks, total)
         for step in range(total):
@@ -141,8 +141,7 @@ def decode_by_rules(
             active = rows.on_device
             noise = Noise(rules.seed, denoiser.keys, (start, step), rows=numbers.tolist())
             looks = Passes(denoiser, rows, rules, canvas.ids, noise, step, total, passes - total)
-            past, now = memory.past(active), _rows_of(canvas, active)
-            still_open = open_positions(now, window)
+            past, now, still_open = memory.past(active), _rows_of(canvas, active), open_[active]
             prediction = rules.predict(looks, now, still_open, past)
             prediction = memory.recalled(prediction, active, past)
             before = canvas
@@ -154,8 +153,9 @@ def decode_by_rules(
             )
             canvas = _with_rows(canvas, active, after)
             memory.note(before, canvas, active, prediction)
+            open_ = open_positions(canvas, window)
             everywhere = torch.zeros_like(canvas.masked).index_copy(0, active, changed)
-            stopped = _stopped(rules, canvas, window, everywhere, memory, step, total)
+            stopped = _stopped(rules, canvas, open_, everywhere, memory, step, total)
             canvas = replace(stopped, done=stopped.done | before.done)
             recorder(before, canvas, active, prediction)
             prediction = Prediction(prediction.token, prediction.confidence)
@@ -216,14 +216,13 @@ def _advance(
 def _stopped(
     rules: Rules,
     canvas: Canvas,
-    window: Tensor,
+    open_: Tensor,
     changed: Tensor,
     memory: Memory,
     step: int,
     steps: int,
 ) -> Canvas:
     """The canvas with the rows that are done with a block after a step, or before the first."""
-    open_ = open_positions(canvas, window)
     revises = step >= rules.revise.first_step(steps)
     returned = memory.returned(canvas) if revises else canvas.done & False
     progress = Progress(open_, changed, returned, memory.count_filled(open_))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,9 +49,13 @@ DTYPES: Mapping[str, torch.dtype | str] = {
 """`stored`: as the weights are on disk."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model and its companions. `save` and `load` are inverse of each other."""
+    """A loaded model and its companions. `save` and `load` are inverse of each other.
+
+    Without slots, since what is asked of a tokenizer once is kept: all that it can tell of a large
+    vocabulary at once takes a tenth of a second.
+    """
 
     model: LlavaOnevisionForConditionalGeneration
     tokenizer: PreTrainedTokenizerFast
@@ -128,14 +133,14 @@ class Checkpoint:
     def with_config(self, **changes: Any) -> Checkpoint:
         return replace(self, config=self.config.model_copy(update=changes))
 
-    @property
+    @cached_property
     def ids(self) -> SpecialIds:
         """The token ids that decoding treats specially.
 
         Banned is every special token but the stop, and every id that names no token.
         """
         tokenizer, text = self.tokenizer, cast("Any", self.model.config.text_config)
-        eos = tokenizer.eos_token_id
+        eos, vocabulary = tokenizer.eos_token_id, tokenizer.get_vocab()
         special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
         nameless = range(len(tokenizer), text.vocab_size)
         frame = (END_OF_TEXT, START_OF_TEXT, START_HEADER, END_HEADER)
@@ -143,17 +148,15 @@ class Checkpoint:
             mask=tokenizer.mask_token_id,
             eos=eos,
             banned=(*sorted(special - {eos}), *nameless),
-            official_banned=tuple(
-                tokenizer.vocab[token] for token in frame if token in tokenizer.vocab
-            ),
-            unnamed=(tokenizer.vocab[IMAGE], *nameless),
+            official_banned=tuple(vocabulary[token] for token in frame if token in vocabulary),
+            unnamed=(vocabulary[IMAGE], *nameless),
         )
 
-    @property
-    def word_ids(self) -> list[int]:
+    @cached_property
+    def word_ids(self) -> tuple[int, ...]:
         """Every token id that is not a special token."""
         special = {self.ids.eos, *self.ids.banned}
-        return [i for i in range(len(self.tokenizer)) if i not in special]
+        return tuple(i for i in range(len(self.tokenizer)) if i not in special)
 
     def prompt_ids(self, dialogue: Dialogue | None = None) -> list[int]:
         """Token ids of a dialogue up to its next answer, one image token for the picture.

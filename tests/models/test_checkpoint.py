@@ -8,6 +8,7 @@ import pytest
 import torch
 from asking import about
 from datasets import Dataset
+from transformers import PreTrainedTokenizerFast
 
 from rediff.captioners.base import Decoding
 from rediff.captioners.diffusion import prompted_denoiser
@@ -142,6 +143,19 @@ def test_every_special_token_but_the_stop_is_banned(untrained: Path) -> None:
     checkpoint = load(untrained)
     banned = set(checkpoint.tokenizer.convert_ids_to_tokens(checkpoint.ids.banned))
     assert banned == set(SPECIAL_TOKENS) - {"<|eot_id|>"}
+
+
+def test_a_caption_does_not_list_the_vocabulary(
+    untrained: Path, scenes: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listing 126,000 words takes longer than a step at 8B; the ids are known after one caption."""
+    captioner = load_captioner(untrained / "diffusion")
+    asked, decoding = about(scenes["image"][:1], [(CAPTION_PROMPT,)]), Decoding(steps=2)
+    first = captioner.caption(asked, decoding)
+    listed: list[object] = []
+    monkeypatch.setattr(PreTrainedTokenizerFast, "get_vocab", listed.append)
+    assert captioner.caption(asked, decoding)[0].text == first[0].text
+    assert listed == []
 
 
 @pytest.mark.parametrize("kind", ["diffusion", "autoregressive"])
