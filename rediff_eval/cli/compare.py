@@ -51,12 +51,14 @@ def compare(
     """Test pairs of conditions of RUNS with the same data, scorer and budget, joined on sample id.
 
     Means of the captions' own values are compared, also where a table shows a ratio of sums.
-    P-values are corrected for the pairs that are shown (Holm).
+    P-values are corrected for the pairs that are shown (Holm). With trainings by several seeds a
+    first table says how far these are apart.
     """
     from rediff_eval.results.finished import finished
-    from rediff_eval.views.compare import Asked
+    from rediff_eval.views.compare import Asked, asked_for
     from rediff_eval.views.compare import compare as compare_conditions
-    from rediff_eval.views.compare_sheet import as_rows, as_sheet
+    from rediff_eval.views.compare_sheet import arms_sheet, as_rows, as_sheet
+    from rediff_eval.views.conditions import conditions_of
     from rediff_eval.views.samples import load_values
 
     values = load_values(finished(runs, tell), metric)
@@ -69,4 +71,6 @@ def compare(
     elif form == "json":
         click.echo(json.dumps(as_rows(found), indent=2))
     else:
+        if wanted.by_seed:
+            show(arms_sheet(conditions_of(asked_for(values, wanted)), metric), form)
         show(as_sheet(found, metric), form)

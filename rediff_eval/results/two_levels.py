@@ -35,12 +35,12 @@ def two_level(one: np.ndarray, two: np.ndarray, *, by_training: bool) -> Differe
             base), so that k = l and what a pair shares cancels.
 
     Raises:
-        ValueError: for fewer than two samples, or than two trainings of both.
+        ValueError: for fewer than two samples, or than two trainings of each: how much a
+            single one owes to its seed is not known.
     """
-    if one.shape[1] < 2 or max(len(one), len(two)) < 2:
-        raise ValueError("two levels need two samples and two trainings at least")
-    groups = [one - two] if by_training else [one, two]
-    parts = [_trainings(group) for group in groups if len(group) > 1]
+    if one.shape[1] < 2 or min(len(one), len(two)) < 2:
+        raise ValueError("two levels need two samples and two trainings of each at least")
+    parts = [_trainings(group) for group in ([one - two] if by_training else [one, two])]
     of_samples = one.mean(axis=0) - two.mean(axis=0)
     n = len(of_samples)
     residual = sum(part.residual for part in parts)

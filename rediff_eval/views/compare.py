@@ -15,12 +15,10 @@ from rediff.io.suggest import unknown
 from rediff_eval.results.equal_passes import at_passes
 from rediff_eval.results.paired import holm, one_level
 from rediff_eval.results.two_levels import two_level
+from rediff_eval.views.conditions import CELL, Condition, conditions_of
 from rediff_eval.views.trainings import by_arm
 
 Match = Literal["steps", "passes"]
-CELL = ["run", "model", "sampler"]
-PASSES = "passes"
-"""Column of each sample's forward passes, where conditions are matched by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +26,9 @@ class Comparison:
     """Condition `a` against condition `b` on the samples that both have.
 
     `steps`: of both; of `a` where conditions are matched otherwise. `n`: samples; `trainings`: of
-    `a` and of `b`. `difference`: mean of a - b, between `low` and `high` with 95% confidence
-    (bootstrap over samples; with several trainings, see `two_levels.py`). `p`: two-sided, by random
+    `a` and of `b`; `paired_seeds`: whether these are pairs, each of one seed. `difference`: mean of
+    a - b, between `low` and `high` with 95% confidence (bootstrap over samples; with several
+    trainings, see `two_levels.py`). `p`: two-sided, by random
     exchange of a and b within samples, with several trainings by Student's t; `p_holm`: corrected
     for all comparisons made together (Holm 1979). `detectable`: the smallest true difference that a
     test at level 0.05 on as many samples would find with probability 0.8.
@@ -40,6 +39,7 @@ class Comparison:
     steps: str
     n: int
     trainings: tuple[int, int] = (1, 1)
+    paired_seeds: bool = False
     difference: float
     low: float
     high: float
@@ -55,7 +55,8 @@ class Asked:
     `models`, `samplers`, `steps`: only these. `baseline`: `MODEL` or `MODEL:SAMPLER`; every other
     condition is compared with it, and no others. `match`: by equal steps, or, with a baseline, with
     its quality at as many mean passes. `by_seed`: trainings by several seeds are one condition;
-    `paired_seeds`: those of one seed have more in common than the samples (their base).
+    `paired_seeds`: those of one seed have more in common than the samples (their base), so that
+    two arms are compared by the seeds that both have, where these are two at least.
     """
 
     models: Sequence[str] = ()
@@ -68,28 +69,6 @@ class Asked:
 
 
 EVERY = Asked()
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One model with one sampler at one budget: values [k trainings, n samples] of `ids`.
-
-    `seeds`: of the trainings, 0 where there is one that has none. `passes`: mean forward passes.
-    `baseline`: whether others are compared with it.
-    """
-
-    title: str
-    budget: str
-    ids: tuple[str, ...]
-    seeds: tuple[int, ...]
-    values: np.ndarray
-    passes: float
-    baseline: bool
-
-    def on(self, ids: Sequence[str]) -> np.ndarray:
-        """The values of some samples."""
-        places = {sample: place for place, sample in enumerate(self.ids)}
-        return self.values[:, [places[sample] for sample in ids]]
 
 
 def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list[Comparison]:
@@ -109,16 +88,29 @@ def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list
     """
     if asked.match == "passes" and asked.baseline is None:
         raise ValueError("equal passes are read off a baseline: name one by --baseline")
-    frame = _filtered(by_arm(frame) if asked.by_seed else frame.assign(training=0), asked)
+    frame = asked_for(frame, asked)
     found = [
         comparison
         for _, group in frame.groupby(["task", "data", "scorer"], sort=False)
-        for one, two in _pairs(_conditions(group), asked)
+        for one, two in _pairs(conditions_of(group), asked)
         for comparison in _test(one, two, asked, seed)
     ]
     if not found:
         raise ValueError(_why_none(frame))
     return _corrected(found)
+
+
+def asked_for(frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
+    """The values that are compared, with the seed of each training in the column `training`.
+
+    Args:
+        frame: as `load_values` makes it.
+        asked: which conditions; the baseline's are marked by the column `baseline`.
+
+    Raises:
+        ValueError: for a name that nothing has, and for seeds that cannot be told.
+    """
+    return _filtered(by_arm(frame) if asked.by_seed else frame.assign(training=0), asked)
 
 
 def _why_none(frame: pd.DataFrame) -> str:
@@ -144,7 +136,7 @@ def against_best(frame: pd.DataFrame, *, lower_is_better: bool, seed: int = 0) -
         Corrected together; nothing where no budget has two conditions.
     """
     sign = -1 if lower_is_better else 1
-    every = _conditions(frame.assign(training=0))
+    every = conditions_of(frame.assign(training=0))
     found: list[Comparison] = []
     for budget in dict.fromkeys(condition.budget for condition in every):
         there = [condition for condition in every if condition.budget == budget]
@@ -189,27 +181,6 @@ def _named(baseline: str, models: Iterable[str]) -> tuple[str, str]:
     return model, baseline[len(model) + 1 :]
 
 
-def _conditions(frame: pd.DataFrame) -> list[Condition]:
-    budgets = frame["steps"].map(lambda steps: "–" if pd.isna(steps) else f"{steps:g}")
-    several = frame["run"].nunique() > 1
-    found = []
-    for cell, group in frame.assign(budget=budgets).groupby([*CELL, "budget"], sort=False):
-        run, model, sampler, budget = map(str, cell)
-        table = group.pivot(index="training", columns="id", values="value").dropna(axis=1)
-        found.append(
-            Condition(
-                title=f"{run}: {model} {sampler}" if several and run else f"{model} {sampler}",
-                budget=budget,
-                ids=tuple(map(str, table.columns)),
-                seeds=tuple(map(int, table.index)),
-                values=table.to_numpy(np.float64),
-                passes=float(group[PASSES].mean()) if PASSES in group else np.nan,
-                baseline="baseline" in group and bool(group["baseline"].all()),
-            )
-        )
-    return found
-
-
 def _pairs(conditions: Sequence[Condition], asked: Asked) -> Iterator[tuple[Condition, Condition]]:
     if asked.baseline is None:
         for one, two in itertools.combinations(conditions, 2):
@@ -247,17 +218,23 @@ def _test(one: Condition, two: Condition, asked: Asked, seed: int) -> Iterator[C
     ids = [sample for sample in one.ids if sample in theirs]
     if len(ids) < 2:
         return
-    by_training = asked.paired_seeds and one.seeds == two.seeds
+    shared = [training for training in one.seeds if training in two.seeds]
+    paired = asked.by_seed and asked.paired_seeds and len(shared) > 1
+    if paired:
+        one, two = one.of(shared), two.of(shared)
     a, b = one.on(ids), two.on(ids)
-    found = (
-        two_level(a, b, by_training=by_training) if asked.by_seed else one_level(a[0], b[0], seed)
-    )
+    if asked.by_seed:
+        for condition in (one, two):
+            if len(condition.seeds) < 2:
+                raise ValueError(f"{condition.title} was trained with one seed: leave it out")
+    found = two_level(a, b, by_training=paired) if asked.by_seed else one_level(a[0], b[0], seed)
     yield Comparison(
         a=one.title,
         b=two.title,
         steps=one.budget,
         n=len(ids),
         trainings=(len(a), len(b)),
+        paired_seeds=paired,
         p_holm=1.0,
         **asdict(found),
     )

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from rediff_eval.results.paired import STARS, stars
 from rediff_eval.views.compare import Comparison
+from rediff_eval.views.conditions import Condition
 from rediff_eval.views.layouts import Sheet
 
 
@@ -26,7 +29,7 @@ def as_sheet(found: Sequence[Comparison], metric: str) -> Sheet:
             c.a,
             c.b,
             c.steps,
-            *(["/".join(str(k) for k in dict.fromkeys(c.trainings))] if trained else []),
+            *([_trainings(c)] if trained else []),
             str(c.n),
             f"{c.difference:+.4f}{stars(c.p_holm)}",
             f"{c.low:+.4f} to {c.high:+.4f}",
@@ -44,6 +47,32 @@ def as_sheet(found: Sequence[Comparison], metric: str) -> Sheet:
         texts=2,
         notes=[f"Intervals are over {levels}; {STARS}"],
     )
+
+
+def arms_sheet(found: Sequence[Condition], metric: str) -> Sheet:
+    """What trainings of one recipe by several seeds gave, a row for each condition.
+
+    Args:
+        found: the conditions.
+        metric: what was measured.
+    """
+    rows = []
+    for condition in found:
+        means = condition.values.mean(axis=1)
+        numbers = (means.mean(), means.min(), means.max(), np.ptp(means))
+        seeds = " ".join(str(seed) for seed in condition.seeds)
+        rows.append([condition.title, condition.budget, seeds, *(f"{x:.4f}" for x in numbers)])
+    return Sheet(
+        title=f"{metric}: means of trainings",
+        header=["condition", "steps", "seeds", "mean", "smallest", "largest", "apart"],
+        rows=rows,
+        texts=1,
+    )
+
+
+def _trainings(comparison: Comparison) -> str:
+    one, two = comparison.trainings
+    return f"{one} pairs" if comparison.paired_seeds else f"{one}, {two}"
 
 
 def _p(value: float) -> str:

@@ -15,7 +15,8 @@ from rediff_eval.cli.sheets import FORMS
 from rediff_eval.results.paired import Difference
 from rediff_eval.results.two_levels import two_level
 from rediff_eval.views.compare import Asked, Comparison, compare
-from rediff_eval.views.compare_sheet import as_sheet
+from rediff_eval.views.compare_sheet import arms_sheet, as_sheet
+from rediff_eval.views.conditions import conditions_of
 from rediff_eval.views.layouts import Form, Sheet, lay_out
 from rediff_eval.views.trainings import by_arm
 
@@ -90,8 +91,11 @@ def test_two_levels_are_antisymmetric_and_keep_the_mean(
 
 
 def test_one_training_has_no_second_level() -> None:
-    with pytest.raises(ValueError, match="two trainings at least"):
-        two_level(np.zeros((1, 5)), np.zeros((1, 5)), by_training=True)
+    for one, two, by_training in ((1, 1, True), (5, 1, False), (1, 5, False)):
+        with pytest.raises(ValueError, match="two trainings of each"):
+            two_level(np.zeros((one, 5)), np.zeros((two, 5)), by_training=by_training)
+    with pytest.raises(ValueError, match="y s was trained with one seed"):
+        compare(frame(**{"x-0": 0.5, "x-1": 0.5, "y-0": 0.4}), Asked(by_seed=True))
 
 
 def frame(**means: float) -> pd.DataFrame:
@@ -152,8 +156,26 @@ def test_trainings_are_one_condition() -> None:
     apart = compare(frame(**names), Asked(by_seed=True, paired_seeds=False))
     assert apart[0].high - apart[0].low > found[0].high - found[0].low
     sheet = as_sheet(found, "m")
-    assert sheet.rows[0][3] == "3"
+    assert sheet.rows[0][3] == "3 pairs"
+    assert as_sheet(apart, "m").rows[0][3] == "3, 3"
     assert sheet.rows[0][5].endswith("*")
+
+
+def test_trainings_are_compared_by_the_seeds_that_both_have() -> None:
+    """What a base gives to both arms of its seed cancels, also where one has more seeds."""
+    bases = [0.5, 0.3, 0.6, 0.9, 0.1]
+    names = {f"x-{k}": base + 0.01 for k, base in enumerate(bases)}
+    names |= {f"y-{k}": base for k, base in enumerate(bases[:3])}
+    (found, _) = compare(frame(**names), Asked(by_seed=True))
+    assert (found.trainings, found.paired_seeds) == ((3, 3), True)
+    assert (found.difference, found.high - found.low) == pytest.approx((0.01, 0), abs=1e-9)
+    (apart, _) = compare(frame(**names), Asked(by_seed=True, paired_seeds=False))
+    assert (apart.trainings, apart.paired_seeds) == ((5, 3), False)
+    values = frame(**names)
+    row = arms_sheet(conditions_of(by_arm(values)), "m").rows[0]
+    of_x = values[values["model"].str.startswith("x") & values["steps"].eq(8)]["value"]
+    assert row[:4] == ["x s", "8", "0 1 2 3 4", f"{of_x.mean():.4f}"]
+    assert row[6] == "0.8000"
 
 
 def test_seeds_of_run_folders() -> None:
