@@ -31,7 +31,7 @@ class Speller(Protocol):
 
 def drafts_as_answers(
     drafts: Sequence[Draft], items: Mapping[str, Item], tokenizer: Speller
-) -> list[Item]:
+) -> tuple[list[Item], dict[str, list[str]]]:
     """An item for each draft: its picture, and the draft in place of the true answer.
 
     The true one stays where a draft cannot be learnt: it fills its canvas and so has not ended, it
@@ -42,16 +42,33 @@ def drafts_as_answers(
         drafts: as a model wrote them.
         items: of their pictures, by id.
         tokenizer: of that model.
+
+    Returns:
+        The items; and by the reason the ids of those whose true answer stays.
     """
-    return [_answered(items[draft.id], draft, tokenizer) for draft in drafts]
+    made, kept = list[Item](), dict[str, list[str]]()
+    for draft in drafts:
+        item, dialogue = items[draft.id], items[draft.id].dialogues[draft.dialogue]
+        words = [word for word in draft.words if word != END]
+        text = tokenizer.decode(tokenizer.convert_tokens_to_ids(words), skip_special_tokens=True)
+        reason = _fault(draft, words, text, tokenizer)
+        if reason is None:
+            answered = (*dialogue[:-1], replace(dialogue[-1], answer=text))
+            made.append(replace(item, dialogues=(answered,), asked=0, edits=()))
+        else:
+            kept.setdefault(reason, []).append(draft.id)
+            made.append(replace(item, dialogues=(dialogue,), asked=0))
+    return made, kept
 
 
-def _answered(item: Item, draft: Draft, tokenizer: Speller) -> Item:
-    *before, last = item.dialogues[draft.dialogue]
-    words = [word for word in draft.words if word != END]
-    text = tokenizer.decode(tokenizer.convert_tokens_to_ids(words), skip_special_tokens=True)
-    said = bool(text.strip()) and not set(words) & set(tokenizer.all_special_tokens)
-    if said and END in draft.words and tokenizer.unk_token not in tokenizer.tokenize(text):
-        answered = (*before, replace(last, answer=text))
-        return replace(item, dialogues=(answered,), asked=0, edits=())
-    return replace(item, dialogues=(item.dialogues[draft.dialogue],), asked=0)
+def _fault(draft: Draft, words: list[str], text: str, tokenizer: Speller) -> str | None:
+    """Why a draft cannot be learnt; None where it can."""
+    if END not in draft.words:
+        return "it did not end within its canvas"
+    if not text.strip():
+        return "it says nothing"
+    if set(words) & set(tokenizer.all_special_tokens):
+        return "it has a special token"
+    if tokenizer.unk_token in tokenizer.tokenize(text):
+        return "its text has a token that the tokenizer does not know"
+    return None

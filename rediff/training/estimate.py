@@ -85,6 +85,29 @@ def estimate_learning(
     )
 
 
+def estimate_decoding(
+    name: str, kind: str, planner: Planner, passes: int, responses: int
+) -> PlannedStage:
+    """What decoding takes where picture and prompt are computed in each pass.
+
+    Args:
+        name: of the stage.
+        kind: of the stage.
+        planner: what the stages have in common.
+        passes: of each response.
+        responses: in all.
+    """
+    tokens = passes * responses * planner.row.tokens
+    return PlannedStage(
+        name,
+        kind,
+        passes,
+        planner.network.num_parameters(),
+        tokens=tokens,
+        hours=tokens * forward_operations(planner.network, planner.row) / planner.hourly,
+    )
+
+
 def count_parameters(network: Network, settings: Optimisation) -> tuple[int, int]:
     """All parameters, and those that are trained; low-rank updates count among both."""
     total = network.num_parameters()

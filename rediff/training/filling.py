@@ -13,7 +13,6 @@ from rediff.captioners.diffusion import prompted_denoiser
 from rediff.decoding.canvas import SpecialIds, predict
 from rediff.decoding.support import Logits, hidden_support
 from rediff.decoding.unmask import top_ranked
-from rediff.models.checkpoint import Checkpoint
 from rediff.training.corruption import after_eos
 from rediff.training.draft_records import Draft
 from rediff.training.drafting import Drafter, DraftRequest
@@ -81,14 +80,12 @@ def fill(
 
 
 class Filler(Drafter):
-    """Drafts that are the true answers of requests, filled; `seed` is that of all draws."""
+    """Drafts that are the true answers of requests, as `maker` spells them, filled; `seed` is that
+    of all draws."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, how: Fill, batch_size: int, length: int, seed: int
-    ) -> None:
-        super().__init__(checkpoint, batch_size)
-        self.how, self.seed = how, seed
-        self.maker = ExampleMaker(checkpoint, length)
+    def __init__(self, maker: ExampleMaker, how: Fill, batch_size: int, seed: int) -> None:
+        super().__init__(maker.checkpoint, batch_size)
+        self.maker, self.how, self.seed = maker, how, seed
 
     @torch.inference_mode()
     def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:

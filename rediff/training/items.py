@@ -49,6 +49,14 @@ class Item:
         """The right answer of a dialogue. Raises AlignmentError as `amend`."""
         return amend(self.dialogues[number][-1].answer, self.edits, first=self.first)
 
+    def righted(self) -> Item:
+        """The item with its right answer where the last one is wrong. Raises as `truth`."""
+        if not self.edits:
+            return self
+        (dialogue,) = self.dialogues
+        right = (*dialogue[:-1], replace(dialogue[-1], answer=self.truth(0)))
+        return replace(self, dialogues=(right,), edits=())
+
 
 class RecordItems(Sequence[Item]):
     """The items of stored records, made when they are taken.

@@ -82,7 +82,7 @@ def test_an_answer_keeps_the_turns_before_it_and_the_true_answer_stays_where_a_d
     def draft(words: list[str], length: int) -> Draft:
         return Draft(id="a", dialogue=1, tokens_per_step=1, nfe=4, words=pad_words(words, length))
 
-    told = drafts_as_answers(
+    told, stays = drafts_as_answers(
         [
             draft(["it", "is", "big", "."], 4),
             draft(["it", "is", ".", "."], 6),
@@ -93,6 +93,12 @@ def test_an_answer_keeps_the_turns_before_it_and_the_true_answer_stays_where_a_d
         {"a": item},
         tokenizer,
     )
+    assert list(stays) == [
+        "it did not end within its canvas",
+        "its text has a token that the tokenizer does not know",
+        "it says nothing",
+        "it has a special token",
+    ]
     answers = [*["it is small ."] * 4, "it is big."]
     assert [one.dialogues for one in told] == [
         ((turns[0], Turn("how big ?", answer)),) for answer in answers
@@ -108,7 +114,8 @@ def test_the_fault_of_a_broken_answer_goes_with_it(root: Path) -> None:
         Draft(id="a", dialogue=0, tokens_per_step=1, nfe=4, words=pad_words(words, 6))
         for words in (["a", "big", "star", "."], ["it"] * 6)
     ]
-    told, kept = drafts_as_answers(drafts, {"a": broken}, tokenizer)
+    (told, kept), stays = drafts_as_answers(drafts, {"a": broken}, tokenizer)
+    assert stays == {"it did not end within its canvas": ["a"]}
     assert told.truth(0) == "a big star."
     assert kept == broken
     assert kept.truth(0) == "it is small ."

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from toy_recipes import toy, weights
 
+from rediff.data.records import TextEdit, Turn
 from rediff.decoding.canvas import SpecialIds
 from rediff.models.anyres import ImageBatch
 from rediff.training.corruption import TokenRole
@@ -17,10 +19,12 @@ from rediff.training.draft_records import Correction, Draft, read_lines
 from rediff.training.edits import END
 from rediff.training.examples import Answer, Example, Revision
 from rediff.training.foundational_revision import FoundationalRevision
+from rediff.training.items import Item
 from rediff.training.objectives import MaskRatio
 from rediff.training.pipeline import train
 from rediff.training.recipe import Recipe
 from rediff.training.self_correction import SelfCorrection
+from rediff.training.stages.base import Run
 
 STAGES: dict[str, Any] = {
     "repair": {"kind": "expert", "expert": "repair", "drafts": "drafts", "start": "stage1",
@@ -69,6 +73,30 @@ def test_fills_are_led_to_true_answers(made: Path) -> None:
     assert any(correction.segments for correction in wrong)
     for correction in wrong:
         assert correction.corrected() != correction.draft.words or not correction.segments
+
+
+def test_right_answers_are_filled_where_data_have_wrong_ones(made: Path) -> None:
+    """A wrong answer with its edits, as ViCrit's; and one that leaves no room to stop is told."""
+    picture, edits = Image.new("RGB", (24, 24)), (TextEdit("big", "small"),)
+
+    class Given(Run):
+        answers = ("the star is big .",)
+
+        def items(self, name: str, prompt: str, *, seed: int = 0) -> list[Item]:
+            return [
+                Item(str(number), picture, ((Turn("describe it .", answer),),), edits=edits)
+                for number, answer in enumerate(self.answers)
+            ]
+
+    class TooLong(Given):
+        answers = ("it is big . " + "it is . " * 40,)
+
+    stage = recipe().stages["fills"]
+    stage.run(Given(toy(), made, made / "pairs"))
+    for correction in corrections(made / "pairs"):
+        assert " ".join(correction.corrected()).strip() == "the star is small ."
+    with pytest.raises(ValueError, match="1 of 1 records have an answer that leaves no room"):
+        stage.run(TooLong(toy(), made, made / "too-long"))
 
 
 def test_the_same_fills_by_another_batch_size(made: Path, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from transformers import AutoTokenizer
 
 from rediff.captioners.sources import pick_device
 from rediff.data.store import RecordStore
+from rediff.io.files import replace as replace_file
 from rediff.models.checkpoint import Checkpoint
 from rediff.models.config import Dtype, Kind, read_captioner_config
 from rediff.plugins import TRAINING, Registry
 from rediff.training.data import DATA, RecipeSettings
 from rediff.training.distillation import drafts_as_answers
+from rediff.training.distributed import on_main_process
 from rediff.training.draft_records import DRAFTS, Draft, read_lines
 from rediff.training.items import Item, RecordItems
 from rediff.training.planning import Network, PlannedStage, Planner
@@ -24,6 +26,8 @@ from rediff.training.strict import Strict
 
 MODEL = "model"
 """Folder of the checkpoint in the folder of a stage that makes one."""
+TRUE_ANSWERS = "true-answers"
+"""Begins the name of the file with the drafts of which a stage learns the true answer instead."""
 Makes = Literal["model", "drafts", "corrections", "records"]
 REFERENCES: Mapping[str, tuple[Makes, ...]] = {
     "start": ("model",),
@@ -154,7 +158,13 @@ class Run:
             return RecordItems(RecordStore(self.root / name), prompt)
         drafts = list(read_lines(self.root / name / DRAFTS, Draft))
         items = self.items_of(drafts, data_of(self.recipe.stages[name]), prompt)
-        return drafts_as_answers(drafts, items, AutoTokenizer.from_pretrained(self.start_of(name)))
+        tokenizer = AutoTokenizer.from_pretrained(self.start_of(name))
+        answered, kept = drafts_as_answers(drafts, items, tokenizer)
+        lines = [f"{draft}: {reason}\n" for reason, ids in kept.items() for draft in ids]
+        if lines:
+            path = self.folder / f"{TRUE_ANSWERS}-{name}.txt"
+            on_main_process(lambda: replace_file(path, "".join(lines)))
+        return answered
 
     def keeps(self, name: str) -> bool:
         """Whether the pictures of data of that name are small enough to be kept in memory."""

@@ -22,6 +22,7 @@ from rediff.training.draft_records import (
     write_lines,
 )
 from rediff.training.edits import changes
+from rediff.training.estimate import estimate_decoding
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
@@ -70,9 +71,13 @@ class ExpertStage(Stage):
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         drafts = planner.stages[self.drafts]
-        if self.server is None or not isinstance(drafts, DraftsStage):
+        if not isinstance(drafts, DraftsStage):
             return PlannedStage(name, self.kind)
         calls = drafts.pictures * len(drafts.data) * len(drafts.tokens_per_step)
+        if self.start is not None:  # the model itself, a token a step
+            return estimate_decoding(name, self.kind, planner, planner.canvas, calls)
+        if self.server is None:
+            return PlannedStage(name, self.kind)
         tokens = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
         price = load_prices().get(self.server.model)
         cost = dollars(price, *tokens, batch=self.server.batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -9,7 +10,12 @@ from pydantic import Field
 from rediff.training.distributed import on_main_process
 from rediff.training.draft_records import DRAFTS, Draft, pad_words, read_lines
 from rediff.training.drafting import DraftRequest, draft_all
+from rediff.training.estimate import estimate_decoding
+from rediff.training.examples import ExampleMaker
 from rediff.training.filling import Fill, Filler
+from rediff.training.items import Item
+from rediff.training.learning import LEFT_OUT, fitting
+from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, Run, Stage, register_stage
 from rediff.training.stages.expert import write_better
 
@@ -19,8 +25,9 @@ class FillsStage(Stage):
     """Corrections for `correct` that need no expert: see `Fill`.
 
     The right answer is the true one, so what is learnt is what the model gets wrong when it writes
-    several words at once, and nothing that is as good. `at_once`: words of a turn; with several,
-    each answer is filled once with each. `pictures`: how many, the first of each of the data; of a
+    several words at once, and nothing that is as good. Of a pair of a wrong and a right answer the
+    right one is filled. `at_once`: words of a turn; with several, each answer is filled once with
+    each. `pictures`: how many, the first of each of the data; of a
     picture's answers one is taken, another for each of `at_once`.
     """
 
@@ -37,20 +44,21 @@ class FillsStage(Stage):
     makes: ClassVar[Makes] = "corrections"
     needs_denoiser: ClassVar[bool] = True
 
+    @property
+    def how(self) -> Fill:
+        """How the answers are filled."""
+        return Fill(levels=self.levels, turns=self.turns, sure=self.sure)
+
     def run(self, run: Run) -> None:
         checkpoint = run.decoder(self.start)
-        items = {
-            item.id: item
-            for name in self.data
-            for item in run.items(name, checkpoint.config.prompt)[: self.pictures]
-        }
+        maker = ExampleMaker(checkpoint, run.recipe.canvas)
+        items = {item.id: item for name in self.data for item in self._answered(run, name, maker)}
         requests = [
             DraftRequest(item, number % len(item.dialogues), words)
             for number, words in enumerate(self.at_once)
             for item in items.values()
         ]
-        how = Fill(levels=self.levels, turns=self.turns, sure=self.sure)
-        filler = Filler(checkpoint, how, self.batch_size, run.recipe.canvas, self.seed)
+        filler = Filler(maker, self.how, self.batch_size, self.seed)
         draft_all(filler, requests, run.folder, run.folder / DRAFTS)
 
         def compare() -> None:
@@ -63,3 +71,13 @@ class FillsStage(Stage):
             write_better(run.folder, drafts, truths, sum(draft.nfe for draft in drafts))
 
         on_main_process(compare)
+
+    def _answered(self, run: Run, name: str, maker: ExampleMaker) -> Sequence[Item]:
+        """The first pictures of some data, with right answers that fit the canvas."""
+        items = run.items(name, maker.checkpoint.config.prompt)[: self.pictures]
+        left_out = run.folder / f"{LEFT_OUT}-{name}.txt"
+        return fitting([item.righted() for item in items], maker, left_out)
+
+    def estimate(self, name: str, planner: Planner) -> PlannedStage:
+        answers = self.pictures * len(self.data) * len(self.at_once)
+        return estimate_decoding(name, self.kind, planner, self.how.passes, answers)
