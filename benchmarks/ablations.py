@@ -4,30 +4,34 @@
     python benchmarks/ablations.py RUN --train train
     python benchmarks/ablations.py SEED-0 SEED-1     # runs of the same arms, trained by other seeds
 
-Prints Markdown. Intervals are each difference's own (95%, bootstrap over scenes). A difference in
-parentheses is not told from none: its p-value, corrected for the whole table (Holm), is not below
-0.05. The paper gives no intervals, so of its numbers the sign alone is read.
+Prints Markdown. Intervals are each difference's own (95%, bootstrap over scenes); of several runs,
+in folders NAME-SEED, there is one over seeds and scenes, too. A difference in parentheses is not
+told from none: its p-value, corrected for the runs' columns or for that of all seeds (Holm), is not
+below 0.05. The paper gives no intervals, so of its numbers the sign alone is read.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from rediff.training.draft_records import COST, DRAFTS, Cost, Draft, read_lines
+from rediff.training.learning import LearningStage
+from rediff.training.recipe import Recipe
+from rediff.training.recipe_files import find_recipe
 from rediff_eval.benchmarks.task import paper_numbers
 from rediff_eval.results.paired import LEVEL, holm
-from rediff_eval.views.compare import Comparison, compare
+from rediff_eval.views.compare import Asked, Comparison, compare
 from rediff_eval.views.samples import load_values
 from rediff_eval.views.tables import amount, pipe_table
 
 METRIC, PAPERS_METRIC = "capture", "clair"
-EXPERTS = ("oracle", "weak", "self")
-COSTS = ("expert", "drafts", "forward passes of drafts", "of the expert", "tokens", "dollars")
+RECIPE, SEVERAL = "ablations", "all seeds"
+COSTS = ("arm", "drafts", "passes of drafts", "of the expert", "in training", "tokens", "dollars")
 Row = tuple[str, ...]
 
 
@@ -62,13 +66,19 @@ QUESTIONS = (
     Question("an expert that misremembers a fifth of the facts", "expert-weak", "both"),
     Question("the model itself as expert", "expert-self", "both"),
     Question("more of Stage I instead of an expert", "expert-none", "both"),
+    Question("what is wrong weighed like all else, Stage I", "stage1-heavy", "stage1-only"),
+    Question("Stage II on what is wrong alone", "stage2-edits", "both"),
     Question("the model's slow repair of its drafts instead of an expert", "repair", "both"),
     Question("the model's mistakes in true captions instead of an expert", "fills", "both"),
-    Question("Stage I with its own mistakes, as long, instead of an expert",
-             "own-mistakes", "both"),
-    Question("the same of a third of the words", "own-drafts", "own-mistakes"),
-    Question("and these revised once", "own-drafts-twice", "own-drafts"),
+    Question("both of these instead of an expert", "repair-fills", "both"),
+    Question("Stage I as long instead of an expert", "random-words", "both"),
+    Question("Stage I with its own mistakes, as long, instead of an expert", "own-drafts", "both"),
+    Question("its own mistakes instead of random words, a tenth", "own-mistakes", "random-words"),
+    Question("its own mistakes instead of random words, a third", "own-drafts", "random-third"),
+    Question("a third of random words instead of a tenth", "random-third", "random-words"),
+    Question("its own mistakes revised once", "own-drafts-twice", "own-drafts"),
     Question("and the model says which of its words are wrong", "own-doubts", "own-drafts"),
+    Question("and what it says is masked again", "own-doubts-masked", "own-doubts"),
     Question("distillation instead of an expert", "rediff-self-shorter", "both"),
     Question("distillation instead of mask-prediction", "rediff-self-shorter", "mask-prediction"),
     Question("longer distillation instead of longer both stages", "rediff-self", "both-longer"),
@@ -100,16 +110,18 @@ def main() -> None:
     if len(set(names)) < len(names):
         parser.error("the runs' folders need names of their own, which head their columns")
     runs = {run.name: load_values([run], METRIC) for run in arguments.runs}
-    head = ("what is changed", "tokens/step", *runs, f"paper, {PAPERS_METRIC}", "verdict")
+    several = [SEVERAL] if len(runs) > 1 else []
+    head = ("what is changed", "tokens/step", *runs, *several, f"paper, {PAPERS_METRIC}", "verdict")
     print("\n".join(pipe_table(head, differences(list(runs.values()), read_paper()))))
     if arguments.train is not None:
-        print("\n".join(["", *pipe_table(COSTS, costs(arguments.train))]))
+        arms = {arm for q in asked(list(runs.values())) for arm in (q.a, q.b)}
+        print("\n".join(["", *pipe_table(COSTS, costs(arguments.train, arms))]))
 
 
 def differences(
     runs: Sequence[pd.DataFrame], paper: Mapping[tuple[str, str, int], float]
 ) -> Iterator[Row]:
-    """A row for each question and budget, with a difference of each run."""
+    """A row for each question and budget, with a difference of each run, and one of all."""
     budgets = runs[0].groupby("steps")["tokens_per_step"].first().sort_index(ascending=False)
     asked_of = [
         (question, steps, round(budget))
@@ -117,13 +129,31 @@ def differences(
         for steps, budget in budgets.items()
     ]
     found = [one_pair(run, question, steps) for question, steps, _ in asked_of for run in runs]
-    told = [p < LEVEL for p in holm([comparison.p for comparison in found])]
+    told = told_of(found)
+    together = (
+        [
+            one_pair(pd.concat(runs), question, steps, by_seed=True)
+            for question, steps, _ in asked_of
+        ]
+        if len(runs) > 1
+        else []
+    )
+    together_told = told_of(together)
     for place, (question, _, budget) in enumerate(asked_of):
         own = slice(place * len(runs), (place + 1) * len(runs))
         theirs = papers_difference(paper, question, budget)
         shown = "" if theirs is None else f"{theirs:+.2f}"
-        cells = map(difference, found[own], told[own])
+        one = slice(place, place + 1)
+        cells = [
+            *map(difference, found[own], told[own]),
+            *map(difference, together[one], together_told[one]),
+        ]
         yield question.text, str(budget), *cells, shown, verdict(found[own], told[own], theirs)
+
+
+def told_of(found: Sequence[Comparison]) -> list[bool]:
+    """Which differences are told from none, corrected for all of them."""
+    return [p < LEVEL for p in holm([comparison.p for comparison in found])]
 
 
 def difference(comparison: Comparison, told: bool) -> str:
@@ -141,19 +171,13 @@ def asked(runs: Sequence[pd.DataFrame]) -> list[Question]:
     return found
 
 
-def one_pair(values: pd.DataFrame, question: Question, steps: Hashable) -> Comparison:
-    """a - b at one budget, paired by scene."""
+def one_pair(
+    values: pd.DataFrame, question: Question, steps: Hashable, *, by_seed: bool = False
+) -> Comparison:
+    """a - b at one budget, paired by scene, and by seed where there are several runs."""
     pair = values[values["model"].isin([question.a, question.b]) & (values["steps"] == steps)]
-    (found,) = compare(pair)
-    return found if found.a.startswith(question.a) else turned(found)
-
-
-def turned(comparison: Comparison) -> Comparison:
-    """b - a of a comparison a - b."""
-    return replace(
-        comparison, a=comparison.b, b=comparison.a, difference=-comparison.difference,
-        low=-comparison.high, high=-comparison.low,
-    )  # fmt: skip
+    (found,) = compare(pair, Asked(baseline=question.b, by_seed=by_seed))
+    return found
 
 
 def verdict(own: Sequence[Comparison], told: Sequence[bool], theirs: float | None) -> str:
@@ -188,15 +212,33 @@ def papers_difference(
     return None if a is None or b is None else a - b
 
 
-def costs(root: Path) -> Iterator[Row]:
-    """What each expert's corrections of the same drafts took."""
-    drafts = list(read_lines(root / "drafts" / DRAFTS, Draft))
-    passes = sum(draft.nfe for draft in drafts)
-    for name in (expert for expert in EXPERTS if (root / expert / COST).is_file()):
-        (cost,) = read_lines(root / name / COST, Cost)
-        numbers = (len(drafts), passes, cost.nfe, cost.tokens_in + cost.tokens_out, cost.dollars)
-        yield name, *(amount(number, "not known") for number in numbers)
-    yield "none", "0", "0", "0", "0", "0.00"
+def costs(root: Path, arms: Collection[str]) -> Iterator[Row]:
+    """What the data of each arm took in a training: what its own stages wrote or asked for, and
+    the passes of drafts that are made while it trains. Nothing for arms that were not trained."""
+    recipe = Recipe.load(find_recipe(RECIPE))
+    for arm in (name for name in recipe.export if name in arms):
+        stages = recipe.only([arm]).stages
+        if not all((root / name).is_dir() for name in stages):
+            continue
+        # A stage of corrections counts what it decodes as its own cost.
+        folders = [root / name for name, stage in stages.items() if stage.makes == "drafts"]
+        drafts = [d for folder in folders for d in read_lines(folder / DRAFTS, Draft)]
+        paid = [root / name / COST for name in stages if (root / name / COST).is_file()]
+        cost = [one for path in paid for one in read_lines(path, Cost)]
+        trained = [stage for stage in stages.values() if isinstance(stage, LearningStage)]
+        dollars = [one.dollars for one in cost]
+        numbers: tuple[float | None, ...] = (
+            len(drafts),
+            sum(draft.nfe for draft in drafts),
+            sum(one.nfe for one in cost),
+            sum(
+                stage.draft_passes * stage.optimisation.steps * stage.optimisation.batch_size
+                for stage in trained
+            ),
+            sum(one.tokens_in + one.tokens_out for one in cost),
+            None if None in dollars else float(sum(filter(None, dollars))),
+        )
+        yield arm, *(amount(number, "not known") for number in numbers)
 
 
 if __name__ == "__main__":
