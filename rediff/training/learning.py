@@ -214,11 +214,15 @@ def rows_of_data(
 
 
 def fitting(items: Sequence[Item], maker: ExampleMaker, left_out: Path) -> Sequence[Item]:
-    """The items whose answers fit in the canvas.
+    """The items whose answers fit in the canvas, checked before the first step.
 
-    The ids of the others are written to the file `left_out`, one a line. Checked before the first
-    step, and not when their turn comes. Raises ValueError naming the first if they are more than
-    `MOST_LEFT_OUT` of all.
+    Args:
+        items: of some data.
+        maker: says what fits.
+        left_out: a file for the ids of the others, one a line; none is written where all fit.
+
+    Raises:
+        ValueError: naming the first of these if they are more than `MOST_LEFT_OUT` of all.
     """
     if isinstance(items, RecordItems):
         fits = [

@@ -1,6 +1,7 @@
 """Recipes are strict and say what is wrong with them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -202,6 +203,28 @@ def test_a_seed_makes_every_stage_another_on_the_same_scenes() -> None:
     for name in recipe.stages:
         assert fingerprint(name, again) != fingerprint(name, recipe)
     assert with_seed(recipe, 0) == recipe
+
+
+def test_arms_take_equal_steps() -> None:
+    """From what all start from on: an arm is compared with others of as many steps."""
+    recipe = Recipe.load(find_recipe("ablations"))
+
+    def steps(name: str) -> int:
+        stage: Any = recipe.stages[name]
+        if name == "facts":
+            return 0
+        own = getattr(stage, "optimisation", None)
+        return (own.steps if own else 0) + steps(getattr(stage, "stage", stage.start))
+
+    taken = {arm: steps(export.stage) for arm, export in recipe.export.items()}
+    others = {arm: number for arm, number in taken.items() if number != 4400}
+    assert others == {
+        **dict.fromkeys(("rediff-self", "mask-prediction-longer", "both-longer"), 8000),
+        **{arm: 3600 for arm in taken if arm.startswith("stage1-")},
+        "second-round": 5200,
+    }
+    repair: Any = recipe.stages["repair"]
+    assert repair.sampler == "repair"
 
 
 def test_a_stage_of_ones_own_stands_before_the_next_that_is_replaced(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import signal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,74 +19,83 @@ from rediff.training.logs import read_log
 from rediff.training.recipe import Recipe
 from rediff.training.recipe_files import find_recipe
 
-RECIPES = ("rediff-8b-self", "rediff-8b-self-prefix")
+RECIPES = {
+    "rediff-8b-self": ["llada-v", "public", "teacher-captions", "distilled"],
+    "rediff-8b-self-prefix": ["llada-v", "public", "tuning", "teacher-captions", "distilled"],
+}
+"""Their stages."""
+TRAINED = ("tuning", "distilled")
 
 
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """`train`, with a checkpoint in official naming and public data; a state saved every step."""
-    monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
-    source, mixture = official_with_data(tmp_path)
-    raw = shrunk(RECIPES[0])
-    for name in ("distilled", "distilled-revision"):
-        raw["stages"][name]["optimisation"] |= {"steps": 8, "save_every": 1}
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    words = ["train", "--recipe", tmp_path / "recipe.yaml", "--checkpoint", source,
-             "--data", mixture]  # fmt: skip
+def command(recipe: str, folder: Path) -> list[str]:
+    """`train` of all stages, with a checkpoint in official naming and public data; a state is saved
+    every step, and a draft written at a time."""
+    source, mixture = official_with_data(folder)
+    raw: dict[str, Any] = shrunk(recipe)
+    for name, stage in raw["stages"].items():
+        if name in TRAINED:
+            stage["optimisation"] |= {"steps": 8, "save_every": 1}
+    raw["stages"]["teacher-captions"]["batch_size"] = 1
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
     stages = [part for name in raw["stages"] for part in ("--stage", name)]
-    return [str(word) for word in [*words, *stages]]
+    return [
+        *("train", "--recipe", str(path), "--checkpoint", str(source), "--data", str(mixture)),
+        *stages,
+    ]
 
 
+def under_way(stage: Path) -> bool:
+    """Whether a stage has written something to resume from: drafts, or a state."""
+    drafts = (stage / "parts").glob("*.jsonl")
+    return bool(saved_states(stage)) or any(path.stat().st_size for path in drafts)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
-    tmp_path: Path, command: list[str]
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
+    train = command(recipe, tmp_path)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    inside(*command, "--out", whole)
-    for name in ("distilled", "distilled-revision"):
-        killed = killed_when(partial(saved_states, broken / name), *command, "--out", broken)
+    inside(*train, "--out", whole)
+    for name in RECIPES[recipe][2:]:
+        killed = killed_when(partial(under_way, broken / name), *train, "--out", broken)
         assert killed == -signal.SIGKILL, "it was over before it was killed"
-        assert saved_states(broken / name)
-    inside(*command, "--out", broken)
+        assert under_way(broken / name)
+    inside(*train, "--out", broken)
 
     drafts = list(read_lines(whole / "teacher-captions" / DRAFTS, Draft))
     assert len({draft.id for draft in drafts}) == len(drafts) == 5
     assert drafts == list(read_lines(broken / "teacher-captions" / DRAFTS, Draft))
-    first, second = (
-        read_log(whole / name / "log.jsonl")[0] for name in ("distilled", "distilled-revision")
-    )
-    assert "loss_clean" not in first
-    assert "loss_clean" in second
-    assert "loss_hallucination" not in second
-    for name in ("distilled", "distilled-revision"):
+    told = read_log(whole / "distilled" / "log.jsonl")[0]
+    assert "loss_clean" in told
+    assert "loss_hallucination" not in told
+    for name in ({"tuning"} & {*RECIPES[recipe]}) | {"distilled"}:
         unbroken, resumed = weights(whole / name), weights(broken / name)
         assert all(torch.equal(unbroken[key], resumed[key]) for key in unbroken)
-    before, after = (weights(whole / name) for name in ("llada-v", "distilled-revision"))
+    before, after = (weights(whole / name) for name in ("llada-v", "distilled"))
     assert any(not torch.equal(before[key], after[key]) for key in before)
-    mean = weights(whole / "averaged")
-    assert all(torch.equal(mean[key], weights(broken / "averaged")[key]) for key in mean)
-    sides = weights(whole / "distilled"), after
-    assert all(torch.allclose(mean[key], (sides[0][key] + sides[1][key]) / 2) for key in mean)
-    assert Checkpoint.load(whole / "averaged" / "model").config.canvas == 16
+    assert Checkpoint.load(whole / "distilled" / "model").config.canvas == 16
 
 
-def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap() -> None:
-    full, prefix = (
-        {
+def test_its_plan_has_no_expert_and_prefix_attention_makes_the_captions_cheap(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    planned = {
+        name: {
             stage.stage: stage
             for stage in plan(Recipe.load(find_recipe(name)), processes=8, tflops=400)
         }
         for name in RECIPES
-    )
-    assert list(full) == [
-        "llada-v",
-        "public",
-        "teacher-captions",
-        "distilled",
-        "distilled-revision",
-        "averaged",
-    ]
-    assert set(prefix) - set(full) == {"tuning"}
+    }
+    assert {name: list(stages) for name, stages in planned.items()} == RECIPES
+    full, prefix = planned.values()
     assert all(not stage.dollars for stage in full.values())
     assert full["teacher-captions"].hours is not None
     assert prefix["teacher-captions"].hours is not None
     assert prefix["teacher-captions"].hours < full["teacher-captions"].hours / 10
+    for name, stages in RECIPES.items():
+        inside("train", "--recipe", name, "--plan", "--devices", "8")
+        said = capsys.readouterr().out
+        assert all(stage in said for stage in stages)
