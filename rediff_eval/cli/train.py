@@ -182,7 +182,7 @@ def report(
     from rediff.training.stages.checkpoint import checkpoint_folders
 
     click.echo(f"Trained: {', '.join(ran) or 'nothing, all was done'}. Folders in {out}.")
-    for line in costs_of(out, ran):
+    for line in (*costs_of(out, ran), *unlearnt_of(out, ran)):
         click.echo(line)
     plot_losses_of(out, tuple(stages or recipe.stages))
     if stages:
@@ -211,6 +211,17 @@ def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
                     f"{name}: {cost.model}, {cost.calls:,} replies, {cost.tokens_in:,} tokens in,"
                     f" {cost.tokens_out:,} out, {price}"
                 )
+
+
+def unlearnt_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
+    """A line for each stage and teacher of whose drafts some could not be learnt."""
+    from rediff.training.stages.base import TRUE_ANSWERS
+
+    for name in stages:
+        for path in sorted((root / name).glob(f"{TRUE_ANSWERS}-*.txt")):
+            number = len(path.read_text(encoding="utf-8").splitlines())
+            teacher = path.stem.removeprefix(f"{TRUE_ANSWERS}-")
+            yield f"{name}: the true answer was learnt for {number:,} drafts of {teacher}: {path}"
 
 
 def plot_losses_of(root: Path, stages: tuple[str, ...]) -> None:

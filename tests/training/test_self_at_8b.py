@@ -53,12 +53,18 @@ def under_way(stage: Path) -> bool:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("REDIFF_CACHE", str(tmp_path / "cache"))
     train = command(recipe, tmp_path)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     inside(*train, "--out", whole)
+    named = whole / "distilled" / "true-answers-teacher-captions.txt"
+    number = len(named.read_text().splitlines())
+    assert f"learnt for {number} drafts of teacher-captions: {named}" in capsys.readouterr().out
     for name in RECIPES[recipe][2:]:
         killed = killed_when(partial(under_way, broken / name), *train, "--out", broken)
         assert killed == -signal.SIGKILL, "it was over before it was killed"
@@ -68,6 +74,7 @@ def test_it_trains_through_every_stage_and_a_broken_run_ends_alike(
     drafts = list(read_lines(whole / "teacher-captions" / DRAFTS, Draft))
     assert len({draft.id for draft in drafts}) == len(drafts) == 5
     assert drafts == list(read_lines(broken / "teacher-captions" / DRAFTS, Draft))
+    assert number >= sum("" not in draft.words for draft in drafts)
     told = read_log(whole / "distilled" / "log.jsonl")[0]
     assert "loss_clean" in told
     assert "loss_hallucination" not in told
