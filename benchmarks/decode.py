@@ -31,7 +31,7 @@ from rediff.captioners.base import CaptionRequest
 from rediff.captioners.diffusion import prompt_ids
 from rediff.captioners.timing import wait_for
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.loop import Denoiser
+from rediff.decoding.denoiser import Denoiser
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.schedules import LinearSchedule
 from rediff.models.conditioning import PromptEmbeddings, embed_prompt, image_features

@@ -12,7 +12,8 @@ import torch
 from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decoding, Failure
 from rediff.captioners.timing import Clock, TimedDenoiser
 from rediff.decoding.canvas import Canvas
-from rediff.decoding.loop import Decoded, Denoiser
+from rediff.decoding.denoiser import Denoiser
+from rediff.decoding.loop import Decoded
 from rediff.decoding.registry import find_sampler
 from rediff.decoding.sampler import Sampler
 from rediff.decoding.trace import Trace

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from rediff.decoding.loop import Denoiser
+from rediff.decoding.denoiser import Denoiser
 
 PHASES = ("picture", "prefill", "steps", "choosing")
 """Picture and prompt as embeddings; keys and values of the prompt under prefix attention; forward

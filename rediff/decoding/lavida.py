@@ -16,8 +16,9 @@ from torch import Tensor
 
 from rediff.decoding.active_rows import ActiveRows
 from rediff.decoding.canvas import Canvas, Prediction
+from rediff.decoding.denoiser import Denoiser
 from rediff.decoding.lavida_options import BothOptions, DreamOptions, LavidaOptions
-from rediff.decoding.loop import Decoded, Denoiser, split_steps
+from rediff.decoding.loop import Decoded, split_steps
 from rediff.decoding.official import POSITIONS, official_topk, predict_officially
 from rediff.decoding.recorder import Recorder
 from rediff.decoding.schedules import LinearSchedule, ShiftSchedule

@@ -29,7 +29,8 @@ from torch import Tensor
 
 from rediff.decoding.active_rows import ActiveRows
 from rediff.decoding.canvas import Canvas, Prediction
-from rediff.decoding.loop import Decoded, Denoiser, split_steps
+from rediff.decoding.denoiser import Denoiser
+from rediff.decoding.loop import Decoded, split_steps
 from rediff.decoding.official_options import OfficialOptions
 from rediff.decoding.recorder import Recorder
 from rediff.decoding.schedules import LinearSchedule

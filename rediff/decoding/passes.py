@@ -12,21 +12,21 @@ from rediff.decoding.canvas import Canvas, Prediction, SpecialIds, predict
 from rediff.decoding.noise import Noise
 
 if TYPE_CHECKING:
-    from rediff.decoding.loop import Denoiser
-    from rediff.decoding.rules import Rules
+    from rediff.decoding.denoiser import Denoiser
+    from rediff.decoding.prediction_options import PredictionOptions
 
 
 @dataclass(slots=True)
 class Passes:
     """Asks the denoiser about the active rows, as often as a predict rule wants; every pass counts.
 
-    `rules`: of the sampler. `step`: of the block, from 0; `steps`: of the block. `spare`: passes
+    `options`: of the sampler. `step`: of the block, from 0; `steps`: of the block. `spare`: passes
     that the block may take beyond one a step.
     """
 
     denoiser: Denoiser
     rows: ActiveRows
-    rules: Rules
+    options: PredictionOptions
     ids: SpecialIds
     noise: Noise
     step: int
@@ -82,10 +82,10 @@ class Passes:
         prediction = predict(
             logits,
             self.ids,
-            majority_eos=self.rules.majority_eos,
-            eos_penalty=self.rules.eos_penalty,
-            temperature=self.rules.temperature,
-            top_p=self.rules.top_p,
+            majority_eos=self.options.majority_eos,
+            eos_penalty=self.options.eos_penalty,
+            temperature=self.options.temperature,
+            top_p=self.options.top_p,
             standing=standing,
             noise=noise,
         )

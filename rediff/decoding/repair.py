@@ -9,7 +9,8 @@ import torch
 
 from rediff.decoding.active_rows import ActiveRows
 from rediff.decoding.canvas import Canvas
-from rediff.decoding.loop import Decoded, Denoiser, decode_by_rules, open_positions, split_steps
+from rediff.decoding.denoiser import Denoiser
+from rediff.decoding.loop import Decoded, decode_by_rules, open_positions, split_steps
 from rediff.decoding.recorder import Recorder
 from rediff.decoding.repair_options import RepairOptions
 from rediff.decoding.rules import Rules

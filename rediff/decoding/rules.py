@@ -8,11 +8,11 @@ takes no second.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
-from rediff.decoding.checks import check_from_zero, check_length, check_refresh
+from rediff.decoding.checks import check_length, check_refresh
 from rediff.decoding.predict import OnePass, Predict
+from rediff.decoding.prediction_options import PredictionOptions
 from rediff.decoding.remask import KeepWritten, Remask
 from rediff.decoding.revise import KeepVisible, Revise
 from rediff.decoding.schedules import LinearSchedule, Schedule
@@ -35,16 +35,14 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """One rule of each kind, and the blocks that they run in.
+class Rules(PredictionOptions):
+    """One rule of each kind, the blocks that they run in, and how passes become predictions.
 
     `block_length`: None decodes the whole canvas at once. Otherwise blocks of that many positions
     are decoded from left to right, the steps are split evenly between them, and only tokens of
-    the current block are revised. `majority_eos`, `eos_penalty`, `temperature`, `top_p`: see
-    `predict`.
-    `refresh`: steps after which image and prompt are computed again, 0 for never; None computes
-    them as often as it takes to be exact, which is in every step where they see the response, and
-    once where they do not. `seed`: of whatever is drawn.
+    the current block are revised. `refresh`: steps after which image and prompt are computed again,
+    0 for never; None computes them as often as it takes to be exact, which is in every step where
+    they see the response, and once where they do not. `seed`: of whatever is drawn.
     """
 
     predict: Predict = field(default_factory=OnePass)
@@ -54,11 +52,7 @@ class Rules:
     remask: Remask = field(default_factory=KeepWritten)
     stop: Stop = field(default_factory=Filled)
     block_length: int | None = None
-    majority_eos: bool = True
-    eos_penalty: float = 1.0
     refresh: int | None = None
-    temperature: float = 0.0
-    top_p: float = 1.0
     seed: int = 0
 
     @property
@@ -94,10 +88,6 @@ class Rules:
         return bool(getattr(self.schedule, "paced", False))
 
     def __post_init__(self) -> None:
+        PredictionOptions.__post_init__(self)
         check_length("block_length", self.block_length)
         check_refresh(self.refresh)
-        if not 1 <= self.eos_penalty < math.inf:
-            raise ValueError(f"eos_penalty must be a number from 1 on, got {self.eos_penalty}")
-        check_from_zero("temperature", self.temperature)
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")

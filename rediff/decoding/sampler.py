@@ -14,7 +14,8 @@ from rediff.decoding.rules import Rules
 
 if TYPE_CHECKING:
     from rediff.decoding.canvas import Canvas
-    from rediff.decoding.loop import Decoded, Denoiser
+    from rediff.decoding.denoiser import Denoiser
+    from rediff.decoding.loop import Decoded
     from rediff.decoding.recorder import OnStep, Recorder
 
 

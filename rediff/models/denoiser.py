@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from rediff.decoding.loop import Denoiser
+from rediff.decoding.denoiser import Denoiser
 from rediff.decoding.noise import Keys
 from rediff.models.conditioning import PromptEmbeddings
 from rediff.models.error_logit import doubts

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from rediff.decoding.canvas import Canvas, SpecialIds
-from rediff.decoding.loop import Decoded, Denoiser
+from rediff.decoding.denoiser import Denoiser
+from rediff.decoding.loop import Decoded
 from rediff.decoding.sampler import Sampler
 
 VOCABULARY = 12
