@@ -72,5 +72,8 @@ def compare(
         click.echo(json.dumps(as_rows(found), indent=2))
     else:
         if wanted.by_seed:
-            show(arms_sheet(conditions_of(asked_for(values, wanted)), metric), form)
+            arms = conditions_of(asked_for(values, wanted))
+            show(arms_sheet(arms, metric), form)
+            for title in dict.fromkeys(arm.title for arm in arms if len(arm.seeds) < 2):
+                tell(f"{title} was trained with one seed, and is compared with nothing")
         show(as_sheet(found, metric), form)

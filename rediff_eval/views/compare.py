@@ -96,7 +96,7 @@ def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list
         for comparison in _test(one, two, asked, seed)
     ]
     if not found:
-        raise ValueError(_why_none(frame))
+        raise ValueError(_why_none(frame, asked))
     return _corrected(found)
 
 
@@ -113,7 +113,7 @@ def asked_for(frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     return _filtered(by_arm(frame) if asked.by_seed else frame.assign(training=0), asked)
 
 
-def _why_none(frame: pd.DataFrame) -> str:
+def _why_none(frame: pd.DataFrame, asked: Asked) -> str:
     """Why nothing can be compared."""
     every = frame[["task", "data", "scorer", *CELL, "steps"]].drop_duplicates()
     if every.empty:
@@ -121,7 +121,8 @@ def _why_none(frame: pd.DataFrame) -> str:
     if len(every) == 1:
         model, sampler = every.iloc[0]["model"], every.iloc[0]["sampler"]
         return f"there is nothing to compare {model} {sampler} with: it is the only condition"
-    return "no two conditions have the same task, data, scorer, budget and samples"
+    same = "the same task, data, scorer, budget and samples"
+    return f"no two conditions have {same}{' and two trainings each' if asked.by_seed else ''}"
 
 
 def against_best(frame: pd.DataFrame, *, lower_is_better: bool, seed: int = 0) -> list[Comparison]:
@@ -213,20 +214,17 @@ def _at_as_many_passes(baselines: Sequence[Condition], other: Condition) -> Cond
 
 
 def _test(one: Condition, two: Condition, asked: Asked, seed: int) -> Iterator[Comparison]:
-    """Nothing for conditions that share fewer than two samples."""
+    """Nothing for conditions that share fewer than two samples, and where trainings are compared
+    for one that was trained once: what it owes to its seed is not known."""
     theirs = set(two.ids)
     ids = [sample for sample in one.ids if sample in theirs]
-    if len(ids) < 2:
+    if len(ids) < 2 or (asked.by_seed and min(len(one.seeds), len(two.seeds)) < 2):
         return
     shared = [training for training in one.seeds if training in two.seeds]
     paired = asked.by_seed and asked.paired_seeds and len(shared) > 1
     if paired:
         one, two = one.of(shared), two.of(shared)
     a, b = one.on(ids), two.on(ids)
-    if asked.by_seed:
-        for condition in (one, two):
-            if len(condition.seeds) < 2:
-                raise ValueError(f"{condition.title} was trained with one seed: leave it out")
     found = two_level(a, b, by_training=paired) if asked.by_seed else one_level(a[0], b[0], seed)
     yield Comparison(
         a=one.title,

@@ -94,8 +94,12 @@ def test_one_training_has_no_second_level() -> None:
     for one, two, by_training in ((1, 1, True), (5, 1, False), (1, 5, False)):
         with pytest.raises(ValueError, match="two trainings of each"):
             two_level(np.zeros((one, 5)), np.zeros((two, 5)), by_training=by_training)
-    with pytest.raises(ValueError, match="y s was trained with one seed"):
-        compare(frame(**{"x-0": 0.5, "x-1": 0.5, "y-0": 0.4}), Asked(by_seed=True))
+    once = frame(**{"x-0": 0.5, "x-1": 0.5, "y-0": 0.4})
+    with pytest.raises(ValueError, match="samples and two trainings each"):
+        compare(once, Asked(by_seed=True))
+    others = frame(**{"z-0": 0.5, "z-1": 0.5})
+    found = compare(pd.concat([once, others]), Asked(by_seed=True))
+    assert titles(found) == [("x s", "z s", "8"), ("x s", "z s", "4")]
 
 
 def frame(**means: float) -> pd.DataFrame:
