@@ -53,7 +53,8 @@ class Asked:
     """Which conditions are compared. Empty filters let everything through.
 
     `models`, `samplers`, `steps`: only these. `baseline`: `MODEL` or `MODEL:SAMPLER`; every other
-    condition is compared with it, and no others. `match`: by equal steps, or, with a baseline, with
+    condition is compared with it, and no others; with one of a single budget, as an autoregressive
+    model, at every budget. `match`: by equal steps, or, with a baseline, with
     its quality at as many mean passes. `by_seed`: trainings by several seeds are one condition;
     `paired_seeds`: those of one seed have more in common than the samples (their base), so that
     two arms are compared by the seeds that both have, where these are two at least.
@@ -198,7 +199,7 @@ def _pairs(conditions: Sequence[Condition], asked: Asked) -> Iterator[tuple[Cond
         if asked.match == "passes":
             yield one, _at_as_many_passes(baselines, one)
             continue
-        alone = len(baselines) == 1 and baselines[0].budget == "–"
+        alone = len(baselines) == 1
         yield from ((one, two) for two in baselines if alone or one.budget == two.budget)
 
 
@@ -228,7 +229,7 @@ def _test(one: Condition, two: Condition, asked: Asked, seed: int) -> Iterator[C
     found = two_level(a, b, by_training=paired) if asked.by_seed else one_level(a[0], b[0], seed)
     yield Comparison(
         a=one.title,
-        b=two.title,
+        b=two.title if two.budget in ("–", one.budget) else f"{two.title} at {two.budget} steps",
         steps=one.budget,
         n=len(ids),
         trainings=(len(a), len(b)),

@@ -134,6 +134,9 @@ def test_a_baseline_without_budgets_is_held_against_all() -> None:
     values = frame(a=0.5, ar=0.4)
     one = (values["model"] == "ar") & (values["steps"] == 4)
     values = values[(values["model"] != "ar") | one]
+    assert titles(compare(values, Asked(baseline="ar"))) == [
+        ("a s", "ar s at 4 steps", "8"), ("a s", "ar s", "4"),
+    ]  # fmt: skip
     values.loc[one, "steps"] = np.nan
     assert titles(compare(values, Asked(baseline="ar"))) == [
         ("a s", "ar s", "8"), ("a s", "ar s", "4"),
