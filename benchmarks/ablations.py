@@ -130,14 +130,8 @@ def differences(
     ]
     found = [one_pair(run, question, steps) for question, steps, _ in asked_of for run in runs]
     told = told_of(found)
-    together = (
-        [
-            one_pair(pd.concat(runs), question, steps, by_seed=True)
-            for question, steps, _ in asked_of
-        ]
-        if len(runs) > 1
-        else []
-    )
+    every, several = pd.concat(runs), asked_of if len(runs) > 1 else []
+    together = [one_pair(every, question, steps, by_seed=True) for question, steps, _ in several]
     together_told = told_of(together)
     for place, (question, _, budget) in enumerate(asked_of):
         own = slice(place * len(runs), (place + 1) * len(runs))
