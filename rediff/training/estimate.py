@@ -86,18 +86,17 @@ def estimate_learning(
 
 
 def estimate_decoding(
-    name: str, kind: str, planner: Planner, passes: int, responses: int
+    name: str, kind: str, planner: Planner, passes: int, tokens: int
 ) -> PlannedStage:
-    """What decoding takes where picture and prompt are computed in each pass.
+    """What decoding takes.
 
     Args:
         name: of the stage.
         kind: of the stage.
         planner: what the stages have in common.
         passes: of each response.
-        responses: in all.
+        tokens: in all passes of all responses.
     """
-    tokens = passes * responses * planner.row.tokens
     return PlannedStage(
         name,
         kind,

@@ -58,7 +58,7 @@ def compare(
     from rediff_eval.views.compare import Asked, asked_for
     from rediff_eval.views.compare import compare as compare_conditions
     from rediff_eval.views.compare_sheet import arms_sheet, as_rows, as_sheet
-    from rediff_eval.views.conditions import conditions_of
+    from rediff_eval.views.conditions import comparable
     from rediff_eval.views.samples import load_values
 
     values = load_values(finished(runs, tell), metric)
@@ -72,7 +72,7 @@ def compare(
         click.echo(json.dumps(as_rows(found), indent=2))
     else:
         if wanted.by_seed:
-            arms = conditions_of(asked_for(values, wanted))
+            arms = [arm for group in comparable(asked_for(values, wanted)) for arm in group]
             show(arms_sheet(arms, metric), form)
             for title in dict.fromkeys(arm.title for arm in arms if len(arm.seeds) < 2):
                 tell(f"{title} was trained with one seed, and is compared with nothing")

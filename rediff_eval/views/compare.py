@@ -15,7 +15,7 @@ from rediff.io.suggest import unknown
 from rediff_eval.results.equal_passes import at_passes
 from rediff_eval.results.paired import holm, one_level
 from rediff_eval.results.two_levels import two_level
-from rediff_eval.views.conditions import CELL, Condition, conditions_of
+from rediff_eval.views.conditions import CELL, KIND, Condition, comparable, conditions_of
 from rediff_eval.views.trainings import by_arm
 
 Match = Literal["steps", "passes"]
@@ -92,8 +92,8 @@ def compare(frame: pd.DataFrame, asked: Asked = EVERY, *, seed: int = 0) -> list
     frame = asked_for(frame, asked)
     found = [
         comparison
-        for _, group in frame.groupby(["task", "data", "scorer"], sort=False)
-        for one, two in _pairs(conditions_of(group), asked)
+        for conditions in comparable(frame)
+        for one, two in _pairs(conditions, asked)
         for comparison in _test(one, two, asked, seed)
     ]
     if not found:
@@ -116,7 +116,7 @@ def asked_for(frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
 
 def _why_none(frame: pd.DataFrame, asked: Asked) -> str:
     """Why nothing can be compared."""
-    every = frame[["task", "data", "scorer", *CELL, "steps"]].drop_duplicates()
+    every = frame[[*KIND, *CELL, "steps"]].drop_duplicates()
     if every.empty:
         return "no condition has that model, that sampler and those steps together"
     if len(every) == 1:

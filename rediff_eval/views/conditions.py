@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+KIND = ["task", "data", "scorer"]
 CELL = ["run", "model", "sampler"]
 PASSES = "passes"
 """Column of each sample's forward passes, where conditions are matched by them."""
@@ -38,6 +39,16 @@ class Condition:
         """The values of some samples."""
         places = {sample: place for place, sample in enumerate(self.ids)}
         return self.values[:, [places[sample] for sample in ids]]
+
+
+def comparable(frame: pd.DataFrame) -> Iterator[list[Condition]]:
+    """The conditions of each task, data set and scorer: those that can be held together.
+
+    Args:
+        frame: as `load_values` makes it, with the column `training`.
+    """
+    for _, group in frame.groupby(KIND, sort=False):
+        yield conditions_of(group)
 
 
 def conditions_of(frame: pd.DataFrame) -> list[Condition]:

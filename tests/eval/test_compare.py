@@ -16,7 +16,7 @@ from rediff_eval.results.paired import Difference
 from rediff_eval.results.two_levels import two_level
 from rediff_eval.views.compare import Asked, Comparison, compare
 from rediff_eval.views.compare_sheet import arms_sheet, as_sheet
-from rediff_eval.views.conditions import conditions_of
+from rediff_eval.views.conditions import comparable, conditions_of
 from rediff_eval.views.layouts import Form, Sheet, lay_out
 from rediff_eval.views.trainings import by_arm
 
@@ -183,6 +183,18 @@ def test_trainings_are_compared_by_the_seeds_that_both_have() -> None:
     of_x = values[values["model"].str.startswith("x") & values["steps"].eq(8)]["value"]
     assert row[:4] == ["x s", "8", "0 1 2 3 4", f"{of_x.mean():.4f}"]
     assert row[6] == "0.8000"
+
+
+def test_arms_of_two_data_sets_stay_apart() -> None:
+    """Their samples may have the same ids."""
+    names = {"x-0": 0.5, "x-1": 0.6, "y-0": 0.4, "y-1": 0.45}
+    values = pd.concat([frame(**names).assign(data=data) for data in ("d", "e")])
+    groups = list(comparable(by_arm(values)))
+    assert [len(arms_sheet(arms, "m").rows) for arms in groups] == [4, 4]
+    assert (
+        titles(compare(values, Asked(by_seed=True)))
+        == [("x s", "y s", "8"), ("x s", "y s", "4")] * 2
+    )
 
 
 def test_seeds_of_run_folders() -> None:

@@ -17,7 +17,7 @@ from rediff.training.drafting import (
     draft_all,
     drafter_of,
 )
-from rediff.training.estimate import forward_operations
+from rediff.training.estimate import estimate_decoding
 from rediff.training.items import Item
 from rediff.training.planning import PlannedStage, Planner
 from rediff.training.stages.base import Data, Makes, RecipeParts, Run, Stage, register_stage
@@ -90,11 +90,4 @@ class DraftsStage(Stage):
         elif has_prefix_attention(planner.network):  # every prompt once for each budget
             tokens = passes * planner.canvas + len(self.tokens_per_step) * planner.row.tokens
         tokens *= self.pictures * len(self.data)
-        return PlannedStage(
-            name,
-            self.kind,
-            passes,
-            planner.network.num_parameters(),
-            tokens=tokens,
-            hours=tokens * forward_operations(planner.network, planner.row) / planner.hourly,
-        )
+        return estimate_decoding(name, self.kind, planner, passes, tokens)

@@ -75,12 +75,13 @@ class ExpertStage(Stage):
             return PlannedStage(name, self.kind)
         calls = drafts.pictures * len(drafts.data) * len(drafts.tokens_per_step)
         if self.start is not None:  # the model itself, a token a step
-            return estimate_decoding(name, self.kind, planner, planner.canvas, calls)
+            tokens = calls * planner.canvas * planner.row.tokens
+            return estimate_decoding(name, self.kind, planner, planner.canvas, tokens)
         if self.server is None:
             return PlannedStage(name, self.kind)
-        tokens = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
+        asked, replied = calls * (PICTURE_TOKENS + EXPERT_IN), calls * EXPERT_OUT
         price = load_prices().get(self.server.model)
-        cost = dollars(price, *tokens, batch=self.server.batch)
+        cost = dollars(price, asked, replied, batch=self.server.batch)
         return PlannedStage(name, self.kind, calls=calls, dollars=cost)
 
 

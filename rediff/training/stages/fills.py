@@ -27,8 +27,8 @@ class FillsStage(Stage):
     The right answer is the true one, so what is learnt is what the model gets wrong when it writes
     several words at once, and nothing that is as good. Of a pair of a wrong and a right answer the
     right one is filled. `at_once`: words of a turn; with several, each answer is filled once with
-    each. `pictures`: how many, the first of each of the data; of a
-    picture's answers one is taken, another for each of `at_once`.
+    each. `pictures`: how many, the first of each of the data; of a picture's answers one is taken,
+    another for each of `at_once`.
     """
 
     kind: Literal["fills"] = "fills"
@@ -80,4 +80,5 @@ class FillsStage(Stage):
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
         answers = self.pictures * len(self.data) * len(self.at_once)
-        return estimate_decoding(name, self.kind, planner, self.how.passes, answers)
+        tokens = answers * self.how.passes * planner.row.tokens
+        return estimate_decoding(name, self.kind, planner, self.how.passes, tokens)
