@@ -6,7 +6,7 @@
 >>> caption.text.startswith("three shapes share a white picture.")
 True
 
-What is listed here is imported when it is first used, so that `import rediff` takes no time.
+A name listed here is imported when it is first used, so that `import rediff` takes no time.
 """
 
 from __future__ import annotations

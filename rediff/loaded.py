@@ -43,7 +43,7 @@ def load(name: str | os.PathLike[str], **loading: Any) -> LoadedModel:
 
 
 class LoadedModel:
-    """A loaded model. A context manager; close it to give back what it holds."""
+    """A loaded model. A context manager; close it to release its resources."""
 
     def __init__(self, source: ModelSource, captioner: Captioner) -> None:
         self.source = source

@@ -30,7 +30,7 @@ GROUP = "rediff.plugins"
 PLUGINS = "REDIFF_PLUGINS"
 """Environment variable: plug-ins to load, separated as paths are."""
 HOME = "rediff"
-"""The package of this project: what it defines is not a plug-in."""
+"""The package of this project, whose definitions are not plug-ins."""
 TRAINING = (
     "rediff.training.stages",
     "rediff.training.stages.experts",
@@ -39,7 +39,7 @@ TRAINING = (
 """The packages that register stages, data and experts of training."""
 
 BUILT_IN = "built in"
-"""The origin of what comes with the package."""
+"""The origin of built-in values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Registry(Generic[Value], Mapping[str, Value]):
         """Registers a value.
 
         Args:
-            name: what it is called.
+            name: its name.
             value: the value.
             module: the module that registers it.
 
@@ -107,7 +107,7 @@ class Registry(Generic[Value], Mapping[str, Value]):
         self.entries[name] = Entry(name, value, module, self.home)
 
     def register(self, name: str) -> Callable[[Any], Any]:
-        """A decorator that registers what it decorates."""
+        """A decorator that registers a function or class."""
 
         def decorate(value: Any) -> Any:
             self.add(name, value, module=value.__module__)
@@ -148,7 +148,7 @@ class Registry(Generic[Value], Mapping[str, Value]):
 
         Args:
             name: as registered.
-            default: what an unknown name gives.
+            default: the value of an unknown name.
         """
         entry = self.loaded().get(name)
         return default if entry is None else entry.value
@@ -164,7 +164,7 @@ class Registry(Generic[Value], Mapping[str, Value]):
 
 
 def import_all(package: ModuleType) -> None:
-    """Imports the modules of a package, so that each registers what it holds."""
+    """Imports the modules of a package, so that each registers its definitions."""
     for found in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{found.name}")
 
@@ -193,7 +193,7 @@ def _load(name: str, load: Callable[[], object]) -> None:
 
 
 def _reason(error: Exception, file: str | None) -> str:
-    """What an error of a plug-in says, with the last line of the plug-in's file that led to it."""
+    """The message of a plug-in's error, with the last line of the plug-in's file that led to it."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]
     where = f" ({Path(file).name}:{lines[-1]})" if file and lines else ""
@@ -240,7 +240,7 @@ def source_root(module: str) -> Path | None:
 def source_hash(values: Sequence[object]) -> dict[str, str]:
     """A hash of the source of every plug-in that defines one of the values, by its module.
 
-    All Python files of a package count. What this package defines is left out, since its version
+    All Python files of a package count. This package's definitions are left out, since its version
     and a hash of all its code are part of every key.
     """
     found = {}

@@ -41,7 +41,7 @@ class CaptionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What can be chosen of a captioner, and what it does by default.
+    """The options that a captioner offers, and its defaults.
 
     `kind`: how it writes, as "diffusion". `length`: tokens of a caption at most, None if unknown.
     `sampler`: the sampler that it decodes with. `takes_samplers`: whether it decodes with any of
@@ -59,7 +59,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """How to decode. A captioner ignores what its capabilities do not offer.
+    """How to decode. A captioner ignores options that its capabilities do not offer.
 
     `sampler` and `steps`: None for the captioner's defaults. `trace`: whether to record every
     denoising step. `prefill`: the beginning of an answer, which the model continues or revises.
@@ -90,7 +90,7 @@ class Caption:
     `computed`: positions that ran through the text model in all passes; `flops`: operations by the
     model's sizes, its picture's among them; both None where they are not known. `truncated`:
     whether no eos was written. `trace`: the denoising steps, where they were asked for.
-    `reasoning`: what the model thought aloud, which is not part of `text`. `phases`: seconds by
+    `reasoning`: the model's thinking, which is not part of `text`. `phases`: seconds by
     `timing.PHASES`, where asked for.
     """
 
@@ -106,7 +106,7 @@ class Caption:
     phases: Mapping[str, float] | None = None
 
     def _repr_html_(self) -> str:
-        """For notebooks: the text, and what it took."""
+        """For notebooks: the text, and its cost."""
         counts = {"tokens": self.tokens, "forward passes": self.nfe}
         took = [f"{count} {what}" for what, count in counts.items() if count is not None]
         notes = ", ".join([*took, f"{self.seconds:.2f} s"])
@@ -141,5 +141,5 @@ class Captioner(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives back what the captioner holds: memory, connections, processes."""
+        """Releases the captioner's resources: memory, connections, processes."""
         ...

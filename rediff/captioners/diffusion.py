@@ -48,7 +48,7 @@ class DiffusionCaptioner:
         self, requests: Sequence[CaptionRequest], decoding: Decoding
     ) -> list[Caption | Failure]:
         """A caption for each request; asked again about the very same requests, it encodes them
-        no second time. What encoding took counts for each caption all the same.
+        no second time. The cost of encoding counts for each caption all the same.
 
         Args:
             requests: the pictures, as one batch.
@@ -154,7 +154,7 @@ class DiffusionCaptioner:
         return replace(trace, words=[self.checkpoint.spell(row) for row in trace.tokens.tolist()])
 
     def forget(self) -> None:
-        """Gives back what was encoded last."""
+        """Releases the pictures that were encoded last."""
         self._last = None
 
     def close(self) -> None:

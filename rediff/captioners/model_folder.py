@@ -1,4 +1,4 @@
-"""Captioners of model folders and hub repositories, chosen by what their `config.json` says."""
+"""Captioners of model folders and hub repositories, chosen by their `config.json`."""
 
 from __future__ import annotations
 

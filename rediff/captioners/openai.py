@@ -51,7 +51,7 @@ class OpenAICaptioner:
     """Greedy captions over HTTP, `spec.concurrency` requests at a time, `spec.max_tokens` long.
 
     Passing errors are retried, and a request that the server takes only in another form is sent
-    in that form (see `Caller`); what still fails is a failure of that sample only. Raises
+    in that form (see `Caller`); a request that still fails is a failure of that sample only. Raises
     ValueError if a key is wanted and none is set.
     """
 

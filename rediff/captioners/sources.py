@@ -108,7 +108,7 @@ def register_captioner(
 
     Args:
         scheme: models of this kind are called `scheme:WHERE`, or `scheme` alone.
-        identify: what distinguishes a model from all others, for the cache key of its captions:
+        identify: the properties that tell a model from all others, for its captions' cache key:
             hashes of its files, for example. By default WHERE, with a hash of the file or folder of
             that name. The source of a plug-in always belongs to the key.
         server: how the server is reached, for captioners that ask one.
@@ -128,7 +128,7 @@ def register_captioner(
 class ModelSource:
     """A model that a name means, not yet opened.
 
-    `name`: what results call it. `where`: a folder, a file, a hub id, or the name that a server
+    `name`: its name in results. `where`: a folder, a file, a hub id, or the name that a server
     knows it by. `sampler`: the sampler asked for by `NAME:SAMPLER`, None for the model's own.
     """
 
@@ -154,7 +154,7 @@ class ModelSource:
 
     @functools.cached_property
     def identity(self) -> Mapping[str, str]:
-        """What distinguishes this model from all others: hashes of its files, or a server's
+        """The properties that tell this model from all others: hashes of its files, or a server's
         name for it.
 
         Computed once, since it reads all weights.

@@ -13,7 +13,7 @@ from rediff.decoding.denoiser import Denoiser
 
 PHASES = ("picture", "prefill", "steps", "choosing")
 """Picture and prompt as embeddings; keys and values of the prompt under prefix attention; forward
-passes; and what a sampler does between them."""
+passes; and the sampler's work between them."""
 
 
 class Clock:
@@ -25,7 +25,7 @@ class Clock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Adds what runs inside to a phase."""
+        """Adds the time of its body to a phase."""
         wait_for(self.device)
         started = time.perf_counter()
         yield
@@ -71,6 +71,6 @@ class TimedDenoiser:
 
 
 def wait_for(device: torch.device) -> None:
-    """Waits until a GPU has done what it was given, so that a clock can be read."""
+    """Waits until a GPU has finished its queue, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

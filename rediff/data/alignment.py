@@ -133,7 +133,7 @@ def amend(answer: str, edits: Sequence[TextEdit], *, first: bool = False) -> str
 
     Args:
         answer: the text as it was written.
-        edits: what is wrong in it and what replaces it.
+        edits: its errors and their replacements.
         first: of several places that an edit fits, take the first.
 
     Raises:

@@ -28,9 +28,9 @@ def read_caption_file(path: Path) -> CaptionFile:
     """The captions of a file: an object of captions by id, or records with an id and a caption.
 
     Records are in a JSON array (as COCO's results), JSON lines, or a CSV; see `IDS` and `TEXTS`
-    for their keys. A caption may also be a list of one. What holds no caption is listed as broken.
-    Raises as `read_rows`, and ValueError for a file without any record or with an id that is given
-    twice.
+    for their keys. A caption may also be a list of one. A record without a caption is listed as
+    broken. Raises as `read_rows`, and ValueError for a file without any record or with an id that
+    is given twice.
     """
     rows = read_rows(path)
     if len(rows) == 1 and isinstance(rows[0].value, dict) and not _is_record(rows[0].value):

@@ -27,7 +27,7 @@ MARK = "<image>"
 
 
 def read_records(form: Format, path: Path, images: Path) -> Iterator[Record | Dropped]:
-    """The records of a file, in its order; what is malformed as `Dropped`, with file and line.
+    """The records of a file, in its order; malformed ones as `Dropped`, with file and line.
 
     `images`: the folder that picture paths start from; none may lead out of it. Raises as
     `iterate_json` does.

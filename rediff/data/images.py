@@ -16,11 +16,11 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-"""What is opened. Pillow knows more, some of it by running other programs (EPS)."""
+"""Formats that are opened. Pillow knows more, some of them by running other programs (EPS)."""
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 )
-"""How the names of pictures end; what a file is, its content says (see `is_picture`)."""
+"""File name extensions of pictures; the format is read from the content (see `is_picture`)."""
 HEADS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*")
 """How files of `FORMATS` begin; WebP's begin with "RIFF", a size and "WEBP"."""
 SENT = frozenset({"PNG", "JPEG", "WEBP", "GIF"})
@@ -40,7 +40,7 @@ BROKEN = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
-"""What Pillow's decoders raise for broken files."""
+"""The exceptions that Pillow's decoders raise for broken files."""
 
 
 def open_image(path: Path) -> Image.Image:
@@ -59,7 +59,7 @@ def open_bytes(content: bytes, name: str) -> Image.Image:
 
     Args:
         content: the bytes.
-        name: what errors call the file.
+        name: the file's name in error messages.
 
     Raises:
         ValueError: as `open_image` does.
@@ -122,9 +122,9 @@ def _named(source: Path | IO[bytes], name: str) -> Iterator[Image.Image]:
 def to_rgb(image: Image.Image) -> Image.Image:
     """A picture of any mode as RGB.
 
-    What is deeper than 8 bits is scaled, where Pillow would cut it off: 16 bits by their range,
+    Values deeper than 8 bits are scaled, where Pillow would clip them: 16 bits by their range,
     whole and real numbers beyond 255 by the greatest, real numbers within 0 and 1 by that.
-    What is transparent is laid on white, as viewers of captions' pictures do.
+    Transparent pixels are laid on white, as viewers of captions' pictures do.
     """
     if image.mode.startswith("I") or image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
@@ -145,7 +145,7 @@ def data_url(image: Image.Image, original: bytes | None = None) -> str:
     Args:
         image: the picture, turned upright and in a mode that can be shown.
         original: the bytes that it was opened from. They are sent as they are where servers see in
-            them what is seen in `image`; else the picture is sent as PNG, or as JPEG where the
+            them the same as in `image`; else the picture is sent as PNG, or as JPEG where the
             original was compressed with losses, too: a turned photograph would be ten times its
             size.
 
@@ -166,7 +166,7 @@ def data_url(image: Image.Image, original: bytes | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The format of a picture's bytes. `faithful`: any viewer sees in them what `open_image` gives:
+    """The format of a picture's bytes. `faithful`: any viewer shows them as `open_image` does:
     they are upright, opaque, of one frame and of eight bits."""
 
     name: str

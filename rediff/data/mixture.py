@@ -78,8 +78,8 @@ def is_listing(path: Path) -> bool:
 
 @dataclass(slots=True)
 class Tally:
-    """What was read of a source: records used, their answers' tokens, of which the tokenizer does
-    not know some, the tokens of the longest answer, and the rest by reason."""
+    """Counts of a source's records: records used, their answers' tokens, those of them unknown to
+    the tokenizer, the tokens of the longest answer, and the rest by reason."""
 
     records: int = 0
     tokens: int = 0
@@ -200,7 +200,7 @@ def _count(source: Source, tokenizer: Any) -> int:
 
 
 def special_texts(tokenizer: Any) -> tuple[str, ...]:
-    """What no text may hold, since the tokenizer takes it for a mark of the prompt."""
+    """Strings that no text may hold, since the tokenizer takes them for marks of the prompt."""
     added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
     return tuple(sorted({*added, *tokenizer.all_special_tokens, MARK} - {tokenizer.unk_token}))
 

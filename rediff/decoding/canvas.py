@@ -1,4 +1,4 @@
-"""The response under construction, and what one forward pass predicts for it."""
+"""The response under construction, and the prediction of one forward pass for it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What rules know of earlier passes; tensors of the b rows that are decoded.
+    """The rules' view of earlier passes; tensors of the b rows that are decoded.
 
     `written`: float32 [b, R], the confidence with which each visible token was written, 0 for a
     mask. `remasked`: int64 [b, R], how often each position was masked again. Of the S earlier steps
@@ -140,7 +140,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one forward pass predicts at each position, and how confident the model is.
+    """The prediction of one forward pass at each position, and its confidence.
 
     `token`: int64 [B, R], the argmax over all ids that may be predicted, or drawn where there is a
     temperature. `confidence`: float32 [B, R], its softmax probability; nan where the logits are not
@@ -148,7 +148,7 @@ class Prediction:
     `scores`, float32 [B, R, V], -inf for banned ids; `normaliser` [B, R], their logsumexp;
     `standing`, int64 [B, R], the tokens that the model saw; `noise`, random draws of the step;
     `past`, for rules that say that they use it. `progress`: share of the block's steps that came
-    before this one. What a predict rule found besides: `support`, float32 [B, R], the probability
+    before this one. Further results of a predict rule: `support`, float32 [B, R], the probability
     of the visible tokens where they do not see themselves, nan where that is not known;
     `credit`, float32 [B, R, V], see `WithCredit`; `corrected`, whether this is what a corrector
     says.
@@ -221,7 +221,7 @@ def predict(
 ) -> Prediction:
     """The prediction, argmax_v p(v) with p = softmax over the ids that are not banned.
 
-    Logits that are not finite give a confidence of nan (0 times what is infinite), and no error: a
+    Logits that are not finite give a confidence of nan (0 times infinity), and no error: a
     loop of your own asks `ActiveRows`, or `check_finite` of the confidence.
 
     Args:
@@ -233,7 +233,7 @@ def predict(
         eos_penalty: divides the odds of eos, before all else; above 1 responses end later
             (Tolerator, arXiv 2510.05090).
         temperature: T > 0 draws from p^(1 / T) instead, by argmax_v log p(v) + T g with Gumbel
-            noise g in float64 (LLaDA's code); the confidence is p of what was drawn.
+            noise g in float64 (LLaDA's code); the confidence is p of the drawn token.
         top_p: where there is a temperature, only the likeliest tokens are drawn that together have
             this share of p^(1 / T), the one that reaches it among them (nucleus sampling, arXiv
             1904.09751).

@@ -1,4 +1,4 @@
-"""What decoding asks of a model."""
+"""The interface that decoding needs of a model."""
 
 from __future__ import annotations
 

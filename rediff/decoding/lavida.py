@@ -193,7 +193,7 @@ def predict_dream(
     logits: Tensor, unnamed: tuple[int, ...], options: DreamOptions
 ) -> tuple[Prediction, Tensor]:
     """Dream's prediction among the `top_k` best, in the precision of the logits, a few positions
-    at a time; the score is what `rank` says."""
+    at a time; the score is that of `rank`."""
     lowest = torch.finfo(logits.dtype).min
     tokens, confidences, scores = [], [], []
     for part in logits.split(POSITIONS, dim=1):

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from rediff.decoding.checks import check_choice, check_length, check_share, check_shift
 
 RANKS = ("probability", "margin", "entropy")
-"""What Dream's decoder ranks positions by; see `unmask.RANKS`."""
+"""The scores by which Dream's decoder ranks positions; see `unmask.RANKS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BothOptions:
-    """What both decoders have in common, at temperature 0.
+    """The options that both decoders share, at temperature 0.
 
     `shift`: of the schedule (see `ShiftSchedule`), 0 for none; the authors evaluate captions with
     0.33, and their code takes 3 where it is not told. `step_ratio`: only this share of the steps is
     taken, rounded down; the authors' evaluation takes 0.5 of as many steps as tokens. `prefix`:
     False lets image and prompt see the response, as the authors' code does without its prefix
     cache; True changes nothing. `stop`: end the response at its first eos token; the authors keep
-    what follows it. Raises ValueError for numbers out of range.
+    the tokens after it. Raises ValueError for numbers out of range.
     """
 
     shift: float = 0.33

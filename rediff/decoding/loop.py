@@ -1,4 +1,4 @@
-"""The loop that runs the rules of a sampler, and what every loop needs."""
+"""The loop that runs the rules of a sampler, and the parts that every loop shares."""
 
 from __future__ import annotations
 

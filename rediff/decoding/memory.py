@@ -1,4 +1,4 @@
-"""What a decoding remembers of its steps, for rules that ask."""
+"""The history of a decoding, for rules that ask for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """What rules know of the past, and how many masks a row is owed.
+    """The history that rules may ask for, and how many masks a row is owed.
 
     `owed`: int64 [B], masks that the last step put back, to be written beyond the next step's
     quota.
     """
 
     def __init__(self, canvas: Canvas, needs: Needs) -> None:
-        """Before the first step: what is visible was written for certain."""
+        """Before the first step: visible tokens count as written with certainty."""
         self.needs = needs
         self.written = (~canvas.masked).float()
         self.remasked = torch.zeros_like(canvas.tokens)
@@ -40,7 +40,7 @@ class Memory:
         self._last: tuple[Tensor, Prediction] | None = None
 
     def past(self, active: Tensor) -> Past | None:
-        """What is known of some rows, whose numbers are `active`, int64 [b]; None if no rule asks
+        """The history of some rows, whose numbers are `active`, int64 [b]; None if no rule asks
         for it."""
         if not self.needs.past:
             return None
@@ -96,7 +96,7 @@ class Memory:
             self._last = active, replace(prediction, past=None)
 
     def returned(self, after: Canvas) -> Tensor:
-        """Rows that are what they were after an earlier step of the block, bool [B]; none where no
+        """Rows that equal themselves after an earlier step of the block, bool [B]; none where no
         rule asks."""
         same = torch.zeros_like(after.done)
         if self.needs.history:

@@ -1,4 +1,4 @@
-"""The built-in samplers that revise what they have written, each with its defaults."""
+"""The built-in samplers that revise visible tokens, each with its defaults."""
 
 from __future__ import annotations
 
@@ -107,9 +107,9 @@ def mend() -> Sampler:
 
 @register_sampler("repair")
 def repair() -> Sampler:
-    """A quick draft; what the rest does not support is hidden and written again, slowly (ours).
+    """A quick draft; words that the rest does not support are masked and written again (ours).
 
-    Each round asks in `parts` passes what is supported.
+    Each round takes `parts` passes to find the support of every word.
     """
     return RepairSampler(name="repair")
 
@@ -169,7 +169,7 @@ def proseco() -> Sampler:
 
 @register_sampler("rcr")
 def rcr() -> Sampler:
-    """All is written, what was never sure is masked again (RCR of MDPO, arXiv 2508.13148)."""
+    """All is written, then words never sure are masked again (RCR of MDPO, arXiv 2508.13148)."""
     return RuleSampler(name="rcr", unmask=AllWords(), remask=RemaskToSchedule())
 
 

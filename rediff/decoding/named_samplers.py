@@ -121,7 +121,7 @@ def slowfast() -> Sampler:
 
 @register_sampler("credit")
 def credit() -> Sampler:
-    """`fast-dllm` with credit for what earlier steps predicted (CreditDecoding, arXiv 2510.06133).
+    """`fast-dllm` with credit for earlier predictions (CreditDecoding, arXiv 2510.06133).
 
     Keeps a number for each word of the vocabulary at each position.
     """

@@ -175,7 +175,7 @@ def predict_officially(
 
 
 def official_topk(score: Tensor, eligible: Tensor, quota: Tensor, prompt_lengths: Tensor) -> Tensor:
-    """What `torch.topk` chooses of each row [b, R], which are not only eligible positions.
+    """The choice of `torch.topk` in each row [b, R], among all positions, not only eligible ones.
 
     Args:
         score: float [b, R].

@@ -68,7 +68,7 @@ class Passes:
         return self.denoiser.doubts(logits, mask=self.ids.mask)
 
     def predict(self, logits: Tensor, canvas: Canvas, chosen: Tensor | None = None) -> Prediction:
-        """What logits say by the sampler's options.
+        """The prediction that the sampler's options make of logits.
 
         Args:
             logits: [b, R, V], or [c, R, V] of the chosen rows.

@@ -37,14 +37,14 @@ class Predict(Protocol):
             passes: asks the denoiser.
             canvas: of the active rows.
             open_: masks of the block before the eos token, bool [b, R].
-            past: what is known of the rows, for samplers with a rule that asks.
+            past: the rows' history, for samplers with a rule that asks for it.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OnePass:
-    """What the denoiser says of the canvas."""
+    """One pass of the denoiser over the canvas."""
 
     def steps(self, passes: int) -> int:
         """As many as passes."""
@@ -58,7 +58,7 @@ class OnePass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithCredit:
-    """One pass, whose logits gain by what earlier steps predicted (CreditDecoding, 2510.06133).
+    """One pass, whose logits gain by earlier predictions (CreditDecoding, 2510.06133).
 
     Each step multiplies a credit of every position and token by `decay` and adds p^`boost` to that
     of the likeliest token, p its probability. `weight` log(1 + credit) is added to the logits.
@@ -99,8 +99,8 @@ class WithCredit:
 class WithCorrector:
     """In every `every`-th step a corrector goes over the whole answer (ProSeCo, 2602.11590).
 
-    The masks are filled with what the step predicts. Then up to `passes` passes replace all tokens
-    by their argmax, until nothing changes, and the step writes what the last of them says. Raises
+    The masks are filled with the step's prediction. Then up to `passes` passes replace all tokens
+    by their argmax, until nothing changes, and the step writes the last prediction. Raises
     ValueError for numbers below 1.
     """
 
@@ -180,7 +180,7 @@ class WithContextsHidden:
 
 @dataclass(frozen=True, slots=True)
 class WithLeaveOneOut:
-    """One pass in which a mask beside each position says what belongs there.
+    """One pass in which a mask beside each position predicts the token that belongs there.
 
     The probabilities of the visible tokens, as these masks see it, are `Prediction.support`
     (WINO's shadow block, arXiv 2507.18578). Tokens of the canvas still see each other, so that from
@@ -231,7 +231,7 @@ def _steps(passes: int, every: int, further: int) -> int:
 
 
 def _with_rows(prediction: Prediction, said: Prediction, rows: Tensor) -> Prediction:
-    """The prediction with what was said of some rows."""
+    """The prediction with that of some rows replaced."""
     parts = {
         name: getattr(prediction, name).index_copy(0, rows, getattr(said, name))
         for name in ("token", "confidence", "scores", "normaliser")

@@ -10,7 +10,7 @@ from rediff.decoding.checks import check_from_zero
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionOptions:
-    """The options of `predict`, which says what they do.
+    """The options of `predict`, which documents them.
 
     Raises ValueError for a penalty below 1, a temperature below 0 and a `top_p` that is not above 0
     and at most 1.

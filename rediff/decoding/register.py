@@ -9,7 +9,7 @@ from rediff.decoding.sampler import Sampler
 from rediff.plugins import Registry
 
 SAMPLERS = Registry[Callable[[], Sampler]]("sampler")
-"""What makes each sampler, with its defaults."""
+"""The factory of each sampler, with its defaults."""
 
 
 def register_sampler(name: str) -> Callable[[Any], Any]:

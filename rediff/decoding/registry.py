@@ -67,7 +67,7 @@ class Option:
     """One number of a sampler, or its stop rule by name.
 
     `rule`: the field that holds the rule of a number, empty for the sampler's own. `type`: one of
-    `PARSERS`. `value`: what it is now.
+    `PARSERS`. `value`: its present value.
     """
 
     rule: str

@@ -24,7 +24,7 @@ REMDM = ("cap", "rescale", "confidence")
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What a step has written, before a remask rule takes something back.
+    """The tokens that a step has written, before a remask rule takes some back.
 
     `eligible`: bool [B, R], visible positions of the block that the step does not change and that
     are not eos. `wrote`: bool [B, R], masks that it writes; a rule that chooses some takes them
@@ -47,7 +47,7 @@ class Remask(Protocol):
 
         Args:
             prediction: of this step.
-            writing: what the step has written.
+            writing: the tokens that the step has written.
         """
         ...
 

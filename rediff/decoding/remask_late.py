@@ -71,7 +71,7 @@ class RemaskFaded:
     """The tokens whose mean probability over the last `window` steps is lowest.
 
     From the share `after` of the steps on, where it is below `below`; at most `most` of them, then
-    half and a quarter of that in the second and last third of what remains, rounded up
+    half and a quarter of that in the second and last third of the remaining steps, rounded up
     (FreeCorrection, arXiv 2602.02927, which has 16, 8 and 4 for pictures). Raises ValueError for
     shares outside [0, 1] and numbers below 1.
     """

@@ -22,7 +22,7 @@ from rediff.decoding.unmask import top_ranked
 def decode_repair(
     options: RepairOptions, denoiser: Denoiser, canvas: Canvas, steps: int, recorder: Recorder
 ) -> Decoded:
-    """Writes the masks of the canvas quickly, then repairs what is visible.
+    """Writes the masks of the canvas quickly, then repairs the visible tokens.
 
     Args:
         options: of the sampler.
@@ -30,7 +30,7 @@ def decode_repair(
         canvas: blank, partly written, or a whole text, which is repaired only. A batch in which
             some row has a mask has a draft written for all.
         steps: forward passes at most.
-        recorder: is given every step of writing and, as one step, what each round hides.
+        recorder: is given every step of writing and, as one step, the tokens that each round masks.
 
     Raises:
         ValueError: for more steps than tokens.

@@ -50,7 +50,7 @@ class KeepVisible:
 
 @dataclass(frozen=True, slots=True)
 class TakeCorrections:
-    """Every visible token becomes what a corrector says (`WithCorrector`); else none changes."""
+    """Every visible token becomes that of a corrector (`WithCorrector`); else none changes."""
 
     def __call__(self, prediction: Prediction, eligible: Tensor, step: int, steps: int) -> Tensor:
         return eligible & prediction.corrected

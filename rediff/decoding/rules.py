@@ -22,10 +22,10 @@ from rediff.decoding.unmask import MostConfident, Unmask
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the rules of a sampler ask for.
+    """The inputs that the rules of a sampler ask for.
 
-    `past`: what `Past` holds of earlier steps; `distributions`: its `last` too, and `drift`: also
-    that. `history`: whether the canvas is what it was after an earlier step.
+    `past`: the fields of `Past`; `distributions`: its `last` too, and `drift`: also
+    that. `history`: whether the canvas equals itself after an earlier step.
     """
 
     past: bool = False
@@ -57,7 +57,7 @@ class Rules(PredictionOptions):
 
     @property
     def needs(self) -> Needs:
-        """What the rules ask for."""
+        """The inputs that the rules ask for."""
 
         def some(name: str) -> bool:
             kinds = (self.predict, self.unmask, self.revise, self.remask, self.stop)

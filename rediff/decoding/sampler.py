@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 Loop = Callable[[Any, "Denoiser", "Canvas", int, "Recorder"], "Decoded"]
-"""Decodes by a sampler's options: the sampler, then what `Sampler.decode` is given."""
+"""Decodes by a sampler's options: the sampler, then the arguments of `Sampler.decode`."""
 
 
 @runtime_checkable
 class Sampler(Protocol):
-    """Turns a blank canvas into responses. `name`: what results and `find_sampler` call it.
+    """Turns a blank canvas into responses. `name`: its name in results and for `find_sampler`.
 
     One that lets image and prompt see the response, whatever the model's attention is
     (`Denoiser.under_full_attention`), has a property `full_attention` that is true: prompts are not

@@ -75,7 +75,7 @@ class LinearSchedule:
 
 
 def paced_quota(words: Tensor, steps: int) -> Tensor:
-    """ceil(w / n), at least 1: what a step writes of w words so that they last for n steps.
+    """ceil(w / n), at least 1: the words that a step writes of w so that they last for n steps.
 
     Quotas share out the whole canvas, so that an answer of ten words on a canvas of 80 is written
     in two of ten steps.
@@ -97,7 +97,7 @@ def paced_quota(words: Tensor, steps: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinimalSchedule:
-    """One mask in each step, so that the unmask rule says what is written beyond it, masks that a
+    """One mask in each step, so that the unmask rule chooses all tokens beyond it, masks that a
     remask rule has put back among them.
 
     The last unmasking step writes all that is left: the steps are a limit. `refine_share`: see
@@ -121,7 +121,7 @@ class MinimalSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlySchedule:
-    """Writes most masks early; later steps write only what a remask rule has put back.
+    """Writes most masks early; later steps write only the masks that a remask rule has put back.
 
     The share `filled` of the n masks, rounded up, is written evenly in the first share `early` of
     the T steps, rounded up; the last step writes all that is left. Raises ValueError for shares

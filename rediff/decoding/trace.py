@@ -1,4 +1,4 @@
-"""What happened in every denoising step, for people and for statistics."""
+"""A record of every denoising step, for people and for statistics."""
 
 from __future__ import annotations
 

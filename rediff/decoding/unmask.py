@@ -40,7 +40,7 @@ class Unmask(Protocol):
 
 
 RANKS = ("probability", "margin", "entropy", "random")
-"""What positions are ranked by: the probability of the prediction; how far the highest probability
+"""The scores of positions: the probability of the prediction; how far the highest probability
 is above the second (Dream's `topk_margin`); the negative entropy; and chance."""
 BEHIND = -1e4
 """The rank of the leftmost position where eos is predicted; entropies are far above it."""
@@ -137,7 +137,7 @@ class FactorBound:
 class EntropyBound:
     """The k masks of lowest entropy, k the largest with sum H - max H <= `bound`, in nats.
 
-    The bound is one on what the written tokens say of each other (EB-Sampler, arXiv 2505.24857,
+    It bounds the total correlation of the written tokens (EB-Sampler, arXiv 2505.24857,
     section 4). At least the quota. Raises ValueError for a bound below 0.
     """
 

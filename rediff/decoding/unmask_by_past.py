@@ -1,4 +1,4 @@
-"""Unmask rules that ask what happened in earlier steps. Their form is that of `unmask.py`."""
+"""Unmask rules that use the history of earlier steps. Their form is that of `unmask.py`."""
 
 from __future__ import annotations
 

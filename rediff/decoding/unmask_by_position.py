@@ -22,8 +22,8 @@ class LeftFirst:
     """The `quota` masks of highest confidence times e^(-`decay` i), i the position from 0.
 
     The position weight of PC-Sampler (arXiv 2508.13021), without its calibration by how frequent a
-    word is. At 0 this is `MostConfident`; the larger, the closer to reading order. What is written
-    in one step then lies close together: two passages far apart, of which neither knows what the
+    word is. At 0 this is `MostConfident`; the larger, the closer to reading order. Tokens written
+    in one step then lie close together: two distant passages, of which neither knows what the
     other is about, are not begun side by side, and do not end up describing the same thing. Raises
     ValueError for a `decay` below 0.
 

@@ -1,1 +1,1 @@
-"""Files, hubs and processes: what outlives a crash, and what comes from outside."""
+"""Files, hubs and processes: storage that outlives a crash, and input from outside."""

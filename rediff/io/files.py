@@ -38,8 +38,8 @@ def replace(path: Path, content: str | bytes | Iterable[str]) -> None:
 
 
 def lock(path: Path) -> IO[str] | None:
-    """Holds a file's lock until what is returned is closed or this process is dead; None if another
-    holds it."""
+    """Holds a file's lock until the returned file is closed or this process is dead; None if
+    another holds it."""
     file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,7 +75,7 @@ def _end_of_last_line(file: IO[bytes], end: int) -> int:
 
 
 def whole_lines(path: Path, start: int = 0) -> Iterator[bytes]:
-    """The complete lines of a file that is appended to: what follows the last line break, being
+    """The complete lines of a file that is appended to: the text after the last line break, being
     written or cut short, is left out.
 
     Args:

@@ -22,7 +22,7 @@ def fetch(text: str, *, code: bool = False) -> Path:
         code: fetch its Python files, too.
 
     Raises:
-        FileNotFoundError: that says what to do if it cannot be fetched.
+        FileNotFoundError: if it cannot be fetched; it says how to continue.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

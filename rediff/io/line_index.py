@@ -26,7 +26,7 @@ FLAG_BITS, FILE_BITS = 2, 16
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is known of a line without reading it: whether it holds an `error`, and a `trace`."""
+    """Facts about a line that is not read: whether it holds an `error`, and a `trace`."""
 
     failed: bool
     traced: bool
@@ -68,7 +68,7 @@ class LineIndex:
             path: the file.
             start: where the line begins.
             end: where the next one will.
-            line: what it says.
+            line: its content.
         """
         number = self._number(path)
         if self.ends[number] == start:
@@ -76,7 +76,7 @@ class LineIndex:
         self._take(number, start, line)
 
     def mark(self, key: Key) -> Mark | None:
-        """What is known of the line with a key, None if there is none."""
+        """The facts about the line with a key, None if there is none."""
         place = self.places.get(digest_of(key))
         return None if place is None else Mark(bool(place & FAILED), bool(place & TRACED))
 

@@ -6,7 +6,7 @@ crash costs at most the batch that was under way; an unfinished last line is cut
 start. A line is found by its key and not by its position: any number of processes may resume the
 work, and a line with another key is simply not found.
 
-A process keeps in memory where the lines are and not what they say (`LineIndex`), and reads each
+A process keeps in memory where the lines are and not their text (`LineIndex`), and reads each
 part only from where it stopped the last time: neither memory nor waiting grows with the texts.
 """
 
@@ -67,7 +67,7 @@ class PartStore:
         return self.index.read(key)
 
     def look(self, key: Key) -> Mark | None:
-        """What is known of the line with this key without reading it, None if there is none."""
+        """The facts about the line with this key, which is not read; None if there is none."""
         return self.index.mark(key)
 
     def append(self, key: Key, record: Record) -> None:
@@ -86,7 +86,7 @@ class PartStore:
         self.made_here.add(digest_of(key))
 
     def refresh(self) -> None:
-        """Finds what other ranks have finished since."""
+        """Finds the lines that other ranks have finished since."""
         self.index.update()
 
     def wait_for(self, keys: Iterable[Key], *, timeout: float, pause: float = 0.5) -> None:
@@ -95,7 +95,7 @@ class PartStore:
         An error that another rank may be trying again does not count as long as one is at work.
 
         Args:
-            keys: what is waited for.
+            keys: of the lines to wait for.
             timeout: seconds without any other rank at work, after which waiting ends.
             pause: seconds between two looks.
 
@@ -137,7 +137,7 @@ def work_through(
     """Works through pieces in their order, in batches, and tells `advance` of each batch.
 
     Args:
-        pieces: what is left to do.
+        pieces: the work that is left.
         batch_size: pieces of a batch at most.
         work: does a batch and stores its results.
         advance: told how many pieces were done.

@@ -40,5 +40,5 @@ class Rank:
 
     @property
     def leads(self) -> bool:
-        """Whether this process waits for the others, and does what one process does alone."""
+        """Whether this process waits for the others, and does the work of a single process."""
         return self.index == 0

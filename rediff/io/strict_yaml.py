@@ -75,7 +75,7 @@ def check_form(
     Args:
         path: the file they came from.
         raw: the values.
-        kind: what pydantic can check them against.
+        kind: a type that pydantic can check them against.
         at: where in the file they are.
         keys: keys that are right elsewhere in the file.
 

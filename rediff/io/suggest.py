@@ -27,7 +27,7 @@ EXPECTED: Mapping[str, str] = {
     "frozen_set": "a list",
     "path": "a path",
 }
-"""What a value should have been, by the name that pydantic gives a mistake, less `_type` and
+"""The expected value, by the name that pydantic gives a mistake, less `_type` and
 `_parsing`."""
 
 
@@ -35,8 +35,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     """The error for an unknown name, which suggests the nearest right one. To be raised.
 
     Args:
-        kind: what the name should name, as "metric".
-        name: what was given.
+        kind: a word for the things named so, as "metric".
+        name: the unknown one.
         known: all right names.
     """
     names = list(known)
@@ -65,7 +65,7 @@ def explain(error: ValidationError, keys: Iterable[str] = ()) -> str:
 
 
 def _in_words(problem: ErrorDetails) -> str:
-    """What is wrong with a value, in the words of who wrote it and not of Python."""
+    """The error in a value, in the words of the file's author and not of Python."""
     kind = problem["type"]
     if kind == "missing":
         return "missing"

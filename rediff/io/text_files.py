@@ -23,7 +23,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-"""Byte order marks and what they say; that of UTF-32 begins as that of UTF-16."""
+"""Byte order marks and their encodings; that of UTF-32 begins as that of UTF-16."""
 DELIMITERS = ",\t;"
 
 

@@ -1,4 +1,4 @@
-"""Replies that were paid for, by what exactly was asked.
+"""Replies that were paid for, by their exact request.
 
 A reply is a file of its own, named by a hash of the request; it is whole or not there. While a call
 is under way its file is locked, so two processes never pay for the same one.
@@ -32,7 +32,7 @@ def body_of(spec: ServerSpec, request: Request) -> dict[str, Any]:
         request: the messages and how to answer them.
 
     Returns:
-        The JSON body; what the cache's key is made of.
+        The JSON body, from which the cache's key is made.
     """
     body: dict[str, Any] = {
         "model": spec.model,
@@ -57,7 +57,7 @@ def key_of(spec: ServerSpec, request: Request) -> str:
 
     Args:
         spec: the server and model.
-        request: what is asked.
+        request: the messages and how to answer them.
     """
     parts = {
         "endpoint": spec.endpoint,
@@ -99,7 +99,7 @@ class ReplyCache:
             raise ValueError(f"{path}: damaged; delete it and start again") from error
 
     def put(self, key: str, body: dict[str, Any], reply: Reply) -> None:
-        """Keeps a reply, with what was asked but for its pictures."""
+        """Keeps a reply with its request, without the pictures."""
         entry = {"model": body["model"], "asked": _texts(body), "reply": asdict(reply)}
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)

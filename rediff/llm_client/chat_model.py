@@ -129,7 +129,7 @@ class ChatModel:
 
 
 class _Table:
-    """Conversations by number: what each asks for now, what it was told, how it ended.
+    """Conversations by number: the open request of each, its replies, and its end.
 
     `look_up`: a request's key, and its reply where it is kept. A key hashes the whole request with
     its pictures, so it is made once and kept beside the request.

@@ -76,7 +76,7 @@ class Caller:
             tried += 1
 
     def _try(self, body: Mapping[str, Any]) -> Reply | Problem:
-        """One call: its reply, or what went wrong."""
+        """One call: its reply, or the error."""
         try:
             reply = read_completion(self.client.chat.completions.create(**body))
         except openai.APIStatusError as error:

@@ -18,7 +18,7 @@ THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 class AnsweredError(ValueError):
     """A server, or a server that it calls, reports an error within an answer of status 200.
 
-    `status`, `code`: what it says of it, None where it says nothing.
+    `status`, `code`: the server's, None where it gives none.
     """
 
     def __init__(self, message: str, status: int | None, code: str | None) -> None:
@@ -98,7 +98,7 @@ def _is_thought(part: Any) -> bool:
 
 
 def _text_of(part: Any) -> str:
-    """The text in a part of a content; "" in what is none, as a picture."""
+    """The text in a part of a content; "" for parts that are not text, as a picture."""
     if isinstance(part, str):
         return part
     if isinstance(part, list):

@@ -1,6 +1,6 @@
 """Conversations with a model, independent of how they are transported.
 
-What a judge is asked about one caption, or an expert about one draft, is a generator: it yields
+A judge's questions about one caption, or an expert's about one draft, are a generator: it yields
 requests, is sent the replies, and returns its outcome. It knows nothing of servers, caches or
 retries, so the same code runs online, as a batch, and on recorded replies.
 """
@@ -34,13 +34,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back: a text (None where the API sent none), or an error.
+    """The answer to a request: a text (None where the API sent none), or an error.
 
-    `code`: the API's word for the error. `rejected`: the request itself is what it will not take.
+    `code`: the API's word for the error. `rejected`: the API refuses the request itself.
     `fatal`: no request will be answered: a wrong key, model or address, or nobody there. `status`:
     of the answer that was an error.
-    `tokens_in`, `tokens_out`: what it counted, None where it did not. `reasoning`: what the model
-    thought aloud, which is not part of `text`.
+    `tokens_in`, `tokens_out`: its counts, None where it sent none. `reasoning`: the model's
+    thinking, which is not part of `text`.
     """
 
     text: str | None = None
@@ -90,9 +90,9 @@ def why_unread(reply: Reply, who: str, expected: str) -> Failed:
     """The failure of a last reply that could not be used.
 
     Args:
-        reply: what came.
+        reply: the answer.
         who: gave it, as "the judge".
-        expected: what the reply lacks, as "no score that is clear".
+        expected: the missing part of the reply, as "no score that is clear".
     """
     if reply.error is not None:
         return Failed(reply.error, unanswered=True, rejected=reply.rejected)

@@ -58,7 +58,7 @@ class Dialect:
         return self if most is None else replace(self, most=min(most, self.most or most))
 
     def joined(self, other: Dialect) -> Dialect:
-        """All that either has asked for: what one thread learns, others have not forgotten."""
+        """All that either has asked for, so that no thread forgets the findings of another."""
         limits = [dialect.most for dialect in (self, other) if dialect.most is not None]
         return Dialect(
             limit=self.limit or other.limit,

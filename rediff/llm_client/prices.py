@@ -12,7 +12,7 @@ PRICES = Path(__file__).parent / "prices.yaml"
 PICTURE_TOKENS = 1105
 """Tokens that gpt-4o counts for a picture of six tiles; others count otherwise."""
 BATCH = 0.5
-"""What the batch API charges of the price."""
+"""The share of the price that the batch API charges."""
 
 
 class Price(BaseModel):
@@ -24,7 +24,7 @@ class Price(BaseModel):
     output: float
 
     def dollars(self, tokens_in: int, tokens_out: int, *, batch: bool = False) -> float:
-        """What so many tokens cost.
+        """The cost of so many tokens.
 
         Args:
             tokens_in: tokens that are read.
@@ -56,5 +56,5 @@ def dollars(
 
 
 def load_prices(path: Path = PRICES) -> dict[str, Price]:
-    """Prices by model. Raises ValueError naming the file and what is wrong with it."""
+    """Prices by model. Raises ValueError naming the file and its error."""
     return load_yaml(path, dict[str, Price])

@@ -15,7 +15,7 @@ from rediff.llm_client.server import ServerSpec
 TOKENS, TRIES = 256, 3
 RATE_LIMIT = 429
 UNFINISHED = "could not finish the message"
-"""What OpenAI's reasoning models say when their tokens end while they think."""
+"""The message of OpenAI's reasoning models whose tokens end while they think."""
 
 
 def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> Dialect:
@@ -29,7 +29,7 @@ def probe(spec: ServerSpec, who: str, *, with_picture: bool) -> Dialect:
         with_picture: show a picture, where pictures will be shown.
 
     Returns:
-        What the server does not take, as far as that was learnt.
+        The parameters that the server does not take, as far as that is known.
 
     Raises:
         ValueError: as `open_client` does, and if the server cannot be reached, knows no such

@@ -35,7 +35,7 @@ FILTERS = (FILTERED, "content_policy_violation")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """What a status, and a word for the error, say of a call that failed."""
+    """The meaning of a status, and of a word for the error, of a call that failed."""
 
     status: int | None
     code: str | None
@@ -139,7 +139,7 @@ def asked_pause(headers: Mapping[str, str]) -> float | None:
 
 
 def describe(error: Exception, spec: ServerSpec) -> str:
-    """One clause about an error, its first line at most, with what may be wrong."""
+    """One clause about an error, its first line at most, with its likely cause."""
     if isinstance(error, openai.APITimeoutError):
         return "the server did not answer in time"
     if isinstance(error, openai.APIStatusError):
@@ -157,7 +157,7 @@ def describe(error: Exception, spec: ServerSpec) -> str:
 
 
 def _message(error: openai.APIStatusError) -> str:
-    """The server's own words, without what the client puts before them."""
+    """The server's message, without the client's prefix."""
     body = error.body
     words = body.get("message") if isinstance(body, dict) else None
     return words if isinstance(words, str) else str(body or error.message)

@@ -43,7 +43,7 @@ class RequestClient:
         return told["key"], Reply(**told["reply"])
 
     def close(self) -> None:
-        """Lets the request process finish what is under way, and end."""
+        """Lets the request process finish the calls that are under way, and end."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

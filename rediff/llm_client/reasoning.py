@@ -27,7 +27,7 @@ class Reasoned:
 
 
 def split_reasoning(text: str) -> Reasoned:
-    """A reply without what the model thought aloud, as `<think>...</think>` or with like marks.
+    """A reply without the model's reasoning, as `<think>...</think>` or in similar marks.
 
     Templates may open the block in the prompt, so that only its end is in the reply; a reply that
     was cut off may lack the end: then all from the mark on is reasoning. The answer is unwrapped

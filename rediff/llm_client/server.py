@@ -9,11 +9,11 @@ from pathlib import Path
 KEY = "OPENAI_API_KEY"
 """Environment variable of the key, unless another is named."""
 CACHE = "REDIFF_CACHE"
-"""Environment variable for the folder of what was paid for once."""
+"""Environment variable for the cache folder."""
 
 
 def cache_root() -> Path:
-    """Where what took long or cost money is kept, for all runs of a user."""
+    """The folder of results that took long or cost money, for all runs of a user."""
     place = os.environ.get(CACHE)
     return Path(place) if place else Path.home() / ".cache" / "rediff"
 
@@ -32,7 +32,7 @@ class ServerSpec:
     waits double from `pause` seconds up to `longest_pause`, or as long as the server asks for.
     `batch`: by the batch API, half as dear and up to a day late. `thinks`: a
     model that reasons first, which takes no temperature and counts its thoughts among its tokens.
-    `max_tokens`: tokens that each reply may have, None for what a request asks for. `key_env`:
+    `max_tokens`: tokens that each reply may have, None for the number in each request. `key_env`:
     environment variable of the key. `cache`: folder of the replies.
     `address`: names the server in the keys of replies, by default its base URL.
     """

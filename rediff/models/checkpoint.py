@@ -1,4 +1,4 @@
-"""A checkpoint folder: a transformers model with what captioning needs beside it."""
+"""A checkpoint folder: a transformers model and the files that captioning needs beside it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ DTYPES: Mapping[str, torch.dtype | str] = {
 class Checkpoint:
     """A loaded model and its companions. `save` and `load` are inverse of each other.
 
-    Without slots, since what is asked of a tokenizer once is kept: all that it can tell of a large
-    vocabulary at once takes a tenth of a second.
+    Without slots, since answers of the tokenizer are kept: listing a large
+    vocabulary takes a tenth of a second.
     """
 
     model: LlavaOnevisionForConditionalGeneration

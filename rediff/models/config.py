@@ -1,4 +1,4 @@
-"""The configuration of a checkpoint folder: what it is and how it decodes, beside its weights."""
+"""The configuration of a checkpoint folder beside its weights: its kind and its decoding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Dtype = Literal["float32", "bfloat16", "float16", "stored"]
 
 
 class CaptionerConfig(BaseModel):
-    """What a checkpoint is and how it decodes unless told otherwise; stored as `captioner.json`.
+    """The kind of a checkpoint and its default decoding; stored as `captioner.json`.
 
     `canvas`: response length in tokens. `image_tokens`: tokens a picture takes in the prompt,
     None where that depends on its size. `system`: system message. `around_image`: see

@@ -22,7 +22,7 @@ from rediff.models.shifted_logits import has_shifted_logits
 AT_ONCE = 640
 """Positions that a CPU computes at once: its caches hold no more, and more take longer each."""
 Compute = Callable[[Tensor, Tensor, Meter], Tensor]
-"""Logits [b, R, V] for the response tokens [b, R] of the batch rows [b], and what they took."""
+"""Logits [b, R, V] for the response tokens [b, R] of the batch rows [b], and their cost."""
 
 
 class PromptedDenoiser:
@@ -91,13 +91,13 @@ class PromptedDenoiser:
         return other
 
     def metered(self, meter: Meter) -> PromptedDenoiser:
-        """The same, counting what it computes on a meter of the caller's."""
+        """The same, counting its work on a meter of the caller's."""
         other = copy.copy(self)
         other.meter = meter
         return other
 
     def refreshed(self, every: int | None) -> PromptedDenoiser:
-        """The same for one decoding, with what is kept of the prompts as old as said.
+        """The same for one decoding, with a limit on the age of cached prompts.
 
         Args:
             every: calls after which image and prompt are computed again, 0 for once; None for as

@@ -1,7 +1,7 @@
 """Floating-point operations of a caption, by the sizes in a model's config.
 
 A multiplication and an addition are two operations, as torch's own counter has it; matrix products
-are counted, what is done element by element is not. Padding is not counted either.
+are counted, elementwise operations are not. Padding is not counted either.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rediff.models.anyres import tiles_of
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a text model computed for one row.
+    """The work of a text model for one row.
 
     `tokens`: positions that ran through its layers. `pairs`: (query, key) pairs of its attention,
     in one layer. `logits`: positions that ran through its head.
@@ -54,7 +54,7 @@ class Meter:
 
         Args:
             row: its number in the batch.
-            work: what was done for it.
+            work: the row's.
         """
         self.rows[row] += work
 
@@ -67,7 +67,7 @@ def text_flops(config: LlavaOnevisionConfig, work: Work) -> int:
 
     Args:
         config: of the whole model.
-        work: what was computed.
+        work: the row's.
     """
     text: Any = config.text_config
     width, heads, groups = text.hidden_size, text.num_attention_heads, text.num_key_value_heads

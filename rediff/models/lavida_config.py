@@ -2,7 +2,7 @@
 
 LaViDa has two text models: LLaDA, which is a Llama under LLaDA's own names, and Dream, a Qwen2.
 Both see image and prompt without the response (prefix attention); Dream predicts each position
-from the one before it. What would change the network and is not known of LaViDa is refused.
+from the one before it. Unknown values that would change the network are refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ONLY_LLADA: Mapping[str, Any] = {
     "scale_logits": False,
     "weight_tying": False,
 }
-"""Keys that would change LLaDA's network, with what is known of it."""
+"""Keys that would change LLaDA's network, with their known values."""
 
 ONLY_DREAM: Mapping[str, Any] = {
     "mm_spatial_pool_stride": 2,
@@ -49,7 +49,7 @@ ONLY_DREAM: Mapping[str, Any] = {
     "tie_word_embeddings": False,
     "use_sliding_window": False,
 }
-"""Keys that would change Dream's network, with what is known of it."""
+"""Keys that would change Dream's network, with their known values."""
 
 
 def lavida_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:

@@ -1,4 +1,4 @@
-"""A pass in which a mask beside each position of the response says what belongs there.
+"""A pass in which a mask beside each position of the response predicts the token of that place.
 
 WINO's shadow block (arXiv 2507.18578): the masks have the positions of the tokens, and each sees
 image, prompt, itself and all tokens but the one in its place; nothing else sees the masks. Image

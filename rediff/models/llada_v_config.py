@@ -1,6 +1,6 @@
 """The `config.json` of LLaDA-V and ReDiff, read as transformers' configuration.
 
-What would change the network and is not known of LLaDA-V is refused.
+Unknown values that would change the network are refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODEL_TYPE = "llava_llada"
 
 
 ONLY: Mapping[str, Any] = {"tie_word_embeddings": False}
-"""Keys that would change the network, with what is known of LLaDA-V."""
+"""Keys that would change the network, with LLaDA-V's values."""
 
 
 PUBLISHED: Mapping[str, Any] = {
@@ -39,7 +39,7 @@ PUBLISHED: Mapping[str, Any] = {
     "image_aspect_ratio": "anyres_max_4",
     "image_grid_pinpoints": "(1x1),...,(6x6)",
 }
-"""What the published 8B checkpoint's `config.json` says of its shape."""
+"""The shape of the published 8B checkpoint, from its `config.json`."""
 
 
 def model_config(raw: Mapping[str, Any]) -> LlavaOnevisionConfig:

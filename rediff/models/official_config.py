@@ -1,4 +1,4 @@
-"""What the `config.json` of LLaDA-V and of LaViDa have in common."""
+"""The keys that the `config.json` of LLaDA-V and of LaViDa share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PICTURES: Mapping[str, Any] = {
     "mm_use_im_start_end": False,
     "mm_resampler_type": None,
 }
-"""Keys that would change pictures or prompt, with what is known of both."""
+"""Keys that would change pictures or prompt, with the values of both."""
 
 
 def check_known(raw: Mapping[str, Any], only: Mapping[str, Any], model: str) -> None:

@@ -1,4 +1,4 @@
-"""What a published form of checkpoints is: how its files become transformers' own classes."""
+"""A published form of checkpoints: how its files become transformers' classes."""
 
 from __future__ import annotations
 

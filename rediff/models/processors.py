@@ -20,7 +20,7 @@ def load_processor(folder: Path, *, trust_remote_code: bool = False) -> Processo
     """The processor of a model folder; pictures are always resized by Pillow.
 
     A processor that also takes video asks for torchvision. Captions need no video, so where
-    torchvision is missing the processor is put together of what pictures and text need.
+    torchvision is missing the processor is put together from its parts for pictures and text.
 
     Args:
         folder: with the files of the model's processor.

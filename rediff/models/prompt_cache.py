@@ -1,8 +1,8 @@
 """Keys and values of image and prompt, kept from one denoising step to the next.
 
-The whole response is computed in every step, so that visible tokens can be revised; only what
-comes before it is kept, in transformers' static cache. Under prefix attention that is exact. Under
-full attention image and prompt see the response, and what is kept of them grows old: `refresh` says
+The whole response is computed in every step, so that visible tokens can be revised; only the
+prompt before it is kept, in transformers' static cache. Under prefix attention that is exact. Under
+full attention image and prompt see the response, so that the cache grows stale: `refresh` says
 after how many steps they are computed again.
 """
 
@@ -28,7 +28,7 @@ class PromptCache:
     """Logits of responses after embedded prompts, whose keys and values are kept.
 
     `refresh`: calls after which a row's prompt is computed again, together with its response;
-    `NEVER`: once. A row counts its own calls, so what it is given does not depend on the others.
+    `NEVER`: once. A row counts its own calls, so its result does not depend on the others.
     `full`: under full attention, whatever the model's property says.
     """
 
@@ -69,7 +69,7 @@ class PromptCache:
             total = self.prompt.sizes[number] + response
             meter.add(number, Work.of_pass(total if due[0] else response, total, keep))
         if due[0] and kept is self._whole:
-            self._part = None  # what a part holds of these rows is older now
+            self._part = None  # a part's copy of these rows is older now
         elif due[0]:
             assert self._whole is not None
             self._whole.take(kept, rows)
@@ -120,7 +120,7 @@ class PromptCache:
         return logits
 
     def _kept(self, rows: Tensor, numbers: list[int]) -> _Kept:
-        """What is kept of some rows; of those of the last call it is at hand."""
+        """The cache of some rows; that of the last call's rows is at hand."""
         assert self._whole is not None
         if len(numbers) == len(self._whole.numbers):
             return self._whole
@@ -227,7 +227,7 @@ class _Kept:
         return part
 
     def take(self, part: _Kept, rows: Tensor) -> None:
-        """Takes over what a part has computed of its prompts."""
+        """Takes over the prompts that a part has computed."""
         places = slice(self.width - part.width, self.width)
         for own, layer in zip(self.layers, part.layers, strict=True):
             if not own.is_initialized:

@@ -80,7 +80,7 @@ def load_tower(
         dtype: of the weights, or "auto" for theirs.
 
     Raises:
-        ValueError: that lists what is missing.
+        ValueError: that lists the missing weights.
         FileNotFoundError: if the tower is not there.
     """
     place = tower_folder(raw, folder) or fetch(str(raw.get("mm_vision_tower")))

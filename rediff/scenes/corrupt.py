@@ -22,7 +22,7 @@ def corrupt_scene(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
     Args:
         scene: stays as it is.
         rate: the probability that a shape, colour, size, texture or place is wrong, each apart.
-        rng: draws which, and what takes its place.
+        rng: draws the fact and its replacement.
     """
     things = list(scene.things)
     for number in range(len(things)):

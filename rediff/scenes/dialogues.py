@@ -1,4 +1,4 @@
-"""Random dialogues about scenes: what is asked, in which words, and a true answer."""
+"""Random dialogues about scenes: a question, its words, and a true answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FAMILIES: Mapping[str, Words] = {
     "instruction": ("describe", "describe-both", "describe-all", "colours", "places"),
     "dialogue": ("which", "describe", "colour", "size", "texture", "place"),
 }
-"""What is asked in one turn, by what it takes to answer; a dialogue's first questions."""
+"""The kinds of questions of one turn, by the skill that they test; a dialogue's first questions."""
 MAX_ANSWER = 79
 """Words of an answer at most: with its end-of-turn it fits a canvas of 80."""
 ABSENT = 1 / 8
@@ -46,7 +46,7 @@ ABSENT = 1 / 8
 
 def family_of(said: Sequence[str]) -> str:
     """The family of the question that a dialogue ends with, "dialogue" for a second turn and for
-    what only a first turn asks. Raises ValueError for any other question."""
+    questions that only a first turn asks. Raises ValueError for any other question."""
     question = read_question(said)
     if question is None:
         raise ValueError(f"no question about scenes: {said[-1]!r}")
@@ -61,7 +61,7 @@ def write_dialogue(scene: Scene, family: str, rng: np.random.Generator) -> tuple
     An answer of more than `MAX_ANSWER` words is drawn again.
 
     Args:
-        scene: what is asked about.
+        scene: the subject of the dialogue.
         family: one of `FAMILIES`.
         rng: draws question, answer and wording.
     """
@@ -177,7 +177,7 @@ _FILLERS: Mapping[str, Callable[[Scene, Thing, np.random.Generator], Meaning]] =
     "at": _cell,
     "describe-both": _pair,
 }
-"""What fills the slots of a kind's question, about a thing of the scene."""
+"""The slot fillers of a kind's question, about a thing of the scene."""
 
 
 def _missing(scene: Scene, rng: np.random.Generator) -> str:

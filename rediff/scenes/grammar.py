@@ -135,7 +135,7 @@ def write_caption(scene: Scene, rng: np.random.Generator) -> str:
     are drawn again.
 
     Args:
-        scene: what is described.
+        scene: to describe.
         rng: draws the plan and the wording.
     """
     relations = sorted(scene.pairwise())

@@ -3,7 +3,7 @@
 Stage II of ReDiff asks an expert for minimal wrong segments of a draft with corrections of equal
 token count. Here the answer is computed: among all texts of an outline (captions of a scene,
 answers to a question) that fit the canvas, the one with the fewest tokens different from the draft
-(Hamming distance), found by dynamic programming over positions and over what was already said.
+(Hamming distance), found by dynamic programming over positions and over the facts stated so far.
 False facts, broken grammar, repetition, omissions and a misplaced end are thus all corrected by the
 same rule.
 """
@@ -22,7 +22,7 @@ from rediff.scenes.text_space import Forms, TextSpace
 from rediff.training.edits import END, Edit, changes
 
 NOTHING: Forms = ((),)
-"""The empty sentence, for what an outline does not have."""
+"""The empty sentence, for parts that an outline lacks."""
 
 _INFINITE = 1 << 20
 State = tuple[int, int, bool]

@@ -42,8 +42,8 @@ def split_sentences(text: str) -> list[str]:
 def read_caption(text: str) -> Graph:
     """The facts that a caption states.
 
-    A grammatical sentence is read exactly. Of any other, what a patient reader could still make
-    out: each shape named is an object; a quality belongs to the shape nearest to it (the later
+    A grammatical sentence is read exactly. Any other is read as a patient reader would: each
+    shape named is an object; a quality belongs to the shape nearest to it (the later
     one of two equally near); a row and a column word make a place of the nearest shape; a
     relation word between two shapes relates them. Contradictions are all kept, as statements.
     """

@@ -1,7 +1,7 @@
 """Questions about scenes and instructions to describe parts of them: how they are asked and read.
 
 A question is a kind with its slot fillers. `ASKS` says how each kind is asked, `FOLLOW_UPS` and
-`AGAIN` how it is asked of what was last spoken of. What `read_question` reads from a dialogue's
+`AGAIN` how it is asked about the last topic. The result of `read_question` on a dialogue's
 text is enough to say all true answers (`rediff.scenes.answers`).
 """
 
@@ -81,7 +81,7 @@ def read_question(said: Sequence[str]) -> Question | None:
     """The question that a dialogue ends with, or None for one that is not known.
 
     `said`: questions and answers in turn, a question first and last. A follow-up is read as the
-    question that it means, "it" being what `spoken_of` says.
+    question that it means, "it" being the topic that `spoken_of` gives.
     """
     *earlier, last = said
     text = " ".join(tokenize(last))

@@ -1,4 +1,4 @@
-"""Which sentences the grammar allows, and what they mean."""
+"""The sentences that the grammar allows, and their meaning."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def write_sentence(lines: Words, meaning: Meaning, rng: np.random.Generator) -> 
 
     Args:
         lines: the forms to choose from.
-        meaning: what fills the slots of a form.
+        meaning: the slot fillers of a form.
         rng: draws form and wording.
     """
     return spell(tuple(_slots(pick(lines, rng), meaning)), rng)

@@ -1,4 +1,4 @@
-"""The space of true texts about a scene: what they must say, and what they may say."""
+"""The space of true texts about a scene: required sentences and optional ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TextSpace:
     last: Forms = ()
 
     def write(self, rng: np.random.Generator) -> str:
-        """A random text of just what must be said, words separated by single spaces."""
+        """A random text of the required sentences alone, words separated by single spaces."""
         body = [self.each[i] for i in rng.permutation(len(self.each))]
         order = [self.first, *body] if self.first else body
         return " ".join(word for forms in order for word in spell(pick(forms, rng), rng))

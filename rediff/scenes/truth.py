@@ -12,13 +12,12 @@ from rediff.scenes.world import Scene
 
 
 def true_texts(scene: Scene, said: Sequence[str]) -> TextSpace:
-    """The true answers to what a dialogue ends with.
+    """The true answers to the last question of a dialogue.
 
     Args:
         scene: the truth.
-        said: questions and answers in turn, a question first and last. What is not a question
-            of ours
-            asks for a caption, as "describe the image" does.
+        said: questions and answers in turn, a question first and last. A last one that is not a
+            question of ours asks for a caption, as "describe the image" does.
 
     Returns:
         All true texts, in a form that can be searched for the nearest one.

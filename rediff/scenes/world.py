@@ -1,4 +1,4 @@
-"""The embedded world: what a picture can show, and what is true of it.
+"""The embedded world: the things that a picture can show, and the facts about them.
 
 A scene is three or four things of different shape in the squares of a 3 x 3 grid, over a plain
 background. Everything about it is known exactly, so captions can be written, read and judged
@@ -56,7 +56,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What a picture holds or a caption states, as sets of facts.
+    """The content of a picture or the statements of a caption, as sets of facts.
 
     `objects` are shapes, `attributes` are (owner, word) pairs, `relations` are
     (subject, predicate, object) triples.

@@ -36,7 +36,7 @@ class TokenRole(IntEnum):
 class Corrupted:
     """A batch of corrupted responses.
 
-    `tokens` int64 [B, R]: what the model sees. `role` int64 [B, R]: a `TokenRole` for each
+    `tokens` int64 [B, R]: the model's input. `role` int64 [B, R]: a `TokenRole` for each
     position. `level` float32 [B]: t, the probability with which each row was masked. `certain`
     bool [B, R]: positions that are masked at every level, None for none. `draws` float32 [B, R]:
     uniform random numbers for `SelfDrafts`, None for none.

@@ -20,7 +20,7 @@ from rediff.training.strict import Strict
 
 
 class RecipeSettings(Protocol):
-    """What a data source sees of a recipe."""
+    """The part of a recipe that a data source sees."""
 
     @property
     def canvas(self) -> int: ...
@@ -35,7 +35,7 @@ class Section(Strict):
     """Settings of a data source in a recipe. All have defaults."""
 
     def identity(self) -> dict[str, Any]:
-        """What a stage's output depends on, as plain values."""
+        """The values on which a stage's output depends."""
         return {}
 
     def prompt_tokens(self, recipe: RecipeSettings) -> int:
@@ -49,7 +49,7 @@ class DataSource:
 
     `items`: makes them from the recipe, the folder of all stages, the prompt that asks for a
     caption, and the stage's seed. `facts`: the words of a checkpoint's tokenizer that state facts.
-    `check`: None, or a clause that says what the recipe lacks for them.
+    `check`: None, or a clause that names the missing part of the recipe.
     """
 
     items: Callable[[RecipeSettings, Path, str, int], Sequence[Item]]

@@ -18,7 +18,7 @@ from rediff.training.items import Item
 
 
 class Speller(Protocol):
-    """What is used of a tokenizer."""
+    """The methods of a tokenizer that are used here."""
 
     unk_token: Any
 
@@ -35,8 +35,8 @@ def drafts_as_answers(
     """An item for each draft: its picture, and the draft in place of the true answer.
 
     The true one stays where a draft cannot be learnt: it fills its canvas and so has not ended, it
-    says nothing, it has a special token, or its text has what the tokenizer does not know (".." of
-    a vocabulary of whole words).
+    says nothing, it has a special token, or its text has words that the tokenizer does not know
+    (".." of a vocabulary of whole words).
 
     Args:
         drafts: as a model wrote them.

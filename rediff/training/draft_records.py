@@ -90,7 +90,7 @@ class Correction(BaseModel):
 
 
 class Cost(BaseModel):
-    """What an expert's corrections cost.
+    """The cost of an expert's corrections.
 
     `nfe`: forward passes of our own model. `calls`, `tokens_in`, `tokens_out`: replies of `model`
     on a server that corrections were read from, cached ones too, and the tokens it counted.
@@ -146,7 +146,7 @@ def write_lines(path: Path, records: Iterable[BaseModel]) -> None:
 
 
 def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
-    """Reads what `write_lines` wrote.
+    """Reads a file of `write_lines`.
 
     Args:
         path: the file.

@@ -27,7 +27,7 @@ LEFT_TO_RIGHT = (GREEDY, (1,))
 """Sampler and budgets with which an autoregressive model drafts."""
 AS_AUTOREGRESSIVE = f"with `sampler: {GREEDY}` and `tokens_per_step: [1]`"
 KEY = ("id", "dialogue", "tokens_per_step")
-"""What distinguishes a draft from the others of a stage."""
+"""The fields that tell a draft from the others of a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Drafter(ABC):
         """The draft of a response.
 
         Args:
-            request: what it answers.
+            request: to be answered.
             response: token ids, without eos.
             nfe: forward passes that it took.
         """
@@ -99,7 +99,7 @@ class DiffusionDrafter(Drafter):
         return budget
 
     def canvas(self, requests: Sequence[DraftRequest]) -> Canvas | None:
-        """What decoding begins with; None for a blank canvas."""
+        """The canvas with which decoding begins; None for a blank one."""
         return None
 
 

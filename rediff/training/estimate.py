@@ -1,4 +1,4 @@
-"""Estimates what a recipe would take: computed, not measured."""
+"""Estimates the cost of a recipe: computed, not measured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PICTURE, ANSWER, FRAME = (1000, 750), 200, 60
 
 
 def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]:
-    """What each stage of a recipe takes.
+    """The cost of each stage of a recipe.
 
     A recipe that starts from a checkpoint is planned with LLaDA-V's published shape where none is
     named, and with pictures and answers of a common size where no data are.
@@ -36,7 +36,7 @@ def plan(recipe: Recipe, *, processes: int, tflops: float) -> list[PlannedStage]
     Args:
         recipe: nothing of it is run.
         processes: how many devices.
-        tflops: what one device does, in 10^12 operations a second.
+        tflops: the speed of one device, in 10^12 operations a second.
 
     Raises:
         ValueError: if a batch cannot be split over the processes.
@@ -59,7 +59,7 @@ def estimate_learning(
     *,
     draft_passes: int = 0,
 ) -> PlannedStage:
-    """What an optimisation takes on rows of a size.
+    """The cost of an optimisation on rows of a size.
 
     Args:
         name: of the stage.
@@ -88,7 +88,7 @@ def estimate_learning(
 def estimate_decoding(
     name: str, kind: str, planner: Planner, passes: int, tokens: int
 ) -> PlannedStage:
-    """What decoding takes.
+    """The cost of decoding.
 
     Args:
         name: of the stage.
@@ -126,7 +126,7 @@ def memory_of(network: Network, settings: Optimisation, row: RowSize, processes:
     Adam's two moments (4 and 8 bytes for each trained weight; counted for Muon too, which keeps one
     moment of matrices), sharded or whole; copies of the weights in the precision; the input of each
     layer, and the inside of one layer (of all, without checkpointing) at 18 values a token and
-    hidden unit; the canvas's logits with their gradient in float32. What is sharded is gathered a
+    hidden unit; the canvas's logits with their gradient in float32. Sharded weights are gathered a
     layer at a time, except embedding and head.
 
     Args:

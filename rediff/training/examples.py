@@ -35,7 +35,7 @@ class Answer:
 class Revision:
     """A wrong answer `wrong` int64 [R] to `prompt`, and the right one, position by position.
 
-    `unsure` bool [R]: where it is wrong and what is right is not known; None for nowhere.
+    `unsure` bool [R]: where it is wrong and the right token is not known; None for nowhere.
     """
 
     prompt: tuple[int, ...]

@@ -43,7 +43,7 @@ class FactVocabulary:
 
     def repeated_tokens(self, target: Tensor, rate: float) -> Tensor:
         """Responses of which some sentences state, in their own words, the facts of an earlier one:
-        what a decoder writes that begins two sentences side by side.
+        the mistake of a decoder that begins two sentences side by side.
 
         Two sentences are alike if they state as many facts of each kind, words that contradict one
         another being of a kind. The n-th fact of a kind becomes the n-th of the other sentence;

@@ -25,7 +25,7 @@ class Fill:
 
     A level is drawn evenly from `levels`, and each word is masked with that probability. In each of
     `turns` the model writes the `at_once` masks that it is surest of, side by side, as a sampler
-    does. What is still masked then becomes the true word again.
+    does. Words still masked then become the true ones again.
 
     A word that it wrote otherwise than the answer may be as good: another order, another true
     detail. So it stays only where the rest of the text decides: hidden in the true answer, the true
@@ -49,7 +49,7 @@ class Fill:
 def fill(
     how: Fill, logits: Logits, target: Tensor, ids: SpecialIds, draws: Sequence[torch.Generator]
 ) -> Tensor:
-    """The answers with what the model surely writes wrong in its place, int64 [b, R].
+    """The answers with the model's certain mistakes in place, int64 [b, R].
 
     Args:
         how: levels and numbers.

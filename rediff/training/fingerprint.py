@@ -1,4 +1,4 @@
-"""What tells whether a stage's folder holds what a recipe wants of it."""
+"""Fingerprints, which tell whether a stage's folder was made by the settings of a recipe."""
 
 from __future__ import annotations
 

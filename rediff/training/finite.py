@@ -19,7 +19,7 @@ class NotFiniteError(RuntimeError):
 
 
 def not_finite(what: str, step: int, rows: Sequence[str]) -> NotFiniteError:
-    """The error that names what is not finite, the step, and the rows of the step."""
+    """The error that names the value that is not finite, the step, and its rows."""
     shown = ", ".join(rows[:LISTED]) + (f" and {len(rows) - LISTED} more" * (len(rows) > LISTED))
     return NotFiniteError(
         f"the {what} is not finite at step {step}, so training ends here; rows of the step:"

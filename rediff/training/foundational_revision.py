@@ -20,7 +20,7 @@ from rediff.training.objectives import MaskRatio, TrainingRow, pick_answer
 
 @dataclass(frozen=True)
 class FoundationalRevision:
-    """Stage I: restore masks, random words and false facts, and keep what is right.
+    """Stage I: restore masks, random words and false facts, and keep the right words.
 
     An example with a pair (ViCrit) shows the pair's false facts at all of their visible positions
     (with `tied`, at a share t of them), but for those that take a random word.
@@ -31,7 +31,7 @@ class FoundationalRevision:
     mask level of the row, so that a text with fewer visible words is more broken (an ablation of
     the paper's table 6). `levels`, `suffix_share`: as in mask-prediction. `repetition_rate`: of
     sentences that repeat an earlier one, see `FactVocabulary.repeated_tokens`; their false facts
-    are there besides. `self_drafts`: what takes a random word is written by the model itself, see
+    are there besides. `self_drafts`: in place of random words the model writes its own, see
     `SelfDrafts`. Raises ValueError for a `repetition_rate` without `facts` that know where
     sentences end.
     """

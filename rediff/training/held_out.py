@@ -20,7 +20,7 @@ HELD_OUT = "held-out.jsonl"
 def hold_out(
     groups: Sequence[Sequence[Source]], share: float
 ) -> list[tuple[Sequence[Source], Sequence[Source]]]:
-    """Of each group what is learnt from, and what is held out: all rows of a picture together, in
+    """The training part of each group, and the held-out part: all rows of a picture together, in
     whichever groups they are.
 
     Args:
@@ -72,7 +72,7 @@ def write_held_out(path: Path, items: Iterable[Item], prompt: str) -> None:
     Args:
         path: of the JSON lines; nothing is written where no picture has a caption.
         items: of pictures in files.
-        prompt: what asks for a caption; other answers are left out.
+        prompt: the request for a caption; other answers are left out.
     """
     captions = defaultdict[Path, list[str]](list)
     for item in items:

@@ -29,8 +29,8 @@ class Item:
     """A picture with dialogues, of which one is learnt at a time.
 
     `asked`: number of the dialogue that drafts answer. `edits`: where given, the last answer of
-    the only dialogue is wrong, and these edits make it right; `first`: see `align`. `known`: what
-    a data source knows about the picture, for its own experts and stages (a scene, for example).
+    the only dialogue is wrong, and these edits make it right; `first`: see `align`. `known`:
+    a data source's knowledge of the picture, for its experts and stages (a scene, for example).
     """
 
     id: str
@@ -61,7 +61,7 @@ class Item:
 class RecordItems(Sequence[Item]):
     """The items of stored records, made when they are taken.
 
-    `prompt`: what asks for a caption where a record has no question. `numbers`: which of the
+    `prompt`: the request for a caption where a record has no question. `numbers`: which of the
     store's records.
     """
 
@@ -90,7 +90,7 @@ class RecordItems(Sequence[Item]):
 
 
 def _item(stored: Stored, prompt: str) -> Item:
-    """Each answer of a record with what was said before it; with edits, its last answer alone."""
+    """Each answer of a record with the turns before it; with edits, its last answer alone."""
     record = stored.record
     turns = tuple(
         turn if turn.question else replace(turn, question=prompt) for turn in record.turns

@@ -18,7 +18,7 @@ from rediff.training.validation import METRIC
 class JsonLog(TrainerCallback):
     """Appends every log entry to a file as one JSON line.
 
-    A run that resumes from a saved state removes what was logged after it, so that each step is
+    A run that resumes from a saved state removes later entries, so that each step is
     there once, and counts its seconds on.
     """
 

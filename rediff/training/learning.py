@@ -1,4 +1,4 @@
-"""What stages share that take optimisation steps: their rows, the training, the estimate."""
+"""Parts that all stages with optimisation steps share: their rows, the training, the estimate."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ LossWeights = dict[
 class LearningStage(Stage):
     """A stage that trains a checkpoint.
 
-    `start`: the stage that made it. `data`: what it learns from. `longest`: an answer that is
-    longer than the canvas has a canvas of its own size, up to this many tokens. `validation`: what
-    is held out of the data, if anything.
+    `start`: the stage that made it. `data`: its training data. `longest`: an answer that is
+    longer than the canvas has a canvas of its own size, up to this many tokens. `validation`: the
+    held-out part of the data, if any.
     """
 
     start: str
@@ -98,8 +98,8 @@ class LearningStage(Stage):
 
 
 class LearningRows(NamedTuple):
-    """What is learnt from, its lengths in tokens where it is grouped by them, and what is held out
-    for validation."""
+    """The training rows, their lengths in tokens where they are grouped by them, and the rows held
+    out for validation."""
 
     learnt: Rows[Example]
     lengths: Sequence[int] | None = None
@@ -124,15 +124,15 @@ def train_checkpoint(
     Args:
         stage: how it is trained.
         run: the recipe and the folder.
-        checkpoint: what is trained, in place.
+        checkpoint: trained in place.
         objective: corrupts a batch and says its targets.
         rows: the examples.
         weights: of the parts of the loss, by the lower-case name of a `TokenRole`; 1 where none is.
         weighting: of the masked part, see `loss_sums`.
         prefix_attention: image and prompt do not see the response while it is trained.
-        self_drafts: what the model itself writes in place of random words; None for nothing.
-        error_weight: of the loss by which it learns to say what is wrong, see `ErrorLoss`; a model
-            that is trained without it no longer says so.
+        self_drafts: words of the model itself in place of random ones; None for none.
+        error_weight: of the loss by which it learns to detect errors, see `ErrorLoss`; a model
+            that is trained without it no longer detects them.
 
     Raises:
         NotFiniteError: for a loss or a gradient that is not finite.
@@ -181,7 +181,7 @@ def rows_of_data(
         stage: names the data and says whether rows are grouped by length.
         run: the recipe and the folder.
         checkpoint: whose prompt asks for captions.
-        maker: says what fits in the canvas.
+        maker: measures answers on the canvas.
         make: makes a row of an item.
 
     Raises:
@@ -218,7 +218,7 @@ def fitting(items: Sequence[Item], maker: ExampleMaker, left_out: Path) -> Seque
 
     Args:
         items: of some data.
-        maker: says what fits.
+        maker: measures answers.
         left_out: a file for the ids of the others, one a line; none is written where all fit.
 
     Raises:

@@ -32,7 +32,7 @@ class Count:
         self.path.unlink(missing_ok=True)
 
     def __call__(self, units: int = 1) -> None:
-        """Adds to what is done."""
+        """Adds to the count."""
         self.done += units
         seconds = time.perf_counter() - self.started
         if seconds - self.told < TELL_EVERY:
@@ -43,7 +43,7 @@ class Count:
 
 
 def read_count(folder: Path) -> dict[str, float] | None:
-    """What a `Count` has last written in a folder; None where none is at work."""
+    """The last count that a `Count` wrote in a folder; None where none is at work."""
     try:
         found: dict[str, float] = json.loads((folder / COUNT).read_text())
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def read_count(folder: Path) -> dict[str, float] | None:
 def read_log(path: Path) -> list[dict[str, float]]:
     """The entries of a stage's `log.jsonl`; none if the file does not exist.
 
-    What was logged of a step twice, before and after a resume, counts once, as it was last. A last
+    A step that was logged twice, before and after a resume, counts once, by its last entry. A last
     line that is being written, or was cut short, is left out.
     """
     lines = whole_lines(path) if path.is_file() else ()

@@ -10,7 +10,7 @@ from torch import nn
 from rediff.training.optimisation import Lora
 
 NAME = "lora_"
-"""What the names of the updates' parameters hold, and no others."""
+"""The part of a parameter's name that marks the updates."""
 TARGETS = r".*language_model\.layers\.\d+\..*_proj"
 """Names of the linear layers that take updates."""
 
@@ -18,7 +18,7 @@ TARGETS = r".*language_model\.layers\.\d+\..*_proj"
 def add_lora(network: nn.Module, settings: Lora, *, seed: int) -> Any:
     """Puts low-rank updates (float32) into the linear layers of the text model, in place.
 
-    `merge_and_unload` of what is returned adds them to the weights and takes them out again.
+    `merge_and_unload` of the returned network adds them to the weights and removes the layers.
     Raises ImportError naming the line to run where peft is missing.
     """
     try:

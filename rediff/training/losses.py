@@ -7,9 +7,9 @@ image and c the prompt:
 
 Stage I sums the roles MASK, SYNTAX, HALLUCINATION and CLEAN (equation 3 of arXiv 2510.19871);
 Stage II adds EDIT (section 3.2 there) and KEEP, which the paper leaves out (w_keep = 0): without it
-a model unlearns to keep what is right. `Weighting` lists the other forms. A global batch
-is computed by several processes and in several micro-batches, so the sums (`loss_sums`) and what
-they are divided by (`loss_counts`) are separate: both can be added up before the division.
+a model unlearns to keep right words. `Weighting` lists the other forms. A global batch
+is computed by several processes and in several micro-batches, so the sums (`loss_sums`) and their
+divisors (`loss_counts`) are separate: both can be added up before the division.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def loss_sums(
         level: the mask level t of each row, float [B].
         weighting: see `Weighting`.
         certain: positions that are masked at every level, bool [B, R]; None for none.
-        errors: what is added where a visible token is right or wrong; None for nothing.
+        errors: a loss added where a visible token is right or wrong; None for none.
 
     Returns:
         float32 [len(TokenRole)], to be divided by `loss_counts`.

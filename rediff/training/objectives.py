@@ -1,4 +1,4 @@
-"""Objectives: how an example becomes a training row, which is what the loss is computed on.
+"""Objectives: how an example becomes a training row, on which the loss is computed.
 
 `MaskedPrediction` is LLaDA's, `NextToken` trains the autoregressive baseline. The objectives of
 ReDiff are in `foundational_revision.py` (Stage I) and `self_correction.py` (Stage II).
@@ -28,7 +28,7 @@ from rediff.training.facts import FactVocabulary
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One row of a batch: what the model sees (`corrupted`, of one row) and what it should predict
+    """One row of a batch: the model's input (`corrupted`, of one row) and the prediction to learn
     (`target`, int64 [1, R]), with the picture and the prompt's token ids."""
 
     picture: ImageBatch

@@ -21,7 +21,7 @@ class Lora(Strict):
 
 class Optimisation(Strict):
     """One optimisation run. `lr` is for hidden matrices, `other_lr` for everything else.
-    `weight_decay`: what a step takes off hidden matrices, as a share of `lr`.
+    `weight_decay`: a step multiplies hidden matrices by 1 - `lr` `weight_decay`.
 
     `batch_size`: rows of a global batch. `micro_batch`: rows of one forward pass on one device,
     None for as many as come to it; the rest is accumulated. `vision_lr`: for the vision tower,

@@ -1,4 +1,4 @@
-"""A recipe with what its file leaves open: seed, checkpoint, data, and expert."""
+"""A recipe with the settings that its file leaves open: seed, checkpoint, data, and expert."""
 
 from __future__ import annotations
 

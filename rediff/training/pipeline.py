@@ -150,7 +150,7 @@ def _train_side_by_side(
 
 
 def _failure(running: Sequence[str], error: BaseException) -> RuntimeError:
-    """What is said of the first of `running`; of all, where a process died without a word."""
+    """An error that names the first of `running`; all, where a process died without a word."""
     if isinstance(error, BrokenProcessPool):
         names = " or ".join(repr(name) for name in running)
         return RuntimeError(f"the process of stage {names} died, maybe for want of memory")
@@ -208,7 +208,7 @@ def _run(name: str, recipe: Recipe, root: Path) -> None:
 
 
 def _prepare(folder: Path, own: str) -> None:
-    """Makes the stage's folder; what other settings left there is put aside until it is whole."""
+    """Makes the stage's folder; that of other settings is put aside until the new one is whole."""
     mark, before = folder / SETTINGS, _before(folder)
     if mark.is_file() and mark.read_text() != own:
         if not before.is_dir():
@@ -225,7 +225,7 @@ def _prepare(folder: Path, own: str) -> None:
 
 
 def _before(folder: Path) -> Path:
-    """Where a stage's folder is kept until what other settings make in its place is whole."""
+    """Where a stage's folder is kept until that of other settings in its place is whole."""
     return folder.with_name(f".{folder.name}.before")
 
 

@@ -1,4 +1,4 @@
-"""What an estimate knows of a recipe, and what it says of a stage."""
+"""The input of an estimate, from a recipe, and its result for a stage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RowSize:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
-    """What one stage takes; None where it takes none or nothing is known.
+    """The cost of one stage; None where there is none or it is not known.
 
     `parameters`, `trained`: of the network. `tokens`: in all rows of all steps or passes. `memory`:
     bytes of one device. `calls`, `dollars`: of an expert's server.
@@ -55,7 +55,7 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """What the stages of a recipe have in common.
+    """The settings that the stages of a recipe share.
 
     `canvas`, `stages`: of the recipe. `network`: on the meta device. `hourly`: operations of all
     devices in an hour.

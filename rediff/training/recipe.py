@@ -59,7 +59,7 @@ class Recipe(Strict):
 
     @classmethod
     def load(cls, path: Path) -> Recipe:
-        """Reads and checks a recipe file; see `read_recipe` for what it takes from others.
+        """Reads and checks a recipe file; see `read_recipe` for its settings from other files.
 
         Raises:
             ValueError: naming the file: as `load_yaml` and `read_recipe`, or for a stage that
@@ -100,7 +100,7 @@ class Recipe(Strict):
             self._check_parts(path, name, export)
 
     def _check_parts(self, path: Path, name: str, part: Stage | Export) -> None:
-        """That each stage that a stage or an export reads makes what is read, and its sampler."""
+        """Checks the kinds of the stages that a stage or an export reads, and its sampler."""
         for field, need in references(part):
             if self.stages[need].makes not in REFERENCES[field]:
                 kinds = [kind for kind, own in STAGES.items() if own.makes in REFERENCES[field]]
@@ -126,7 +126,7 @@ class Recipe(Strict):
         return self.model_copy(update={"stages": {**self.stages, **changed}})
 
     def only(self, exports: Sequence[str]) -> Recipe:
-        """The recipe of some exports and what they need. Raises ValueError for an unknown one."""
+        """The recipe of some exports and their stages. Raises ValueError for an unknown one."""
         for name in exports:
             if name not in self.export:
                 raise unknown("export", name, self.export)

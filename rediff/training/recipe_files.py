@@ -32,17 +32,17 @@ def find_recipe(name: str) -> Path:
 
 
 def read_recipe(path: Path) -> Any:
-    """The plain values of a recipe file, with those of what it extends and each stage with those of
-    the one that it is like.
+    """The plain values of a recipe file, with those of the file that it extends, and each stage
+    with those of the one that it is like.
 
     With `extends`, a shipped recipe's name or a file's path from this one's folder, it has all
     stages of that one, and its settings unless it says otherwise; but not its exports. A stage of
     its own comes before the next one in the file that replaces another's. A stage with `like: NAME`
     has the settings of a stage above it, or else of one of the recipe that it extends, unless it
-    says otherwise; what is a mapping in both, as `optimisation`, is so key by key.
+    says otherwise; a mapping in both, as `optimisation`, is merged key by key.
 
     Args:
-        path: the file. What is not a mapping is for others to refuse.
+        path: the file. A file that is not a mapping is refused by the caller.
 
     Raises:
         ValueError: naming the file: for broken YAML, one that extends itself, or a stage that is
@@ -90,7 +90,7 @@ def _merged(under: Values, own: Values) -> dict[str, Any]:
 
 
 def _with_likes(path: Path, stages: Values, under: Values) -> dict[str, Any]:
-    """The stages with the settings of those that they are like. `under`: of what is extended."""
+    """The stages with the settings of those that they are like. `under`: of the extended recipe."""
     found: dict[str, Any] = {}
     for name, body in stages.items():
         if isinstance(body, dict) and "like" in body:

@@ -28,8 +28,8 @@ class SelfCorrection:
     `MASK` (see `draft_as_input`); segments without a known correction have no loss. The first
     `stage1_share` of a global batch is Stage I data from the same pictures, and so is every
     example without a draft. A share `masked_share` of the drafts is also masked, at a random
-    level; `trust_masks`: whether what is masked in a draft, or comes after its end, has a loss. An
-    expert that only mends what it finds leaves a draft's other faults, and these should not be
+    level; `trust_masks`: whether masks of a draft, and positions after its end, have a loss. An
+    expert that mends only the errors it finds leaves a draft's other errors, which should not be
     learnt as answers.
     """
 

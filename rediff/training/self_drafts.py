@@ -5,8 +5,8 @@ step, writes them at once, as a sampler writes several words in a step:
 
     x_i ~ p(. | y without the broken positions S, v, c)        for i in S
 
-What it gets wrong stays visible, with the true word as the target; what it gets right is kept as
-right. Each further turn predicts them anew with what was written visible, as revision does. No
+Its errors stay visible, with the true word as the target; its right words are kept as right.
+Each further turn predicts all of them again with the written words visible, as revision does. No
 gradient flows through them (ProSeCo, arXiv 2602.11590; SCOPE, arXiv 2606.01026).
 """
 
@@ -30,7 +30,7 @@ STRIDE = 0.6180339887
 class SelfDrafts:
     """Writes the broken positions of a batch (`TokenRole.SYNTAX`) by the model itself.
 
-    `turns`: forward passes, one for what is hidden and one for each time that it is revised.
+    `turns`: forward passes, one to fill the masks and one for each further turn.
     """
 
     ids: SpecialIds

@@ -168,7 +168,7 @@ class RevisionTrainer(OwnOptimizerTrainer):
         return metrics
 
     def _drafted(self, batch: Batch) -> Batch:
-        """The batch with what the model itself writes in place of random words."""
+        """The batch with words of the model itself in place of random ones."""
         if self.self_drafts is None:
             return batch
         return self.self_drafts(self.model_wrapped, self._prepare_inputs(batch))
@@ -227,7 +227,7 @@ def fit(
         seed: of the order of the rows and of all that is drawn for them.
         lengths: see `Schedule`.
         held: rows for validation, if there is one.
-        validation: how often, and what follows from it.
+        validation: how often, and its consequences.
         kwargs: go to the trainer.
 
     Raises:

@@ -23,7 +23,7 @@ from protocol import Hello, Reply, Request, serve
 STEPS, SEED = 32, 99
 SCRIPT = "inference_i2t_local.py"
 WRITTEN = "response_sentences:"
-"""What the file of an answer begins with."""
+"""The prefix of an answer's file name."""
 
 
 class Fudoki:

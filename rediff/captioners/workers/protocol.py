@@ -35,7 +35,7 @@ class Hello:
 class Request:
     """One picture to describe. `image`: path of a PNG file. `steps`: None for the worker's own.
 
-    `before`: what was said before `prompt`, questions and answers in turn.
+    `before`: the turns before `prompt`, questions and answers alternately.
     """
 
     id: str
@@ -59,7 +59,7 @@ def serve(
 
     So does a request with something said before it, unless `takes_dialogues`.
 
-    What else is printed goes to standard error, so that a chatty library does no harm. Libraries
+    All other output goes to standard error, so that a chatty library does no harm. Libraries
     print while they are imported and models while they load: let `load` do both, and give what
     captions then.
     """

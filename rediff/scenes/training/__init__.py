@@ -1,1 +1,1 @@
-"""What the embedded scenes plug into training: data, false facts, experts, and a vision stage."""
+"""The embedded scenes' plug-ins for training: data, false facts, experts, and a vision stage."""

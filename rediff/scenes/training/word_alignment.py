@@ -1,6 +1,6 @@
 """Vision warm-up: the grid squares of a picture aligned with the words that describe them.
 
-It replaces what a pretrained SigLIP brings along, features that already lie near the text that
+It replaces the pretraining of SigLIP, whose features already lie near the text that
 fits them. Without it a model this small sees the picture for thousands of steps and binds nothing.
 """
 

@@ -13,11 +13,11 @@ from rediff.training.stages.base import MODEL, Run, Stage, register_stage
 
 @register_stage("average")
 class AverageStage(Stage):
-    """Weights between those of a model and of what it was trained to be, with no further training.
+    """Weights between those of a model and of its trained successor, without further training.
 
     (1 - share) w_start + share w_stage for every weight (WiSE-FT, Wortsman et al. 2022, arXiv
-    2109.01903): what the training from `start` to `stage` taught is mostly kept, and so is most of
-    what it unlearnt.
+    2109.01903). Most of what the training from `start` to `stage` taught is kept, and so is most
+    of what it unlearnt.
     """
 
     kind: Literal["average"] = "average"

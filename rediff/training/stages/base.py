@@ -1,4 +1,4 @@
-"""What a kind of stage is: its settings, what it reads and makes, how it runs, what it takes."""
+"""Kinds of stages: their settings, inputs and outputs, how they run, and their cost."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ REFERENCES: Mapping[str, tuple[Makes, ...]] = {
     "corrections": ("corrections",),
     "data": ("records", "drafts"),
 }
-"""The fields by which a stage or an export names stages, and what these must make."""
+"""The fields by which a stage or an export names stages, and the kinds of these stages' output."""
 Data = tuple[str, ...]
-"""What a stage learns from: names of registered data, of `records` stages, or of stages that make
+"""The data of a stage: names of registered data, of `records` stages, or of stages that make
 drafts, which are then the right answers (see `drafts_as_answers`). The rows of several are put
 together."""
 
@@ -54,7 +54,7 @@ class Stage(Strict):
     seed: int = 0
 
     makes: ClassVar[Makes] = "model"
-    """What other stages can read from its folder."""
+    """The kind of output that other stages can read from its folder."""
     alone: ClassVar[bool] = False
     """Whether the first process runs it while the others wait."""
     draws: ClassVar[bool] = True
@@ -62,7 +62,7 @@ class Stage(Strict):
     needs_denoiser: ClassVar[bool] = False
     """Whether the models that it reads have to fill masks as they are."""
     further_samplers: ClassVar[tuple[str, ...]] = ()
-    """What its `sampler` may be besides what `find_sampler` finds."""
+    """Values of its `sampler` besides those that `find_sampler` finds."""
 
     def run(self, run: Run) -> None:
         """Makes the output in `run.folder`, in this process, or this process's part of it."""
@@ -74,7 +74,7 @@ class Stage(Strict):
         return "diffusion"
 
     def problem(self, recipe: RecipeParts) -> str | None:
-        """What of this stage does not fit the other parts of its recipe; None if all does."""
+        """The conflict of this stage with other parts of its recipe; None without one."""
         if not self.needs_denoiser:
             return None
         for field, name in references(self):
@@ -84,7 +84,7 @@ class Stage(Strict):
         return None
 
     def estimate(self, name: str, planner: Planner) -> PlannedStage:
-        """What the stage will take; nothing is known by default."""
+        """The cost of the stage; not known by default."""
         return PlannedStage(name, self.kind)
 
     def network(self, recipe: RecipeSettings) -> Network | None:
@@ -115,12 +115,12 @@ def needs(stage: Stage) -> tuple[str, ...]:
 
 
 def data_of(stage: Stage) -> Data:
-    """What a stage learns from, or writes about; empty where a kind takes no data."""
+    """The data that a stage learns from, or writes about; empty where a kind takes no data."""
     return getattr(stage, "data", ())
 
 
 class RecipeParts(RecipeSettings, Protocol):
-    """What a stage sees of a recipe."""
+    """The part of a recipe that a stage sees."""
 
     @property
     def stages(self) -> Mapping[str, Stage]: ...
@@ -151,7 +151,7 @@ class Run:
         return self.root / str(getattr(self.recipe.stages[drafts], "start")) / MODEL  # noqa: B009
 
     def items(self, name: str, prompt: str, *, seed: int = 0) -> Sequence[Item]:
-        """The training data of that name. `prompt`: what asks for a caption."""
+        """The training data of that name. `prompt`: the request for a caption."""
         if name in DATA:
             return DATA[name].items(self.recipe, self.root, prompt, seed)
         if self.recipe.stages[name].makes == "records":

@@ -26,7 +26,7 @@ class CorrectStage(RevisingStage):
     drafts. `stage1_share`: share of each batch that is Stage I data. `masked_share`: share of the
     drafts that are partly masked too, as drafts are while they are decoded. `trust_masks`: whether
     the corrected draft is also the answer at its masks (see `SelfCorrection`). `loss_weights`: the
-    paper trains on the corrected segments alone (`keep: 0`), which unlearns to keep what is right.
+    paper trains on the corrected segments alone (`keep: 0`), which unlearns to keep right words.
     """
 
     kind: Literal["correct"] = "correct"

@@ -1,4 +1,4 @@
-"""The stage `drafts`: what the model itself writes about training pictures."""
+"""The stage `drafts`: the model's captions of training pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stage `expert`: somebody says what is wrong with the drafts."""
+"""The stage `expert`: corrections of the drafts, by a model or an oracle."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def register_expert(name: str, *, field: str | None = None) -> Callable[[Correct
     """Registers an expert: decorates the function that corrects drafts, in all processes.
 
     Args:
-        name: what recipes call it.
+        name: its name in recipes.
         field: the field of the stage that this expert needs, or None.
 
     Returns:
@@ -138,7 +138,7 @@ def write_better(
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction], cost: Cost) -> None:
-    """Writes what an expert said about all drafts.
+    """Writes an expert's corrections of all drafts.
 
     Args:
         folder: of the stage.

@@ -24,11 +24,11 @@ from rediff.training.stages.expert import write_better
 class FillsStage(Stage):
     """Corrections for `correct` that need no expert: see `Fill`.
 
-    The right answer is the true one, so what is learnt is what the model gets wrong when it writes
-    several words at once, and nothing that is as good. Of a pair of a wrong and a right answer the
-    right one is filled. `at_once`: words of a turn; with several, each answer is filled once with
-    each. `pictures`: how many, the first of each of the data; of a picture's answers one is taken,
-    another for each of `at_once`.
+    The right answer is the true one, so the model learns from the errors that it makes when it
+    writes several words at once, and not from words that are as good. Of a pair of a wrong and a
+    right answer the right one is filled. `at_once`: words of a turn; with several, each answer is
+    filled once with each. `pictures`: how many, the first of each of the data; of a picture's
+    answers one is taken, another for each of `at_once`.
     """
 
     kind: Literal["fills"] = "fills"

@@ -17,7 +17,7 @@ TALLIES = "tallies.json"
 
 @register_stage("records")
 class RecordsStage(Stage):
-    """Public data: what the specification of a mixture names, checked and kept in order.
+    """Public data: the sources of a mixture's specification, checked and kept in order.
 
     `mixture`: its file. `sha256`: of that and of all its data files. `tokenizer`: of a file
     that itself lists pictures with captions (`is_listing`).
@@ -33,7 +33,7 @@ class RecordsStage(Stage):
     draws: ClassVar[bool] = False
 
     def run(self, run: Run) -> None:
-        """Writes the records, and what was dropped of each source and why."""
+        """Writes the records, and the dropped ones of each source with reasons."""
         assert self.mixture is not None
         path = Path(self.mixture)
         mixture = Mixture.load(path, self.tokenizer)

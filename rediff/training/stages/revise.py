@@ -25,14 +25,15 @@ from rediff.training.stages.base import Run, register_stage
 
 
 class RevisingStage(LearningStage):
-    """What both revision stages inject into true responses (arXiv 2510.19871, section 3.1).
+    """The errors that both revision stages inject into true responses (arXiv 2510.19871, section
+    3).
 
     `syntax_rate`, `hallucination_rate`: see `inject_errors`. `repetition_rate`, beyond the paper:
-    see `FoundationalRevision`. `self_drafts`, beyond the paper: the model itself writes what takes
-    a random word, in so many passes of each step, see `SelfDrafts`. `error_weight`, beyond the
-    paper: of the loss by which the model learns to say what is wrong, see `ErrorLoss`.
-    `suffix_share`: see `mask_tokens`.
-    `loss_weights`: by role of a position, 1 where none is given (see `weights_of`).
+    see `FoundationalRevision`. `self_drafts`, beyond the paper: the model itself writes words in
+    place of random ones, in so many passes of each step, see `SelfDrafts`. `error_weight`, beyond
+    the paper: of the loss by which the model learns to detect errors, see `ErrorLoss`.
+    `suffix_share`: see `mask_tokens`. `loss_weights`: by role of a position, 1 where none is given
+    (see `weights_of`).
     """
 
     syntax_rate: float = 0.1

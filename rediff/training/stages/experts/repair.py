@@ -24,9 +24,9 @@ def correct_by_repair(
 ) -> None:
     """Each draft is the canvas on which the stage's sampler begins, with a token a step to spend.
 
-    A sampler that keeps what is written would change nothing: `repair` hides what the rest of the
-    text does not support, and `refine` revises. The draft's words that came out otherwise are its
-    wrong ones.
+    A sampler that keeps visible tokens would change nothing: `repair` masks words that the rest of
+    the text does not support, and `refine` revises. The draft's words that came out otherwise are
+    its wrong ones.
     """
     assert stage.start is not None
     known = {(draft.id, draft.dialogue, draft.tokens_per_step): draft for draft in drafts}

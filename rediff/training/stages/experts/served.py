@@ -62,7 +62,7 @@ def correct_by_server(
     tokenizer_folder: Path,
     folder: Path,
 ) -> None:
-    """Writes the corrections of all drafts, what was not used and why, and what it took.
+    """Writes the corrections of all drafts, the unused ones with reasons, and the cost.
 
     Replies are kept outside of `folder` as they come, so a start after a broken one pays for none
     again. Raises RuntimeError if the server left any draft unanswered, and ValueError if more
@@ -193,7 +193,7 @@ def _cost(server: Server, usage: Usage) -> Cost:
 
 
 def _check_answered(drafts: Sequence[Draft], outcomes: Sequence[Edits | Failed]) -> None:
-    """What the server rejected counts as answered, unless it was then not asked for the others."""
+    """A rejected request counts as answered, unless the others were then not sent."""
     missing = sum(_is_unanswered(outcome) and not outcome.rejected for outcome in outcomes)
     if not missing:
         return

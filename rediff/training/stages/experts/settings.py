@@ -23,7 +23,7 @@ RUNTIME_ONLY = {
 class Server(Strict):
     """A model on a server that speaks OpenAI's chat protocol (fields: see `ServerSpec`).
 
-    `structured`: give it the JSON schema of its reply, where it takes one; what it replies is read
+    `structured`: give it the JSON schema of its reply, where it takes one; its replies are read
     as strictly without. `first`: of a segment that occurs several times and whose place is not
     said, take the first one, as the authors' code does. `max_failed`: share of drafts that may be
     left out since the expert would not answer, or not in a form that can be read.
