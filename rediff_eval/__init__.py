@@ -1,6 +1,6 @@
 """The evaluation harness: benchmarks, metrics, runs and leaderboards for any captioner.
 
-What is listed here is imported when it is first used.
+A name listed here is imported when it is first used.
 """
 
 from __future__ import annotations

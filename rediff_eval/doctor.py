@@ -1,4 +1,4 @@
-"""What this machine has, and which models and tasks can run on it."""
+"""Checks of this machine, and which models and tasks can run on it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ EXTRAS = {
     "tensorboard": "`train --tensorboard`: pip install 'rediff[tensorboard]'",
     "starlette": "`serve`: pip install 'rediff[serve]'",
 }
-"""Optional packages: what each is for, and the line that installs it."""
+"""Optional packages: the use of each, and the line that installs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `detail`: what is there, or what is missing and how to get it.
+    """The result of one check. `detail`: its value, or the missing part and how to get it.
 
     `needed`: whether nothing runs without it.
     """

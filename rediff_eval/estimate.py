@@ -1,4 +1,4 @@
-"""Estimates what a run would take."""
+"""Estimates the cost of a run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PROBE = 3
 
 @dataclass(frozen=True, slots=True)
 class PlannedCondition:
-    """What one condition takes; None where it is not known.
+    """The cost of one condition; None where it is not known.
 
     `passes`: forward passes at most, where the model has steps. `tokens`: written at most.
-    `dollars`: about what servers charge. `seconds`: from the probe.
+    `dollars`: approximate charge of servers. `seconds`: from the probe.
     """
 
     condition: Condition
@@ -43,7 +43,7 @@ class PlannedCondition:
 def plan(
     evaluation: Evaluation, samples: SampleSet, prices: Path | None = None
 ) -> list[PlannedCondition]:
-    """What each condition of a run takes. Writes nothing, and asks no server for a caption.
+    """The cost of each condition of a run. Writes nothing, and asks no server for a caption.
 
     Args:
         evaluation: the run.

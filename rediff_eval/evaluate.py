@@ -46,7 +46,7 @@ from rediff_eval.views.run_folder import write_results
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What is evaluated on what, how it is scored, and where the results are written.
+    """Models and data of an evaluation, its scoring, and where the results are written.
 
     `max_failures`: share of the samples that may fail before the run counts as failed, of captions
     and of verdicts alike.
@@ -85,11 +85,11 @@ def evaluate(
 ) -> Results | None:
     """Captions every sample of this rank in every condition; the leading rank scores.
 
-    What an earlier start of the same run has stored is not made again; failed samples are tried
+    Results stored by an earlier start of the same run are not made again; failed samples are tried
     once more.
 
     Args:
-        evaluation: what to do.
+        evaluation: to be run.
         progress: told of all work.
         rank: this process, if there are several.
         again: allow overwriting results that other settings made.
@@ -144,7 +144,7 @@ def check(evaluation: Evaluation, samples: SampleSet, progress: Progress) -> Non
     """Checks all that scoring will need, and writes notes for the user.
 
     Args:
-        evaluation: what will be run.
+        evaluation: that will be run.
         samples: its samples.
         progress: takes the notes.
 
@@ -171,7 +171,7 @@ def score(
     """Scores all outcomes and writes every file of the run folder.
 
     Args:
-        evaluation: what was run.
+        evaluation: that was run.
         samples: its samples.
         outcomes: the answers of every condition; gone through twice, one at a time.
         conditions: those that were captioned here, with their keys.
@@ -227,7 +227,7 @@ def score_file(
         scoring: how they are scored.
         file: of any form that `read_caption_sets` takes.
         folder: of the results.
-        name: what results call the model whose captions they are, the file's name unless given.
+        name: in results of the model whose captions they are, the file's name unless given.
         max_missing: share of the samples that may have no caption.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run will need, checked before hours are spent."""
+"""Checks the needs of a run before hours are spent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_needs(
     """Checks all that scoring will need; notes which metrics leave samples out.
 
     Raises:
-        ValueError, OSError: with one sentence about what is missing: a metric of that name, a key,
+        ValueError, OSError: with one sentence about the missing part: a metric of that name, a key,
             a prompt's file, a checkpoint of CAPTURE's, NLTK or its data.
     """
     resources = Resources(config=config)
@@ -68,7 +68,7 @@ def check_main_metric(name: str, groups: Sequence[str]) -> None:
 
 
 def notes_about(models: Sequence[ModelSource], samples: SampleSet) -> list[str]:
-    """What was found in the data and not read, and which models know nothing of such pictures."""
+    """Notes on unread files of the data, and on models that know nothing of such pictures."""
     strangers = () if samples.kind == "scenes" else filter(knows_scenes_only, models)
     return [*samples.notes, *(f"{model.name} {SCENES_ONLY}" for model in strangers)]
 

@@ -57,7 +57,7 @@ class Progress:
     def task(
         self, title: str, total: int | None, *, done: int = 0, part: tuple[int, int] = (1, 1)
     ) -> Iterator[Advance]:
-        """Opens one piece of work; call what it yields with the number of units just done.
+        """Opens one piece of work; call the yielded function with the number of units just done.
 
         `total`: None where it is not known. `done`: units that an earlier run has done. `part`:
         which of how many pieces of like size it is, from 1 on; then the time that all of them
@@ -108,7 +108,7 @@ class Progress:
         say(f", {before} were done before" if before else "")
 
     def _all_left(self, part: tuple[int, int], share: float) -> str:
-        """What is left of all pieces, of one of which a share is done; empty for only one."""
+        """The time left for all pieces, of one of which a share is done; empty for only one."""
         number, count = part
         whole = (number - 1 + share) / count
         here = whole - self.found_done
@@ -228,7 +228,7 @@ class StageProgress:
 
 
 def _learning(report: StageReport) -> list[str]:
-    """What a stage has logged last: its losses, and its learning rate."""
+    """The last log entry of a stage: its losses, and its learning rate."""
     logged = {"loss": report.loss, "validation": report.validation}
     losses = [f"{name} {value:.3f}" for name, value in logged.items() if value is not None]
     return losses if report.lr is None else [*losses, f"lr {report.lr:.2g}"]

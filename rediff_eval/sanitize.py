@@ -11,7 +11,8 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 def plain(text: str) -> str:
-    """`text` without what would move a terminal's cursor, colour it, or turn text around."""
+    """`text` without characters that would move a terminal's cursor, colour it, or turn text
+    around."""
     return "".join(
         "\ufffd" if c in BIDI or unicodedata.category(c) in ("Cc", "Cs") else c for c in text
     )

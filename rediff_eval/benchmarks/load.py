@@ -43,7 +43,7 @@ def load_samples(config: DataConfig, *, allowed: float = 0.0) -> SampleSet:
         allowed: the share of samples that may be broken.
 
     Raises:
-        ValueError: or OSError, with what to get and where to put it, if what was asked for is
+        ValueError: or OSError, with the files to get and where to put them, if the task is
             missing,
             or if more than the share `allowed` of it is broken.
     """

@@ -1,4 +1,4 @@
-"""Questions about scenes with lettered options, and what a caption says to them."""
+"""Questions about scenes with lettered options, and a caption's answers to them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def answer_from(caption: str, question: str) -> str | None:
 
 
 def _said(caption: str, graph: Graph, question: str) -> set[str]:
-    """What the caption says to a question, in the words of its options."""
+    """The caption's answer to a question, in the words of its options."""
     first = question.split("\n")[0]
     if first == "How many shapes are there?":
         return set(COUNTS.values()) & set(tokenize(caption))

@@ -37,8 +37,8 @@ class Rival:
 class Sample:
     """One picture. `open` reads it and may raise ValueError; `scene` is its truth where known.
 
-    `digest` tells the picture from every other: a hash of its bytes, or of what it is drawn from,
-    and of what is asked. `dialogue`: what is asked of this picture instead of the task's prompt.
+    `digest` tells the picture from every other: a hash of its bytes, or of the scene that it shows,
+    and of the question. `dialogue`: asked of this picture instead of the task's prompt.
     `read`: the picture's own bytes, where it has any. `aliases`: other names that captions may know
     it by. `broken`: why its entry cannot be used; then `open` raises a ValueError that says so.
     """
@@ -56,7 +56,7 @@ class Sample:
     broken: str | None = None
 
     def asked(self, prompt: str) -> Dialogue:
-        """What is asked of this picture by a task with a prompt."""
+        """The dialogue for this picture in a task with a prompt."""
         return self.dialogue or (prompt,)
 
     def data_url(self) -> str:
@@ -68,7 +68,7 @@ class Sample:
 class SampleSet:
     """Samples and the name of their data; runs on data of other names are not comparable.
 
-    `place`: the folder or file that they were read from, None for scenes. `notes`: what was found
+    `place`: the folder or file that they were read from, None for scenes. `notes`: on files found
     there and not read.
     """
 

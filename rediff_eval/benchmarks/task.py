@@ -56,9 +56,9 @@ class Task(BaseModel):
 
     `scenes`: the embedded data, None where a task has none. `official`: the benchmark's own data.
     `data`: pictures that come with the task, as `--data` takes them; relative to the task's file.
-    `limit`: scenes by default. `prompt`: what is asked where a sample asks nothing of its own.
+    `limit`: scenes by default. `prompt`: asked where a sample has no dialogue.
     `tokens_per_step`: the budgets. `metrics`: names of registered metrics (see
-    `register_metric`), on scenes and on the user's own data; `main_metric` is what tables rank by.
+    `register_metric`), on scenes and on the user's own data; tables rank by `main_metric`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +79,7 @@ class Task(BaseModel):
         return self.official.metrics if kind == "official" and self.official else self.metrics
 
     def main_metric_on(self, kind: DataKind) -> str:
-        """What tables of data of a kind rank by."""
+        """The metric by which tables of a kind of data rank."""
         official = self.official if kind == "official" else None
         return official.main_metric if official else self.main_metric
 

@@ -1,1 +1,1 @@
-"""From samples to captions: what is captioned, by which model, kept under which key."""
+"""From samples to captions: models, samplers and budgets, and the keys of their captions."""

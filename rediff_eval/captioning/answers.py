@@ -43,7 +43,7 @@ class Answer:
     """A caption, or the error in place of it.
 
     The fields from `text` to `truncated` are `Caption`'s. `trace`: see `history`; kept for few.
-    `reasoning`: what the model thought aloud, which is not part of `text`.
+    `reasoning`: the model's thinking, which is not part of `text`.
     """
 
     text: str = ""
@@ -74,7 +74,7 @@ class Answer:
         """A captioner's reply to a dialogue, as it is stored.
 
         Args:
-            reply: what the captioner returned.
+            reply: of the captioner.
             scene: the picture's truth, if it is known.
             dialogue: what was asked.
             keep_trace: whether to store its denoising steps.
@@ -102,7 +102,7 @@ class Answer:
         )
 
     def to_record(self) -> dict[str, Any]:
-        """As plain JSON values, without what is empty."""
+        """As plain JSON values, without empty ones."""
         if self.error is not None:
             kept = {"error": self.error, "reasoning": self.reasoning}
             return {name: value for name, value in kept.items() if value is not None}
@@ -110,7 +110,7 @@ class Answer:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Answer:
-        """What `to_record` made; other entries of a line are ignored."""
+        """Reads a line of `to_record`; other entries of it are ignored."""
         own = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
         if "error" not in own and "reasoning" not in own:  # of a run before reasoning was cut off
             split = split_reasoning(own.get("text", ""))

@@ -31,9 +31,9 @@ NO_CAPTION = "training"
 class CaptionConfig:
     """All that changes a caption, and nothing else: its cache key is a hash of this.
 
-    `model`: what identifies it (see `ModelSource.identity`). `sampler`: with all its numbers.
+    `model`: its identity (see `ModelSource.identity`). `sampler`: with all its numbers.
     `plugins`: hashes of the source of rules and samplers that are not part of this package. The
-    picture and what is asked of it are part of a sample's digest.
+    picture and question are part of a sample's digest.
     """
 
     model: Mapping[str, str]
@@ -62,7 +62,7 @@ class CaptionConfig:
         """The configuration of the captions of a condition.
 
         Args:
-            config: what is captioned in the run.
+            config: the captioning of the run.
             source: the model.
             capabilities: of its captioner.
             prompt: the task's.
@@ -97,7 +97,7 @@ class CaptionConfig:
 
 
 def as_plain(value: object) -> object:
-    """A value as JSON, the same in every process: types by their names, objects by what they hold.
+    """A value as JSON, the same in every process: types by their names, objects by their fields.
 
     Examples:
         >>> from rediff.decoding.schedules import EarlySchedule

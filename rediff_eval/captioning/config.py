@@ -1,4 +1,4 @@
-"""What is captioned: models, samplers and budgets."""
+"""The configuration of captioning: models, samplers and budgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AUTOREGRESSIVE = "autoregressive"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptioningConfig:
-    """What is captioned, and how the work is done.
+    """Models, samplers and budgets of a run, and how the work is done.
 
     Where `samplers` or `steps` are empty, each model's own and the task's hold. `guidance`: scale
     of classifier-free guidance. `batch_size`: pictures at once. `keep_traces`: how many samples,
@@ -37,7 +37,7 @@ class CaptioningConfig:
 class Condition:
     """One model with one sampler at one budget; no budget where the model has no steps.
 
-    `key`: what its captions are stored under.
+    `key`: under which its captions are stored.
     """
 
     model: str

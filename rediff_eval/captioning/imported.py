@@ -50,10 +50,10 @@ def read_caption_sets(path: Path, name: str | None = None) -> list[CaptionSet]:
     Args:
         path: a file of any form that `read_caption_file` takes, or the `captions.jsonl` of a run,
             which may hold several conditions, or the run's folder.
-        name: what results call the model of a file, its stem unless given.
+        name: of the model of a file in results, its stem unless given.
 
     Raises:
-        FileNotFoundError: or ValueError, naming what cannot be read.
+        FileNotFoundError: or ValueError, naming the entry that cannot be read.
     """
     file = captions_file(path)
     rows = read_rows(file)

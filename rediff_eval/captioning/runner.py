@@ -45,8 +45,8 @@ class CaptionRunner:
     ready: Callable[[], None]
 
     def caption_all(self) -> list[Condition]:
-        """Captions this rank's samples in all conditions; what is stored already is not redone,
-        and failed samples are tried once more. Raises what opening a model raises."""
+        """Captions this rank's samples in all conditions; stored captions are not made again,
+        and failed samples are tried once more. Raises as opening a model."""
         once: dict[ModelSource, list[ModelSource]] = {}
         for source in self.config.models:
             once.setdefault(replace(source, sampler=None), []).append(source)
@@ -100,7 +100,7 @@ class CaptionRunner:
     def _run_conditions(
         self, conditions: Sequence[Condition], captioner: Captioner, part: tuple[int, int]
     ) -> None:
-        """Captions batch by batch, each in all conditions, so that what a captioner has encoded of
+        """Captions batch by batch, each in all conditions, so that a captioner's encodings of
         a batch serves them all. Batches grow: the first is a single sample, so that something
         moves soon."""
         sampled = captioner.capabilities.takes_samplers
@@ -134,7 +134,8 @@ class CaptionRunner:
         batch: Sequence[tuple[Sample, CaptionRequest | Failure]],
         traced: set[str],
     ) -> None:
-        """Captions the pictures that could be opened, and stores what came of each sample."""
+        """Captions the pictures that could be opened, and stores a caption or failure of each
+        sample."""
         sampled = captioner.capabilities.takes_samplers
         decoding = Decoding(
             sampler=find_sampler(condition.sampler) if sampled else None,
@@ -179,7 +180,7 @@ def growing(samples: Sequence[Sample], most: int, conditions: int) -> Iterator[S
 
 
 def _title(conditions: Sequence[Condition], part: tuple[int, int]) -> str:
-    """What the progress says of a model's work."""
+    """The label of a model's work in the progress."""
     number, count = part
     first = conditions[0]
     place = f"model {number} of {count}, " if count > 1 else ""
@@ -188,7 +189,7 @@ def _title(conditions: Sequence[Condition], part: tuple[int, int]) -> str:
 
 
 def request_of(sample: Sample, image: Image.Image, prompt: str) -> CaptionRequest:
-    """What a captioner is asked about a sample.
+    """The request to a captioner for a sample.
 
     Args:
         sample: with its own question, where it has one.

@@ -1,5 +1,4 @@
-"""When the words of a caption were written, how sure of them the model was, and what became of
-them."""
+"""When and how confidently the words of a caption were written, and how revision changed them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rediff-eval doctor`: what this machine has, and what can run on it."""
+"""`rediff-eval doctor`: this machine, and the models and tasks that can run on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rediff-eval list`: what there is, and where it came from."""
+"""`rediff-eval list`: all registered names, and their origin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMS = [
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is said of one name. `more`: what has a line of its own where there is no table."""
+    """The description of one name. `more`: text on a line of its own where there is no table."""
 
     name: str
     parts: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and what they say."""
+"""Options that several verbs share, and their values as configurations."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ FLAGS = {
 
 
 def measured_options(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say what is measured, on what."""
+    """Adds the options that choose the data and the metrics."""
     return _with(verb, MEASURED)
 
 
@@ -177,7 +177,7 @@ def captioned_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def to_data(task: str, limit: int | None, data: Path | None, data_dir: Path | None) -> DataConfig:
-    """What the options of `measured_options` say. Raises as `load_task`."""
+    """The task that the options of `measured_options` choose. Raises as `load_task`."""
     from rediff_eval.benchmarks.load import DataConfig
     from rediff_eval.benchmarks.task import load_task
 
@@ -190,7 +190,7 @@ def scoring_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def to_scoring(options: dict[str, Any], *, seed: int, device: str | None = None) -> ScoringConfig:
-    """What the options of `scoring_options` say; they are taken out of `options`.
+    """The configuration of `scoring_options`, which are taken out of `options`.
 
     Raises ValueError for options of a judge that was not named.
     """
@@ -218,7 +218,7 @@ def loading_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def to_loading(options: dict[str, Any]) -> Loading:
-    """What the options of `loading_options` say; they are all of `options`.
+    """The configuration of `loading_options`, which are all of `options`.
 
     Raises:
         ValueError: for a device that this machine does not have.

@@ -115,7 +115,7 @@ def run(
 
 
 def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
-    """What options say about captioning; what they leave out is as `CaptioningConfig` has it.
+    """The captioning that options choose; the rest is as `CaptioningConfig` has it.
 
     Raises:
         ValueError: for a model, a sampler or steps that do not exist, and for options beside a
@@ -155,7 +155,7 @@ def to_captioning(options: dict[str, Any]) -> CaptioningConfig:
 
 
 def print_plan(evaluation: Evaluation, prices: Path | None) -> None:
-    """Prints what each condition takes, and the sum; then checks all that the run will need."""
+    """Prints the cost of each condition, and the sum; then checks all that the run will need."""
     from rich.table import Table
     from rich.text import Text
 

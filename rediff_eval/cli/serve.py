@@ -105,7 +105,7 @@ def read_key(variable: str | None) -> str | None:
 
 
 def check_extra() -> None:
-    """Raises ValueError with what to install, if the libraries of a server are not there."""
+    """Raises ValueError with the line to install, if the libraries of a server are missing."""
     from importlib.util import find_spec
 
     if any(find_spec(name) is None for name in ("starlette", "uvicorn", "prometheus_client")):

@@ -1,4 +1,4 @@
-"""How verbs print tables: the formats, and what each becomes."""
+"""How verbs print tables: the formats, and the text of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def format_option(help_: str) -> Callable[[Any], Any]:
     """The option `--format`.
 
     Args:
-        help_: says what the formats hold.
+        help_: describes the formats.
     """
     return click.option(
         "--format",

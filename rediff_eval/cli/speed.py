@@ -1,4 +1,4 @@
-"""`rediff-eval speed`: what captions cost, side by side."""
+"""`rediff-eval speed`: the cost of captions, side by side."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def speed(
     out: Path,
     **options: Any,
 ) -> None:
-    """Measure what a caption takes: passes, operations, latency, throughput, memory, energy.
+    """Measure the cost of a caption: passes, operations, latency, throughput, memory, energy.
 
     All models are loaded at once, and their captions are timed in turn. The first is what the
     others are compared with.

@@ -158,7 +158,7 @@ def checkpoint_folder(name: str) -> Path:
 
 @contextmanager
 def watching(stages: Sequence[str], tensorboard: Path | None) -> Iterator[Report]:
-    """What is told of a training: to the user, and to TensorBoard if its root is given."""
+    """The progress of a training: to the user, and to TensorBoard if its root is given."""
     from rediff_eval.progress import StageProgress
     from rediff_eval.views.tensorboard import TensorBoardLog
 
@@ -176,7 +176,7 @@ def watching(stages: Sequence[str], tensorboard: Path | None) -> Iterator[Report
 def report(
     recipe: Recipe, out: Path, ran: Sequence[str], stages: Sequence[str], limit: int
 ) -> None:
-    """What was trained, what it cost, its losses; and, of whole recipes, how good it is."""
+    """The stages trained, their cost and losses; and, of whole recipes, the leaderboard."""
     from rediff.training.held_out import HELD_OUT
     from rediff.training.pipeline import CHECKPOINTS
     from rediff.training.stages.checkpoint import checkpoint_folders
@@ -199,7 +199,7 @@ def report(
 
 
 def costs_of(root: Path, stages: Sequence[str]) -> Iterator[str]:
-    """A line for each stage whose expert was on a server: what it cost."""
+    """A line for each stage whose expert was on a server: its cost."""
     from rediff.training.draft_records import COST, Cost, read_lines
 
     for name in stages:

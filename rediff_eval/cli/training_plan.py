@@ -33,7 +33,7 @@ HEAD = (
 def print_training_plan(
     recipe: Recipe, devices: int, tflops: float | None, only: Sequence[str]
 ) -> None:
-    """Prints what each of some stages takes, and the sums."""
+    """Prints the cost of some stages, and the sums."""
     import torch
     from rich.table import Table
 
@@ -77,7 +77,7 @@ def _is_tiny(folder: Path) -> bool:
 
 
 def assumptions(recipe: Recipe, *, big: bool, given: bool) -> Iterator[str]:
-    """What the plan takes for granted and nobody said."""
+    """The assumptions of the plan that no option gave."""
     import torch
 
     from rediff.training.stages.checkpoint import CheckpointStage

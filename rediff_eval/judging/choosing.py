@@ -18,7 +18,7 @@ REPLIES = "judge"
 
 
 def judge_loads(groups: Sequence[str]) -> list[JudgeLoad]:
-    """What the judged metrics among some groups ask a judge."""
+    """The calls to a judge by the judged metrics among some groups."""
     loads = (METRICS[group].judge for group in groups if group in METRICS)
     return [load for load in loads if load is not None]
 
@@ -31,7 +31,7 @@ def choose_judge(
     Args:
         config: names a judge, or none.
         groups: of metrics.
-        samples: what is judged.
+        samples: to be judged.
         folder: of the run.
 
     Raises:

@@ -27,7 +27,7 @@ Aggregate = Callable[[np.ndarray], np.ndarray]
 class MetricInfo:
     """How tables, plots and pages show a metric.
 
-    `label`: what an axis or a column says, the name unless given. `digits`: after the point.
+    `label`: of an axis or a column, the name unless given. `digits`: after the point.
     `part`: one of several numbers that make a metric that is shown; `results.csv` alone has it.
     `instead`: a better metric, in whose presence this one is not shown.
 
@@ -46,7 +46,7 @@ class MetricInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeLoad:
-    """What a judge is asked about one caption: calls at least, tokens about (for estimates).
+    """A judge's work for one caption: the least calls, approximate tokens (for estimates).
 
     The tokens are for captions of 200 tokens, 36 questions and 25 propositions. `sees_picture`:
     whether the judge is shown the picture. `both_orders`: asked twice with the corrected preset.
@@ -68,7 +68,7 @@ def mean(statistics: np.ndarray) -> np.ndarray:
 class Scores:
     """One metric on the captions of one condition.
 
-    `statistics` float64 [n, k]: what `aggregate` needs of each sample that has a value; for most
+    `statistics` float64 [n, k]: the input of `aggregate` for each sample that has a value; for most
     metrics k is 1, the sample's value itself. `values` float64 [N]: the metric of each sample
     alone, nan where it has none.
     """
@@ -103,9 +103,9 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a group of metrics gives.
+    """The result of a group of metrics.
 
-    `failures`: why a sample has no verdict, by its id. `details`: what a judge said, by sample id,
+    `failures`: why a sample has no verdict, by its id. `details`: a judge's replies, by sample id,
     as plain JSON values.
     """
 
@@ -117,19 +117,19 @@ class Scored:
 class Metric(Protocol):
     """A group of metrics that share work.
 
-    `scorer`: what makes the numbers, with all that changes them: only numbers of one scorer can be
-    ranked together.
+    `scorer`: the name of the method, with all that changes its numbers: only those of one scorer
+    can be ranked together.
     """
 
     @property
     def scorer(self) -> str: ...
 
     def unavailable(self) -> str | None:
-        """None, or a clause that says what the metric needs and this machine or run lacks."""
+        """None, or a clause that names a need of the metric that this machine or run lacks."""
         ...
 
     def lacks(self, sample: Sample) -> str | None:
-        """None, or a clause that says what a sample lacks; it is left out, the others scored."""
+        """None, or a clause that names a sample's missing part; it is left out, others scored."""
         ...
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
@@ -159,7 +159,7 @@ class AlwaysAvailable:
 class MetricGroup:
     """A registered group of metrics: how it is made, and how its metrics are shown.
 
-    `judge`: what a judge is asked, None for a metric without a judge. `prompts`: what it is told.
+    `judge`: its work, None for a metric without a judge. `prompts`: its prompts.
     """
 
     make: Callable[[Resources], Metric]
@@ -190,10 +190,10 @@ def register_metric(
         name: of the group.
         infos: how its metrics are shown, one for each name among its scores; a metric without one
             is shown with three digits.
-        judge: what a judge is asked about a caption, for judged metrics.
-        prompts: what the judge is told.
+        judge: the judge's work for a caption, for judged metrics.
+        prompts: of the judge.
 
-    What is decorated is called with `Resources` and gives a `Metric`.
+    The decorated function is called with `Resources` and gives a `Metric`.
 
     Examples:
         >>> @register_metric("length", infos=[MetricInfo("words", digits=1)])
@@ -226,7 +226,7 @@ def register_sample_metric(
         lower_is_better: for tables and rankings.
 
     It decorates a function of a sample and its answer, which returns None where the sample
-    lacks what it needs.
+    lacks a need of it.
 
     Examples:
         >>> @register_sample_metric("exclamations", digits=1)
@@ -265,7 +265,7 @@ class _SampleMetric(AlwaysAvailable):
 
 
 def needs_references(sample: Sample) -> str | None:
-    """What a sample without references lacks."""
+    """The clause for a sample without references."""
     return None if sample.references else "needs references"
 
 

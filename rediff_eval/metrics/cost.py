@@ -1,4 +1,4 @@
-"""What a caption cost: forward passes, seconds and tokens."""
+"""The cost of a caption: forward passes, seconds and tokens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rediff_eval.metrics.base import (
     ],
 )
 class CostMetric(AlwaysAvailable):
-    """The cost of captions; what a captioner does not report is left out.
+    """The cost of captions; values that a captioner does not report are left out.
 
     `tokens_per_pass`: sum of tokens / sum of forward passes, above the budget's tokens per step
     where a sampler ends early. `nfe`: forward passes. `seconds`: wall time of a batch divided by

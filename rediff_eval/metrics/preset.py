@@ -10,7 +10,7 @@ Preset = Literal["corrected", "official"]
 """`official`: the number of the official program, its quirks included. `corrected`: the number
 that it was meant to give; each metric says where that differs."""
 FORMER = "sound"
-"""What `corrected` was called before version 0.1."""
+"""The name of `corrected` before version 0.1."""
 
 
 def current_name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What metrics share in a run: a judge and its prompts, CAPTURE's models, and the settings."""
+"""Resources that metrics share in a run: a judge and its prompts, CAPTURE's models, settings."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Resources:
 
     @cached_property
     def capture(self) -> Capture:
-        """CAPTURE's matcher with its encoder; it keeps what it has looked up."""
+        """CAPTURE's matcher with its encoder; it keeps its lookups."""
         return Capture(CaptureConfig(preset=self.preset), self.sentence_encoder)
 
     @cached_property

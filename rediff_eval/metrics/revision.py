@@ -1,4 +1,4 @@
-"""What revision did to captions while they were decoded.
+"""The effect of revision on captions while they were decoded.
 
     fix_rate = revisions that made a wrong word right / revisions
     break_rate = revisions that made a right word wrong / revisions

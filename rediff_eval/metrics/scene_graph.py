@@ -1,4 +1,4 @@
-"""CAPTURE and its kin from exact scene graphs: what was said against what is true."""
+"""CAPTURE and related metrics from exact scene graphs: facts stated against facts of the scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said of captions without references and without a truth."""
+"""Metrics of captions that need neither references nor a truth."""
 
 from __future__ import annotations
 

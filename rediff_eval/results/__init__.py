@@ -1,1 +1,1 @@
-"""The numbers of a run, what made them, and the folder that holds them."""
+"""The numbers of a run, their origin, and the folder that holds them."""

@@ -20,7 +20,7 @@ RUN_FILES = (RESULTS, CAPTIONS, SAMPLES, NUMBERS, LEADERBOARD, JUDGEMENTS, QUALI
 
 
 def check_finished(folder: Path, *names: str) -> None:
-    """Checks that a run folder has what is read of it.
+    """Checks that a run folder has the files that are read.
 
     Args:
         folder: of the run.
@@ -82,7 +82,7 @@ def read_captions(folder: Path) -> Iterator[dict[str, Any]]:
 def metric_infos(results: Mapping[str, Any]) -> dict[str, MetricInfo]:
     """How the metrics of a `results.json` are shown, by name.
 
-    Runs of older versions do not say it; then what is registered today holds.
+    Runs of older versions do not say it; then the present registration holds.
     """
     if "metrics" in results:
         names = {field.name for field in fields(MetricInfo)}

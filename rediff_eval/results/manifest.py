@@ -43,7 +43,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """Versions, hashes, seeds and hardware of a run, as plain JSON values.
 
-    What may differ between two runs of the same results is under `timing`.
+    Values that may differ between two runs of the same results are under `timing`.
 
     Args:
         task: the benchmark.
@@ -127,7 +127,7 @@ def _describe_judge(judge: ChatModel) -> dict[str, Any]:
 
 
 def _describe_usage(judge: ChatModel) -> dict[str, Any]:
-    """What was asked and paid now, and what had been answered before."""
+    """Calls and cost of this run, and of replies that were cached."""
     usage, spec = judge.usage, judge.spec
     free = spec.address is not None or is_oracle(spec)  # the oracle's server has an address
     price = load_prices().get(spec.model)

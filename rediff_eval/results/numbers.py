@@ -44,10 +44,10 @@ CONDITION_COLUMNS = ("task", "data", "model", "sampler", "steps", "tokens_per_st
 class ConditionResult:
     """The metrics of one model with one sampler at one budget.
 
-    `captions`: how many were scored, `truncated` of them without eos. `failures`: errors by
-    sample id. `scorers`: what made each metric. `values`: each metric of each sample of `ids`, nan
+    `captions`: how many were scored, `truncated` of them without eos. `failures`: errors by sample
+    id. `scorers`: the method of each metric. `values`: each metric of each sample of `ids`, nan
     where it has none. `unjudged`: by judged metric and sample id, why it has no verdict;
-    `judgements`: what the judge said. `left_out`: by group of metrics and sample id, what the
+    `judgements`: the judge's replies. `left_out`: by group of metrics and sample id, what the
     sample lacks to be scored.
     """
 

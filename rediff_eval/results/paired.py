@@ -117,7 +117,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def stars(p: float) -> str:
-    """What `STARS` explains."""
+    """The text that explains `STARS`."""
     return "*" * sum(p < level for level in (0.05, 0.01, 0.001))
 
 

@@ -1,4 +1,4 @@
-"""What a command that is started again does: the folder it resumes in, and those it leaves alone.
+"""Resuming a command that is started again: in which folder, and which folders it leaves alone.
 
 An interrupted run is resumed: captions that are on disk (`PartStore` in `rediff/io/part_store.py`,
 a line for each, found by its key) are not made again, failed ones are tried once more, and scoring
@@ -130,7 +130,7 @@ def check_imported(folder: Path, task: str, samples: SampleSet, where: str) -> N
 
 
 def _manifest_there(folder: Path) -> Mapping[str, Any] | None:
-    """What made the results of a folder; None where there are none.
+    """The origin of the results of a folder; None where there are none.
 
     Raises ValueError for a folder with a file of a name that a run writes and that is of no run.
     """
@@ -197,7 +197,7 @@ def same_loading(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def loading_of(models: Iterable[ModelSource]) -> dict[str, Any]:
-    """How the models are loaded, as a manifest has it: only what changes captions."""
+    """How the models are loaded, as a manifest has it: only settings that change captions."""
     names = ("dtype", "max_tokens", "seed", "trust_remote_code", "base_url", "compiled")
     loadings = [{name: getattr(model.loading, name) for name in names} for model in models]
     return loadings[0] if loadings else {}

@@ -16,7 +16,7 @@ from rediff_eval.results.numbers import ConditionResult
 from rediff_eval.results.stats import estimate
 
 FALLBACK = ("capture", "capture_lite", "cider")
-"""What tables rank by where the task's main metric was not measured."""
+"""The metric by which tables rank where the task's main metric was not measured."""
 
 
 class TooManyFailuresError(RuntimeError):
@@ -32,7 +32,7 @@ def score_condition(
         task: names the metrics.
         samples: all samples.
         outcome: the answers.
-        resources: what metrics share: judge, prompts, models.
+        resources: shared by metrics: judge, prompts, models.
     """
     found = []
     for group in task.metrics_on(samples.kind):
@@ -64,8 +64,8 @@ def score_condition(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """What a group of metrics gave on a condition, or why it was `not_run`. `left_out`: why samples
-    were, by id."""
+    """The values of a group of metrics on a condition, or why it was `not_run`. `left_out`: why
+    samples were, by id."""
 
     group: str
     scored: Scored = Scored({})  # noqa: RUF009 - immutable
@@ -75,7 +75,7 @@ class _Group:
 
 
 def _score_group(group: str, metric: Metric, outcome: Outcome) -> _Group:
-    """Scores the samples that have what the metric needs."""
+    """Scores the samples that meet the metric's needs."""
     samples, answers = outcome.samples, outcome.answers
     lacking = {s.id: lack for s in samples if (lack := metric.lacks(s))}
     usable = [i for i, sample in enumerate(samples) if sample.id not in lacking]
@@ -96,7 +96,7 @@ def infos_of(groups: Sequence[str], conditions: Sequence[ConditionResult]) -> di
 
     Args:
         groups: names of registered metrics.
-        conditions: what was measured.
+        conditions: that were measured.
     """
     measured = {name for condition in conditions for name in condition.metrics}
     every = (info for group in groups for info in METRICS[group].infos)
@@ -108,9 +108,9 @@ def main_metric(task: Task, samples: SampleSet, conditions: Sequence[ConditionRe
     """The task's main metric, or the next best that every condition has.
 
     Args:
-        task: says what is wanted.
+        task: names the metrics.
         samples: their kind decides between main metrics.
-        conditions: what was measured.
+        conditions: that were measured.
     """
     wanted = task.main_metric_on(samples.kind)
     found = (

@@ -6,7 +6,7 @@ random effects,
     A = var(means of trainings) / k,  E = var(residuals) / (k n)
     S = max(0, var(means of samples) / n - E)
 
-estimate what trainings (with the residuals) and what samples add to the variance of the mean. The
+estimate the parts of trainings (with the residuals) and samples in the variance of the mean. The
 interval is the mean -+ sqrt(t(k - 1)^2 A + t(n - 1)^2 S), t Student's quantiles: exact where one of
 the two is all (Graybill and Wang 1980). A bootstrap that draws trainings and samples has the
 variance of trainings times (k - 1) / k and nearly the tails of a normal, which is too narrow for
@@ -32,7 +32,7 @@ def two_level(one: np.ndarray, two: np.ndarray, *, by_training: bool) -> Differe
         one: values of k trainings on n samples, float64 [k, n].
         two: of l trainings on the same samples, float64 [l, n].
         by_training: whether trainings are pairs in their order (of one seed, say, or of one
-            base), so that k = l and what a pair shares cancels.
+            base), so that k = l and the shared part of a pair cancels.
 
     Raises:
         ValueError: for fewer than two samples, or than two trainings of each: how much a
@@ -78,7 +78,8 @@ def _trainings(values: np.ndarray) -> _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """What trainings and samples add to the variance of a mean, with their degrees of freedom."""
+    """The parts of trainings and samples in the variance of a mean, with their degrees of
+    freedom."""
 
     trainings: tuple[tuple[float, int], ...]
     samples: float

@@ -39,7 +39,7 @@ Handler = Callable[[Server, Request], Awaitable[Response]]
 OPENERS = 4
 """Pictures that are opened at once."""
 CLOSED_REQUEST = 499
-"""What is counted for a client that left."""
+"""The status that is counted for a client that left."""
 
 
 def make_app(models: Sequence[Served], settings: ServerSettings) -> Starlette:

@@ -88,7 +88,7 @@ class Message(_Lenient):
 
 
 class ChatBody(BaseModel):
-    """A request's body. What is not known is refused; see `NEUTRAL` and `IGNORED`."""
+    """A request's body. Unknown fields are refused; see `NEUTRAL` and `IGNORED`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,7 +121,7 @@ class ChatBody(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a request asks: the picture's URL and the turns up to the answer."""
+    """The content of a request: the picture's URL and the turns up to the answer."""
 
     picture: str
     dialogue: Dialogue
@@ -158,7 +158,7 @@ def read_body(raw: Any) -> ChatBody:
 def read_question(messages: Sequence[Message]) -> Question:
     """The picture and the dialogue of a request.
 
-    What the system says comes before the first question, since these models have no such role.
+    A system message comes before the first question, since these models have no such role.
     Turns of one role in a row are one.
 
     Args:

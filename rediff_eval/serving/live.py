@@ -1,4 +1,4 @@
-"""The page on which a caption is watched while it is written, and what the page asks for."""
+"""The page on which a caption is watched while it is written, and the data that it asks for."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _file(name: str, kind: str) -> Response:
 
 
 async def choices(server: Server, request: Request) -> Response:
-    """`/live/choices`: models with what can be chosen of each, and samplers."""
+    """`/live/choices`: models with the options of each, and samplers."""
     models = [_choices(model) for model in server.models]
     return JSONResponse({"models": models, "samplers": sorted(SAMPLERS)})
 
@@ -144,7 +144,7 @@ def _step(step: Step, words: list[str]) -> dict[str, Any]:
 def _end(
     pending: Pending, caption: Caption, words: list[str], truth: Scene | None
 ) -> dict[str, Any]:
-    """The whole text, what it took, and the places of false words where the truth is known."""
+    """The whole text, its cost, and the places of false words where the truth is known."""
     asked = read_question(pending.body.messages).dialogue
     right = None if truth is None else true_words(words, truth, asked)
     pairs = enumerate(zip(words, right or words, strict=True))

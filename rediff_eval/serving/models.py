@@ -1,4 +1,4 @@
-"""The models of a server: what a request may choose of each, and how answers end."""
+"""The models of a server: the options of each in a request, and how answers end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Served:
 
     @property
     def name(self) -> str:
-        """What requests call it."""
+        """Its name in requests."""
         return self.loaded.source.name
 
     @property
@@ -92,10 +92,10 @@ class Served:
         """The answer to a request.
 
         Args:
-            caption: what the model said.
+            caption: of the model.
             body: of the request, which may want it shorter.
-            dialogue: what was asked.
-            image: about what.
+            dialogue: up to the question.
+            image: of the question.
 
         Raises:
             RequestError: if it should be shorter and the model's tokens are not known.

@@ -17,7 +17,7 @@ NAME = "the picture"
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """An address that leads elsewhere could lead to what this machine alone can reach."""
+    """A redirect could lead to an address that only this machine can reach."""
 
     def redirect_request(self, *arguments: object) -> None:
         return None

@@ -1,4 +1,4 @@
-"""What a client is told when something is wrong, in OpenAI's form."""
+"""Error replies to clients, in OpenAI's form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of a server with their queues, and what becomes of a request."""
+"""The models of a server with their queues, and the way of a request."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 class ServerSettings:
     """How a server listens, batches and limits.
 
-    `host`, `port`: where it listens; `key`: what requests must bring as bearer, None for nothing.
+    `host`, `port`: where it listens; `key`: the bearer token of requests, None for none.
     `steps`: denoising steps of a request that does not say; None for one a token. `urls`: whether
     pictures are fetched from http addresses. `batch`: requests of one batch at most; `wait`:
     seconds for which the first of them waits for others. `queue`: requests of one model that may

@@ -1,4 +1,4 @@
-"""What captions cost, measured side by side."""
+"""The cost of captions, measured side by side."""
 
 SPEED = "speed.json"
 """The file of a measurement, in the folder that `rediff-eval speed` writes."""

@@ -13,9 +13,9 @@ RAPL = Path("/sys/class/powercap")
 
 
 class PeakMemory:
-    """Bytes that were held on a GPU at the peak of some work, beyond what was held before it.
+    """Bytes that were held on a GPU at the peak of some work, beyond those held before it.
 
-    Not known on a CPU, whose allocator keeps what it was given, so that a process tells of all
+    Not known on a CPU, whose allocator keeps freed memory, so that a process tells of all
     that it did before; `benchmarks/decode.py` measures there, each way in a process of its own.
     """
 

@@ -1,6 +1,6 @@
 """Times captions of several models, samplers and budgets side by side.
 
-Every round runs all cells in turn at every batch size, so that what else the machine does falls on
+Every round runs all cells in turn at every batch size, so that other work of the machine falls on
 all alike; a first round is not counted. A caption's seconds are all that it takes from the open
 picture to the text.
 """
@@ -62,11 +62,12 @@ class Interval:
 
 @dataclass(slots=True)
 class Measured:
-    """What a cell's captions took.
+    """The cost of a cell's captions.
 
-    `seconds`: of a caption in each round, by batch size. `memory`: bytes at the peak beyond what
-    was held before, by batch size. `joules`: of a caption in each round, by batch size. `phases`:
-    seconds at batch 1. `captions`: all, for passes and operations. None is what is not known.
+    `seconds`: of a caption in each round, by batch size. `memory`: bytes at the peak beyond those
+    held before, by batch size. `joules`: of a caption in each round, by batch size.
+    `phases`: seconds at batch 1. `captions`: all, for passes and operations. None is for an unknown
+    value.
     """
 
     condition: Condition
@@ -116,12 +117,12 @@ def measure(
     """Measures all cells in turn.
 
     Args:
-        cells: what is compared.
+        cells: to be compared.
         pictures: each round begins with the next ones.
         batches: sizes besides 1.
         rounds: that are counted.
         device: of the models.
-        prompt: what is asked of a picture.
+        prompt: asked of each picture.
         advance: told of each batch that was captioned.
 
     Raises:
@@ -133,7 +134,7 @@ def measure(
         for size in sorted({1, *batches}):
             for cell, measured in zip(cells, found, strict=True):
                 requests = list(_requests(pictures, number * size, size, prompt))
-                if hasattr(cell.captioner, "forget"):  # what it kept is not this cell's
+                if hasattr(cell.captioner, "forget"):  # its cache is of another cell
                     cell.captioner.forget()
                 before = joules() if joules else 0.0
                 memory.start()

@@ -1,1 +1,1 @@
-"""What people look at: tables, plots, comparisons, traces and the report."""
+"""Views of results: tables, plots, comparisons, traces and the report."""

@@ -61,7 +61,7 @@ def own_samplers(runs: list[Path], named: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         runs: finished runs.
-        named: by hand, by the models' names; else it is what a checkpoint's config says.
+        named: by hand, by the models' names; else that of the checkpoint's config.
 
     Raises:
         ValueError: for a model of which neither is known.
@@ -85,7 +85,7 @@ def contenders(
 
     Args:
         runs: finished runs of one task and data set.
-        metric: what counts; more is better.
+        metric: to compare by; more is better.
         own: each model's own sampler.
         seed: of the bootstrap and of the random exchanges.
 

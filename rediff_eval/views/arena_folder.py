@@ -29,7 +29,7 @@ def write_arena(
     Args:
         found: all contenders.
         runs: that they are of.
-        metric: what was compared.
+        metric: that was compared.
         folder: made where it is not there.
     """
     written = how_they_write(runs)
@@ -109,7 +109,7 @@ def plot_arena(found: Sequence[Contender], metric: str, path: Path) -> None:
 
     Args:
         found: all contenders.
-        metric: what was compared.
+        metric: that was compared.
         path: of the PNG.
     """
     models = by_model(found)

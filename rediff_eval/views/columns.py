@@ -38,5 +38,5 @@ def digits(metric: str, infos: Mapping[str, MetricInfo]) -> int:
 
 
 def label(metric: str, infos: Mapping[str, MetricInfo]) -> str:
-    """What an axis says."""
+    """The label of an axis."""
     return (infos[metric].label if metric in infos else "") or metric

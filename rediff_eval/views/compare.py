@@ -216,7 +216,7 @@ def _at_as_many_passes(baselines: Sequence[Condition], other: Condition) -> Cond
 
 def _test(one: Condition, two: Condition, asked: Asked, seed: int) -> Iterator[Comparison]:
     """Nothing for conditions that share fewer than two samples, and where trainings are compared
-    for one that was trained once: what it owes to its seed is not known."""
+    for one that was trained once: the effect of its seed is not known."""
     theirs = set(two.ids)
     ids = [sample for sample in one.ids if sample in theirs]
     if len(ids) < 2 or (asked.by_seed and min(len(one.seeds), len(two.seeds)) < 2):

@@ -19,7 +19,7 @@ def as_sheet(found: Sequence[Comparison], metric: str) -> Sheet:
 
     Args:
         found: of one table, all that were tested together.
-        metric: what was compared.
+        metric: that was compared.
     """
     trained = max(max(c.trainings) for c in found) > 1
     tests = ["n", "a - b", "95% interval", "p", "p (Holm)", "detectable"]
@@ -50,11 +50,11 @@ def as_sheet(found: Sequence[Comparison], metric: str) -> Sheet:
 
 
 def arms_sheet(found: Sequence[Condition], metric: str) -> Sheet:
-    """What trainings of one recipe by several seeds gave, a row for each condition.
+    """The results of one recipe's trainings with several seeds, a row for each condition.
 
     Args:
         found: the conditions.
-        metric: what was measured.
+        metric: that was measured.
     """
     rows = []
     for condition in found:

@@ -1,4 +1,4 @@
-"""What is compared: conditions, each with the values of its trainings on its samples."""
+"""The conditions of a comparison, each with the values of its trainings on its samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Pareto front: what no other equals at less cost."""
+"""The Pareto front: conditions that no other equals at less cost."""
 
 from __future__ import annotations
 

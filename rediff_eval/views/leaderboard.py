@@ -35,7 +35,7 @@ PAPER_DATA = {
     "factuality": "CapMAS",
     "caparena": "CapArena-Auto",
 }
-"""What the published numbers were measured on."""
+"""The data on which the published numbers were measured."""
 PAPER_TABLES = ("main", "budgets")
 NO_BUDGET = "–"
 
@@ -44,7 +44,7 @@ def load(runs: Iterable[Path | str], *, paper: Path | None = None) -> pd.DataFra
     """The numbers of all runs in long form, a row for each number.
 
     The columns are those of `results.csv`, and `run`, `data` (the samples scored), `scorer`
-    (what made the number), `source` ("run", or where it is quoted from) and `origin` (a hash of
+    (the method of the number), `source` ("run", or where it is quoted from) and `origin` (a hash of
     the model's files). Only rows of one `data`, `scorer` and `source` can be ranked together.
 
     Args:
@@ -79,8 +79,8 @@ def _load_one(folder: Path) -> pd.DataFrame:
 
 
 def _origin(model: Mapping[str, Any]) -> str:
-    """What tells the captions' maker from others of its name: a hash of its files where there is
-    one. Captions of a run that were scored again are known by their file."""
+    """The identity of the captions' model among others of its name: a hash of its files where there
+    is one. Captions of a run that were scored again are known by their file."""
     known = [value for key, value in model.items() if key.endswith("sha256")]
     return known[0] if known else json.dumps(model, sort_keys=True)
 
@@ -244,7 +244,7 @@ def long_rows(frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain JSON values, None for what is missing."""
+    """Rows as plain JSON values, None for missing ones."""
     return [
         {str(k): None if pd.isna(v) else v for k, v in row.items()}
         for row in frame.to_dict(orient="records")

@@ -1,4 +1,4 @@
-"""A ranking as a table that people read: intervals, counts, and what is best."""
+"""A ranking as a table that people read: intervals, counts, and the best in bold."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from rediff_eval.views.leaderboard import NO_BUDGET, Ranking
 from rediff_eval.views.samples import load_samples
 
 BEST = (
-    "Bold: the best of its column, and what a paired test over samples does not tell from it"
-    " (p >= 0.05)"
+    "Bold: the best of its column, and all that a paired test over samples does not tell from the"
+    " best (p >= 0.05)"
 )
 BEST_MEANS = "Bold: the best mean of its column; the values of samples are not all there to test it"
 Place = tuple[Any, ...]
 
 
 def as_sheet(ranking: Ranking, metric: str, infos: Mapping[str, MetricInfo]) -> Sheet:
-    """A ranking with intervals, counts, and bold for the best and what is not told from it.
+    """A ranking with intervals, counts, and bold for the best and those not told from it.
 
     Args:
         ranking: of one metric.

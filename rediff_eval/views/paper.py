@@ -176,7 +176,7 @@ def _cell(rows: pd.DataFrame, metric: str, budget: float) -> str:
 
 
 def _notes(frame: pd.DataFrame) -> Iterable[str]:
-    """What the numbers of runs were measured on, and by what."""
+    """The data and methods of the numbers of runs."""
     for (metric, data, scorer), _ in frame.groupby(["metric", "data", "scorer"]):
         other = "" if _is_official(str(data)) else f"{MARK} not the paper's data, not comparable: "
         yield f"{other}{metric} on {data}" + (f" by {scorer}" if scorer else "")

@@ -20,7 +20,7 @@ MARKS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "cross":
 IN_LEGEND = 6
 """More lines than so many are named at their ends."""
 COSTS = {"nfe": "forward passes a caption", "gflop": "GFLOP a caption"}
-"""What quality is held against; a run's own seconds are not, since it shares its machine."""
+"""The costs on the axis of quality plots; not a run's seconds, since it shares its machine."""
 Lines = dict[tuple[str, str], list[ConditionResult]]
 Place = Callable[[ConditionResult], float | None]
 

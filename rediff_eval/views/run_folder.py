@@ -1,7 +1,7 @@
 """The files of a finished run.
 
-`results.json` (all numbers and what made them), `results.csv` (long form), `samples.csv` (each
-sample's values), `captions.jsonl`, `judgements.jsonl` (what a judge said, or why it did not),
+`results.json` (all numbers and their origin), `results.csv` (long form), `samples.csv` (each
+sample's values), `captions.jsonl`, `judgements.jsonl` (a judge's replies, or why there are none),
 `leaderboard.md`, `quality.png` (quality against tokens per step), `front.png` (against passes and
 operations).
 """
@@ -64,7 +64,7 @@ def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -
 def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
     """The lines of `captions.jsonl`: the condition, the sample's id, and its answer or error.
 
-    `said`: what was asked of this sample alone.
+    `said`: the dialogue of this sample alone.
     """
     condition = asdict(outcome.condition)
     for sample, answer in zip(outcome.samples, outcome.answers, strict=True):

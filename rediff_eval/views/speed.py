@@ -1,4 +1,4 @@
-"""What captions cost, as a table, a file for programs, and a plot."""
+"""The cost of captions, as a table, a file for programs, and a plot."""
 
 from __future__ import annotations
 

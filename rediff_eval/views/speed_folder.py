@@ -34,7 +34,7 @@ def write_speed(
     rounds: int,
     folder: Path,
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Writes what was measured, and what it was measured by.
+    """Writes the measurements and their origin.
 
     Args:
         found: the cells.

@@ -114,7 +114,7 @@ def to_terminal(
 
 
 def describe(results: Results) -> str:
-    """What was measured on what, and who judged."""
+    """The data, and the judge."""
     manifest = results.manifest
     title = f"{manifest['task']['name']} on {manifest['data']['name']}"
     judge = manifest.get("judge")
@@ -123,7 +123,8 @@ def describe(results: Results) -> str:
 
 
 def print_table(results: Results) -> None:
-    """Prints the table as it fits, the best of each budget marked, and what was not run or judged.
+    """Prints the table as it fits, the best of each budget marked, and the metrics that were not
+    run or judged.
 
     Without a terminal it is `PIPED` columns wide, or as wide as COLUMNS says.
     """
@@ -146,7 +147,7 @@ def print_wide(table: Table) -> None:
 
 
 def to_markdown(results: Results) -> str:
-    """A page: the table, what was not run or failed, and what made it."""
+    """A page: the table, metrics that were not run or failed, and its origin."""
     header, rows = table_rows(results)
     manifest = results.manifest
     lines = [
@@ -177,7 +178,8 @@ def amount(value: float | None, missing: str = "") -> str:
 
 
 def pipe_table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """The lines of a Markdown table; what could be taken for a mark is escaped already."""
+    """The lines of a Markdown table; characters that could be taken for a mark are escaped
+    already."""
     rule = "|" + "---|" * len(header)
     return [_piped(header), rule, *map(_piped, rows)]
 
@@ -200,7 +202,7 @@ def _remarks(results: Results) -> list[str]:
 
 
 def left_out_remarks(results: Results) -> list[str]:
-    """A line for each group of metrics with samples that lack what it needs."""
+    """A line for each group of metrics with samples that lack its needs."""
     return list(
         dict.fromkeys(
             f"{group}: {len(lacking)} of {condition.captions} samples left out:"

@@ -13,7 +13,7 @@ from rediff.training.reports import StageReport
 
 FOLDER = "tensorboard"
 CLOCK = ("step", "steps", "seconds", "epoch")
-"""What an entry of a log holds beside its values."""
+"""The keys of a log's entry that are not values."""
 
 
 class TensorBoardLog:
@@ -43,7 +43,7 @@ class TensorBoardLog:
         self._held.close()
 
     def __call__(self, report: StageReport) -> None:
-        """Writes what a stage has logged since the last call about it."""
+        """Writes the entries that a stage has logged since the last call about it."""
         entries = read_log(self.root / report.stage / LOG)
         if not report.finished:
             entries = entries[:-1]  # a validation may still be added to the last

@@ -10,7 +10,7 @@ _SEED = re.compile(r"-(\d+)(?=/|$)")
 
 
 def arm_and_seed(name: str) -> tuple[str, int | None]:
-    """What a model is called but for its seed, and the seed.
+    """A model's name without its seed, and the seed.
 
     A seed is the last number in the name that follows a hyphen and ends a part of the path.
 

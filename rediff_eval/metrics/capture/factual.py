@@ -26,9 +26,9 @@ class FactualParser:
     """CAPTURE's own way to read a caption.
 
     Sentences are parsed one by one (beam 5; cut at 64 tokens with the task's words, so a long
-    sentence loses its tail, as officially) and merged; what the caption's nouns do not support is
-    taken out. FactualSceneGraph 0.7.3 cuts the longest sentence of a caption one token shorter
-    still, mostly its full stop; that is not done here.
+    sentence loses its tail, as officially) and merged; facts that the caption's nouns do not
+    support are taken out. FactualSceneGraph 0.7.3 cuts the longest sentence of a caption one token
+    shorter still, mostly its full stop; that is not done here.
 
     `folder`: the checkpoint. `nouns`: sentences and nouns of a text. `cache`: a folder where parsed
     sentences are kept by the hash of weights and sentence; None keeps them in memory alone.

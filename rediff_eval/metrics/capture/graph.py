@@ -1,4 +1,4 @@
-"""What a caption states, as CAPTURE sees it."""
+"""The facts that a caption states, as CAPTURE sees them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CaptionGraph:
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """Collects what sentences state, each thing once, in order of appearance."""
+    """Collects the facts of sentences, each once, in order of appearance."""
 
     objects: dict[str, None] = field(default_factory=dict)
     attributes: dict[str, dict[str, None]] = field(default_factory=dict)

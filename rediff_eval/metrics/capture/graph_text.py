@@ -26,7 +26,7 @@ class SentenceGraph:
 
 
 def clean(generated: str) -> str:
-    """The facts of what the parser generated, sorted, each once, in even spacing.
+    """The facts of the parser's output, sorted, each once, in even spacing.
 
     A last fact that was cut off is dropped; of a single one, the text before its first comma
     is kept. As FactualSceneGraph 0.7.3 does.
@@ -43,7 +43,7 @@ def clean(generated: str) -> str:
 
 
 def parse(text: str) -> SentenceGraph:
-    """Reads what `clean` wrote.
+    """Reads the text of `clean`.
 
     `is` with digits is a quantity, with anything else an attribute; every other predicate is a
     relation. A fact without exactly three parts is skipped, unless it is the only one: then its

@@ -1,4 +1,4 @@
-"""What WordNet knows of a word: its synonyms and its base form.
+"""WordNet's entry of a word: its synonyms and its base form.
 
 `wordnet-3.0.txt.xz` is WordNet 3.0 without glosses and links: a line for each set of synonyms and
 for each irregular form. `python -m rediff_eval.metrics.capture.lexicon DICT OUT` makes it from

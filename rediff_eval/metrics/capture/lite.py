@@ -39,7 +39,7 @@ _TOKEN = re.compile(r"\w+(?:[-']\w+)*|[^\w\s]")
 
 
 class LiteParser:
-    """Heads, the adjectives before them or after a copula, and what links two heads.
+    """Heads, the adjectives before them or after a copula, and the words that link two heads.
 
     In a run of content words the last noun is the head, words before it that can be adjectives
     are its attributes, and other nouns are part of its name ("brick wall"). A head takes the

@@ -1,4 +1,4 @@
-"""What of one list is found in another: exactly, by WordNet, by cosine."""
+"""Matches between two lists of words: exact, by WordNet, by cosine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Pairs found (`hard`), and with the cosines of the rest, what of either side was matched."""
+    """Pairs found (`hard`), and with the cosines of the rest, the matched share of either side."""
 
     hard: int
     candidate_side: float
@@ -37,7 +37,7 @@ class Matcher:
     """CAPTURE's matching (Dong et al. 2024, section 3.3).
 
     First equal items, then items that `are_synonyms`, one to one and greedily in the order of the
-    lists. For what is left each candidate's best cosine is added to its side, each reference's to
+    lists. Of the rest each candidate's best cosine is added to its side, each reference's to
     the other. Vectors are kept, so a phrase is encoded once. `lexicon` or `encoder` None: without
     that step.
     """

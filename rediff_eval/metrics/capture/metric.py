@@ -64,7 +64,7 @@ class CaptureMetric:
     ],
 )
 class CaptureLiteMetric:
-    """`capture_lite` and its parts: CAPTURE's formula on what a simple reader finds.
+    """`capture_lite` and its parts: CAPTURE's formula on the facts that a simple reader finds.
 
     Its numbers are not CAPTURE's. Nothing is downloaded; matching is exact or by WordNet.
     """

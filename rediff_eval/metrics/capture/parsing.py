@@ -1,4 +1,4 @@
-"""What turns captions into graphs."""
+"""The interface of parsers, which turn captions into graphs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENCODER_ID = "sentence-transformers/all-mpnet-base-v2"
 
 
 class Parser(Protocol):
-    """Reads captions. `name` says what exactly reads them, and is part of every result."""
+    """Reads captions. `name` says exactly which parser, and is part of every result."""
 
     name: str
 

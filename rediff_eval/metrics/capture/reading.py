@@ -38,7 +38,7 @@ def noun_lemmas(nouns: Iterable[str]) -> set[str]:
 def keep_supported(
     graph: CaptionGraph, nouns: Collection[str], stop_words: Collection[str]
 ) -> CaptionGraph:
-    """The graph without what the caption's own nouns do not support.
+    """The graph without facts that the caption's nouns do not support.
 
     A phrase is supported if it, or each of its words, is among `nouns`. Objects must be no stop
     word besides; attributes need a supported owner, relations both ends.

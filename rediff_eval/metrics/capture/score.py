@@ -49,7 +49,7 @@ class CaptureConfig:
 
 @dataclass(frozen=True, slots=True)
 class CaptureScore:
-    """The score and its parts, each from 0 to 1 but for what negative cosines take away."""
+    """The score and its parts, each from 0 to 1, or below 0 by negative cosines."""
 
     capture: float
     object_precision: float
@@ -66,7 +66,7 @@ class CaptureScore:
 class Capture:
     """CAPTURE (Dong et al. 2024, equation 3): (5 object F1 + 5 attribute F1 + 2 relation F1) / 12.
 
-    Attributes are one list for all owners. One instance keeps what it has looked up and
+    Attributes are one list for all owners. One instance keeps its lookups and
     encoded; use it for all captions.
     """
 

@@ -153,7 +153,7 @@ def ask(
 
 
 Duel = tuple[str, float, tuple[str, ...]]
-"""The rival, the model's points from -1 to 1, and what the judge said."""
+"""The rival, the model's points from -1 to 1, and the judge's reply."""
 
 
 @register_metric(

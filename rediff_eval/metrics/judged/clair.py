@@ -54,7 +54,7 @@ ScoredReply = tuple[float, Any]
 
 
 def read_official(text: str | None) -> ScoredReply | None:
-    """What both official programs make of a reply; None where they ask again.
+    """The score that both official programs read from a reply; None where they ask again.
 
     The first brace to the next closing one is read as JSON. Failing that the first number counts,
     times 100 if it is below 1.
@@ -177,7 +177,7 @@ class ClairMetric(JudgedMetric):
 
 
 def official_row(verdict: ClairVerdict | Failed) -> Row:
-    """What CapMAS adds to its sum and to its count."""
+    """The terms that CapMAS adds to its sum and to its count."""
     if isinstance(verdict, Failed):
         return (0.0, 0)
     return (verdict.score, int(verdict.reason is not None))

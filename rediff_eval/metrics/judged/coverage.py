@@ -114,8 +114,8 @@ def ask(
 ) -> Conversation[CoverageVerdict]:
     """Asks up to three times until every question has its answer.
 
-    `corrected`: what stays without an answer is wrong and counted; a reply without any is a
-    failure. `official`: raises OfficialCrashError where the answers are too many or too few.
+    `corrected`: a question that stays without an answer is wrong and counted; a reply without any
+    is a failure. `official`: raises OfficialCrashError where the answers are too many or too few.
     """
     messages = [system(prompt.system), user(text(fill_prompt(prompt, caption, questions)))]
     best = CoverageVerdict(0, len(gold), len(gold))
@@ -167,7 +167,7 @@ def _compare(answers: Sequence[str], gold: Sequence[str]) -> CoverageVerdict:
 class CoverageMetric(JudgedMetric):
     """`coverage`: the share of all questions about the pictures that captions answer rightly.
 
-    `corrected`: answers are read by their numbers, and what is not answered is wrong. `official`:
+    `corrected`: answers are read by their numbers, and a missing answer is wrong. `official`:
     as the authors read replies, in which a preamble costs all points and one letter may count for
     all.
     """

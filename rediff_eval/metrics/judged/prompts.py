@@ -1,7 +1,7 @@
-"""What judges are told: our own prompts, and the official ones from the user's checkouts.
+"""Prompts of judges: our own, and the official ones from the user's checkouts.
 
 The licences of the official prompts do not let us copy them. Their files are parsed and never run:
-a prompt is the value of a constant, or what a function builds from string literals.
+a prompt is the value of a constant, or built by a function from string literals.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def official_prompt(source: PromptSource, folder: Path) -> Prompt:
     """The prompt of an official checkout.
 
     Args:
-        source: names the files and says what they should hold.
+        source: names the files and their contents.
         folder: of the checkout.
 
     Raises:

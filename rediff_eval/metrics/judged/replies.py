@@ -12,7 +12,7 @@ Given = TypeVar("Given")
 
 
 def why_unread(reply: Reply, expected: str) -> Failed:
-    """The failure of a last reply that could not be used. `expected`: what it should have held."""
+    """The failure of a last reply that could not be used. `expected`: its missing part."""
     return conversation.why_unread(reply, "the judge", expected)
 
 
@@ -24,7 +24,7 @@ def official_text(reply: Reply) -> str | None:
 def by_number(answers: Iterable[tuple[int, Given]], allowed: range) -> dict[int, Given] | None:
     """Answers by their numbers; None if a number lies outside of `allowed`.
 
-    What is answered twice, in two ways, is left out.
+    Two answers that differ are left out.
     """
     found: dict[int, Given] = {}
     contested: set[int] = set()

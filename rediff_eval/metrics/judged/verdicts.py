@@ -27,9 +27,9 @@ Row = Sequence[float]
 
 
 class JudgedMetric:
-    """What judged metrics share: they need a judge, and by default a reference.
+    """The base of judged metrics: they need a judge, and by default a reference.
 
-    `name`: what the metric is registered as; its prompts are those of its registration.
+    `name`: under which the metric is registered; its prompts are those of its registration.
     """
 
     name: ClassVar[str]

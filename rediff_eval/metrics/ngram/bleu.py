@@ -21,8 +21,8 @@ class BleuReferences:
         self._most = [functools.reduce(operator.or_, some) for some in references]
 
     def compare(self, candidates: Sequence[Counter[Ngram]]) -> np.ndarray:
-        """What `corpus_bleu` sums, float64 [n, 10]: of each sample the n-grams that its references
-        have, those that there are, its length, and that of the closest reference."""
+        """The terms that `corpus_bleu` sums, float64 [n, 10]: of each sample the n-grams that its
+        references have, those that there are, its length, and that of the closest reference."""
         rows = []
         for candidate, most, lengths in zip(candidates, self._most, self._lengths, strict=True):
             length, correct = count_of(candidate, 1), [0] * ORDER
@@ -35,7 +35,7 @@ class BleuReferences:
 
 
 def corpus_bleu(statistics: np.ndarray, *, order: int = ORDER) -> np.ndarray:
-    """BLEU from what `BleuReferences.compare` tells of samples [..., n, 10].
+    """BLEU from the statistics of `BleuReferences.compare` [..., n, 10].
 
     The same smoothing as pycocoevalcap's, so that the value is the same.
     """

@@ -1,4 +1,4 @@
-"""What BLEU and CIDEr count."""
+"""The n-grams that BLEU and CIDEr count."""
 
 from __future__ import annotations
 

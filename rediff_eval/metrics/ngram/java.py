@@ -108,7 +108,7 @@ class JavaPrograms:
         raise JavaError(f"Java failed: {last[:200]}")
 
     def close(self) -> str:
-        """Ends the process, if there is one; returns what it complained of."""
+        """Ends the process, if there is one; returns its error output."""
         process, self._process = self._process, None
         if process is None:
             return ""

@@ -19,7 +19,7 @@ from rediff_eval.metrics.ngram.meteor import corpus_meteor
 from rediff_eval.metrics.resources import Resources
 
 LINE_ENDS = "\r\v\f\u2028\u2029"
-"""What ends a line for Java beside the line feed."""
+"""The characters that end a line for Java beside the line feed."""
 
 
 @register_metric("ngram", infos=INFOS)

@@ -1,4 +1,4 @@
-"""Reads what a report shows from the files of finished runs."""
+"""Reads the content of a report from the files of finished runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ THUMBNAILS = ((300, 192, 80), (1500, 96, 60), (math.inf, 64, 45))
 """Pictures of a gallery up to which they are so many pixels wide or high, at which quality."""
 CELL = ("model", "sampler", "steps", "tokens_per_step")
 LATENCY, BEST_BATCH = "latency", "best_batch"
-"""What `rediff-eval speed` adds to a cell, in milliseconds a caption."""
+"""The latency that `rediff-eval speed` adds to a cell, in milliseconds a caption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
 def _with_times(
     cells: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], speed: Path
 ) -> list[Mapping[str, Any]]:
-    """The cells with what was measured of them."""
+    """The cells with their measurements."""
     path = speed / SPEED
     if not path.is_file():
         raise FileNotFoundError(f"{speed} is no folder of `rediff-eval speed`: it has no {SPEED}")

@@ -133,7 +133,7 @@ its machine with whatever else runs there."""
 
 
 def _charts(run: Run) -> list[str]:
-    """The main metric against tokens per step, and against what captions cost."""
+    """The main metric against tokens per step, and against the cost of captions."""
     budgets = _lines(run, "tokens_per_step")
     charts = [chart(budgets, x_label="tokens per step", y_label=run.main_metric)]
     for cost, label in COSTS.items():
@@ -214,7 +214,7 @@ def _legend(run: Run) -> list[dict[str, str]]:
 
 
 def _viewer_data(run: Run) -> dict[str, Any]:
-    """What the page's script builds gallery and trace viewer from."""
+    """The data from which the page's script builds gallery and trace viewer."""
     return {
         "cells": [
             {
