@@ -90,7 +90,7 @@ def evaluate(
 
     Args:
         evaluation: to be run.
-        progress: told of all work.
+        progress: shows all work.
         rank: this process, if there are several.
         again: allow overwriting results that other settings made.
 
@@ -175,7 +175,7 @@ def score(
         samples: its samples.
         outcomes: the answers of every condition; gone through twice, one at a time.
         conditions: those that were captioned here, with their keys.
-        progress: told of all work.
+        progress: shows all work.
         rank: this process.
         started: when the run began, by `time.perf_counter`.
 

@@ -140,7 +140,7 @@ def work_through(
         pieces: the work that is left.
         batch_size: pieces of a batch at most.
         work: does a batch and stores its results.
-        advance: told how many pieces were done.
+        advance: called with the number of pieces done.
         same: pieces are only batched together if this is equal for them.
     """
     start = 0

@@ -52,7 +52,7 @@ class ChatModel:
 
         Args:
             conversations: generators of requests.
-            advance: told of each that has ended.
+            advance: called for each that has ended.
 
         Raises:
             ServerUnusableError: if the first calls all say that no other would be answered.

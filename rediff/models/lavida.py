@@ -81,7 +81,7 @@ def load_dream_tokenizer(
     mask = None if place is None else tokenizer.convert_ids_to_tokens(place)
     if mask is None:
         raise ValueError(
-            f"{folder / 'config.json'}: mask_token_id {place} is no token of the tokenizer"
+            f"{folder / 'config.json'}: mask_token_id {place} is not a token of the tokenizer"
         )
     roles = {"eos_token": END_OF_TURN, "pad_token": END_OF_TEXT, "mask_token": str(mask)}
     give_roles(tokenizer, folder, model, roles=roles, others=(START_OF_TURN,), image=IMAGE)

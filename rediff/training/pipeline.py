@@ -57,7 +57,7 @@ def train(
         root: the folder of all stages.
         only: only these stages, whose needs must be done.
         jobs: stages at a time.
-        report: told of the progress of each stage.
+        report: called with the progress of each stage.
 
     Raises:
         ValueError: for an unknown stage, a missing need, or a folder that is not free.

@@ -1,4 +1,4 @@
-"""Self-drafts on policy: a model's own mistakes in place of random words, made anew in each step.
+"""Self-drafts on policy: a model's own mistakes in place of random words, made in each step.
 
 The positions that Stage I breaks at random are hidden together, and the model, as it is at that
 step, writes them at once, as a sampler writes several words in a step:

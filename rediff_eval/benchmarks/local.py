@@ -39,7 +39,7 @@ def own_name(data: Path) -> str:
 def own_samples(data: Path, notes: list[str]) -> Iterator[Sample]:
     """All samples of a folder, file or hub data set (OWNER/NAME@REVISION, its first split by name).
 
-    An entry that cannot be used is a sample that is `broken`. Unread files are told to `notes`.
+    An entry that cannot be used is a sample that is `broken`. Unread files are listed in `notes`.
     Raises FileNotFoundError or ValueError naming file and line, or row, where nothing can be read
     or an id is a duplicate.
     """

@@ -52,7 +52,7 @@ def compare(
 
     Means of the captions' own values are compared, also where a table shows a ratio of sums.
     P-values are corrected for the pairs that are shown (Holm). With trainings by several seeds a
-    first table says how far these are apart.
+    first table has the mean of each model and the spread of its seeds.
     """
     from rediff_eval.results.finished import finished
     from rediff_eval.views.compare import Asked, asked_for

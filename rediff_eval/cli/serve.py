@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     default=64,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Requests of a model that may wait; more are told to come back.",
+    help="Requests of a model that may wait; more are answered 429.",
 )
 @loading_options
 @plugin_option

@@ -49,7 +49,7 @@ def finished(folders: Iterable[Path], note: Callable[[str], None]) -> list[Path]
 
     Args:
         folders: of runs.
-        note: is told of each of the others.
+        note: called with each of the others.
 
     Raises:
         FileNotFoundError: if none is finished.

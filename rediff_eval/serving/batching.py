@@ -17,7 +17,7 @@ from rediff_eval.serving.settings import ServerSettings
 
 Reply = Caption | Failure | ValueError
 Observe = Callable[[int, float], None]
-"""Is told of each batch: its requests, and its seconds."""
+"""Called with each batch: its requests, and its seconds."""
 
 
 class LeftError(Exception):
@@ -26,7 +26,7 @@ class LeftError(Exception):
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A request that waits or is at work. `on_step`: is told of every step; such a job is a batch
+    """A request that waits or is at work. `on_step`: called with every step; such a job is a batch
     of its own."""
 
     request: CaptionRequest

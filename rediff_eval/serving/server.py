@@ -46,7 +46,7 @@ class Server:
 
         Args:
             body: of the request.
-            on_step: is told of every step, in the model's thread.
+            on_step: called with every step, in the model's thread.
 
         Raises:
             RequestError: if it cannot be answered, or not now.

@@ -123,7 +123,7 @@ def measure(
         rounds: that are counted.
         device: of the models.
         prompt: asked of each picture.
-        advance: told of each batch that was captioned.
+        advance: called for each batch that was captioned.
 
     Raises:
         RuntimeError: if a captioner gives no caption, saying why.

@@ -202,4 +202,4 @@ def verdict(found: Sequence[Contender], sampler: str) -> str:
                 by_model.append(f"{model} at {', '.join(steps)}")
         if by_model:
             parts.append(f"{word} with {'; '.join(by_model)}")
-    return " - ".join(parts) or "no difference that can be told"
+    return " - ".join(parts) or "no significant difference"

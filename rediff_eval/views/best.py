@@ -1,4 +1,4 @@
-"""Which conditions are the best of their budget, as far as that can be told."""
+"""Which conditions are the best of their budget, or not significantly different from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rediff_eval.results.numbers import ConditionResult, Results
 from rediff_eval.results.paired import is_tied
 
 MARK = "*"
-EXPLAINED = "best of its budget, or not told from it by a paired test (p >= 0.05)"
+EXPLAINED = "best of its budget, or not significantly different from it (paired test, p >= 0.05)"
 
 
 def best_of_budgets(results: Results) -> frozenset[int]:

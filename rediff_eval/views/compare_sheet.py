@@ -64,7 +64,7 @@ def arms_sheet(found: Sequence[Condition], metric: str) -> Sheet:
         rows.append([condition.title, condition.budget, seeds, *(f"{x:.4f}" for x in numbers)])
     return Sheet(
         title=f"{metric}: means of trainings",
-        header=["condition", "steps", "seeds", "mean", "smallest", "largest", "apart"],
+        header=["condition", "steps", "seeds", "mean", "smallest", "largest", "spread"],
         rows=rows,
         texts=1,
     )

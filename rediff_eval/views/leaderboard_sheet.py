@@ -18,15 +18,15 @@ from rediff_eval.views.leaderboard import NO_BUDGET, Ranking
 from rediff_eval.views.samples import load_samples
 
 BEST = (
-    "Bold: the best of its column, and all that a paired test over samples does not tell from the"
-    " best (p >= 0.05)"
+    "Bold: the best of its column, and all not significantly different from it by a paired test"
+    " over samples (p >= 0.05)"
 )
 BEST_MEANS = "Bold: the best mean of its column; the values of samples are not all there to test it"
 Place = tuple[Any, ...]
 
 
 def as_sheet(ranking: Ranking, metric: str, infos: Mapping[str, MetricInfo]) -> Sheet:
-    """A ranking with intervals, counts, and bold for the best and those not told from it.
+    """A ranking with intervals, counts, and bold for the best and all like it.
 
     Args:
         ranking: of one metric.
@@ -91,7 +91,7 @@ def _best(
     column: Any,
     values: Mapping[Place, Mapping[str, float]],
 ) -> list[int]:
-    """Numbers of the rows that are best in a column, or not told from it."""
+    """Numbers of the rows that are best in a column, or not significantly different from it."""
     rows = list(ranking.table.index)
     means = ranking.table[column].to_numpy(float)
     if np.isnan(means).all():

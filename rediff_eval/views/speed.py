@@ -122,7 +122,7 @@ def plot_speed(records: Sequence[Mapping[str, Any]], title: str, path: Path | IO
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
     whole = [1e3 * record["latency"]["value"] for record in records]
     rest = [max(0.0, all_ - known) for all_, known in zip(whole, lefts, strict=True)]
-    axes.barh(names, rest, left=lefts, color="#c8c8c8", label="not told apart", height=0.6)
+    axes.barh(names, rest, left=lefts, color="#c8c8c8", label="other", height=0.6)
     best = [1e3 / record["throughput"]["value"] for record in records]
     axes.plot(best, range(len(records)), "D", color="black", markersize=4, label="best batch")
     axes.invert_yaxis()

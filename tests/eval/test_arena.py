@@ -60,7 +60,7 @@ def test_a_verdict_is_a_sentence() -> None:
         contender("two", "b", 8, 0.3, 0.5),
     ]  # fmt: skip
     assert verdict(found, "a") == "better with one at 40, 8 - worse with two at 8"
-    assert verdict(found, "b") == "no difference that can be told"
+    assert verdict(found, "b") == "no significant difference"
 
 
 @pytest.fixture(scope="module")

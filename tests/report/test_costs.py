@@ -43,7 +43,7 @@ def test_measured_times_are_added(run: Path, untrained: Path, tmp_path: Path) ->
 
 def test_times_of_something_else_are_refused(run: Path, tmp_path: Path) -> None:
     said = program("report", run, "--speed", tmp_path, ok=2)
-    assert "is no folder of `rediff-eval speed`: it has no speed.json" in said
+    assert "is not a folder of `rediff-eval speed`: it has no speed.json" in said
     row = {
         "model": "other", "sampler": "refine", "steps": 4, "latency": {"value": 1.0},
         "throughput": {"value": 1.0},

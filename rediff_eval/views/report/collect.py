@@ -142,7 +142,9 @@ def _with_times(
     """The cells with their measurements."""
     path = speed / SPEED
     if not path.is_file():
-        raise FileNotFoundError(f"{speed} is no folder of `rediff-eval speed`: it has no {SPEED}")
+        raise FileNotFoundError(
+            f"{speed} is not a folder of `rediff-eval speed`: it has no {SPEED}"
+        )
     key = ("model", "sampler", "steps")
     made = parse_json(read_text(path), str(path))
     weights = {name: m.get("weights_sha256") for name, m in manifest["models"].items()}
