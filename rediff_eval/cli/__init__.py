@@ -14,6 +14,7 @@ import click
 from rediff.io.suggest import unknown
 from rediff_eval.cli.arena import arena
 from rediff_eval.cli.caption import caption
+from rediff_eval.cli.choose import choose
 from rediff_eval.cli.compare import compare
 from rediff_eval.cli.convert import convert
 from rediff_eval.cli.data import data
@@ -68,6 +69,7 @@ for command in (
     score,
     train,
     compare,
+    choose,
     arena,
     leaderboard,
     paper_table,
