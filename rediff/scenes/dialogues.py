@@ -79,8 +79,8 @@ def _turn(
 ) -> tuple[str, str]:
     """A question, asked in one of some forms, and an answer."""
     text = " ".join(write_sentence(asks, question.filled, rng))
-    outline = answer(scene, question)
-    while len((reply := outline.write(rng)).split()) > MAX_ANSWER:
+    space = answer(scene, question)
+    while len((reply := space.write(rng)).split()) > MAX_ANSWER:
         pass
     return text, reply
 

@@ -115,7 +115,7 @@ def relation_meaning(relation: tuple[str, str, str]) -> dict[str, str]:
     return {"shape": shape, "relation": name, "other": other}
 
 
-def caption_outline(scene: Scene) -> TextSpace:
+def caption_space(scene: Scene) -> TextSpace:
     """All captions that `write_caption` can write, and some with other numbers of relations."""
     relations = map(relation_meaning, sorted(scene.pairwise()))
     return TextSpace(

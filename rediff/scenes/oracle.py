@@ -1,7 +1,7 @@
 """The expert with exact truth: the true, grammatical text nearest to a draft.
 
 Stage II of ReDiff asks an expert for minimal wrong segments of a draft with corrections of equal
-token count. Here the answer is computed: among all texts of an outline (captions of a scene,
+token count. Here the answer is computed: among all texts of a space (captions of a scene,
 answers to a question) that fit the canvas, the one with the fewest tokens different from the draft
 (Hamming distance), found by dynamic programming over positions and over the facts stated so far.
 False facts, broken grammar, repetition, omissions and a misplaced end are thus all corrected by the
@@ -22,40 +22,40 @@ from rediff.scenes.text_space import Forms, TextSpace
 from rediff.training.edits import END, Edit, changes
 
 NOTHING: Forms = ((),)
-"""The empty sentence, for parts that an outline lacks."""
+"""The empty sentence, for parts that a space lacks."""
 
 _INFINITE = 1 << 20
 State = tuple[int, int, bool]
 
 
-def revise(outline: TextSpace, draft: Sequence[str]) -> list[Edit]:
+def revise(space: TextSpace, draft: Sequence[str]) -> list[Edit]:
     """The minimal edits that turn a draft into a true text.
 
     Edits are maximal runs of changed positions, left to right; a correct draft gives an empty list.
 
     Args:
-        outline: the true texts.
+        space: the true texts.
         draft: a word for each position of the canvas, `END` after its last word.
 
     Raises:
         ValueError: if none fits the canvas.
     """
-    return changes(draft, nearest_text(outline, draft))
+    return changes(draft, nearest_text(space, draft))
 
 
-def nearest_text(outline: TextSpace, draft: Sequence[str]) -> list[str]:
+def nearest_text(space: TextSpace, draft: Sequence[str]) -> list[str]:
     """The text with the fewest words different from a draft, padded with `END`.
 
     Of equally near texts the choice is deterministic.
 
     Args:
-        outline: the true texts.
+        space: the true texts.
         draft: a word for each position of the canvas, `END` after its last word.
 
     Raises:
         ValueError: if none fits the canvas.
     """
-    return _Search(outline, draft).best()
+    return _Search(space, draft).best()
 
 
 class _Search:
@@ -67,14 +67,14 @@ class _Search:
     without back pointers.
     """
 
-    def __init__(self, outline: TextSpace, draft: Sequence[str]) -> None:
+    def __init__(self, space: TextSpace, draft: Sequence[str]) -> None:
         self.misses = _Misses(draft)
         self.size = len(draft)
-        self.first = self._table(outline.first or NOTHING)
-        self.each = [self._table(forms) for forms in outline.each]
-        self.some = self._table(outline.some or NOTHING)
-        self.most = outline.most
-        self.last = self._table(outline.last or NOTHING)
+        self.first = self._table(space.first or NOTHING)
+        self.each = [self._table(forms) for forms in space.each]
+        self.some = self._table(space.some or NOTHING)
+        self.most = space.most
+        self.last = self._table(space.last or NOTHING)
         self.everything = (1 << len(self.each)) - 1
 
     def best(self) -> list[str]:

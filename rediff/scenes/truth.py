@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rediff.scenes.answers import answer
-from rediff.scenes.grammar import caption_outline
+from rediff.scenes.grammar import caption_space
 from rediff.scenes.questions import read_question
 from rediff.scenes.text_space import TextSpace
 from rediff.scenes.world import Scene
@@ -23,4 +23,4 @@ def true_texts(scene: Scene, said: Sequence[str]) -> TextSpace:
         All true texts, in a form that can be searched for the nearest one.
     """
     question = read_question(said)
-    return caption_outline(scene) if question is None else answer(scene, question)
+    return caption_space(scene) if question is None else answer(scene, question)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rediff.captioners.base import Captioner
     from rediff_eval.benchmarks.task import Task
     from rediff_eval.captioning.config import CaptioningConfig
-    from rediff_eval.speed.measure import Cell
+    from rediff_eval.speed.measure import Candidate
 
 
 @click.command(short_help="Measure passes, operations and seconds of a caption.")
@@ -94,11 +94,11 @@ def speed(
         for source in config.models:  # several may name one model, with samplers of their own
             if source.name not in captioners:
                 captioners[source.name] = stack.enter_context(closing(source.open()))
-        cells = cells_of(config, captioners, chosen.task)
-        total = (rounds + 1) * len({1, *batches}) * len(cells)
+        candidates = candidates_of(config, captioners, chosen.task)
+        total = (rounds + 1) * len({1, *batches}) * len(candidates)
         with Progress().task("speed", total) as advance:
             found = measure(
-                cells,
+                candidates,
                 pictures,
                 batches=batches,
                 rounds=rounds,
@@ -111,7 +111,9 @@ def speed(
     click.echo(f"Table and plot in {out}")
 
 
-def cells_of(config: CaptioningConfig, captioners: dict[str, Captioner], task: Task) -> list[Cell]:
+def candidates_of(
+    config: CaptioningConfig, captioners: dict[str, Captioner], task: Task
+) -> list[Candidate]:
     """The conditions of all models, each with its captioner.
 
     Args:
@@ -120,10 +122,10 @@ def cells_of(config: CaptioningConfig, captioners: dict[str, Captioner], task: T
         task: gives the budgets where none are named.
     """
     from rediff_eval.captioning.config import conditions_of
-    from rediff_eval.speed.measure import Cell
+    from rediff_eval.speed.measure import Candidate
 
     return [
-        Cell(condition, captioners[source.name], config.guidance)
+        Candidate(condition, captioners[source.name], config.guidance)
         for source in config.models
         for condition in conditions_of(
             config, source, captioners[source.name].capabilities, task.tokens_per_step

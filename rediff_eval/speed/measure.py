@@ -1,7 +1,7 @@
 """Times captions of several models, samplers and budgets side by side.
 
-Every round runs all cells in turn at every batch size, so that other work of the machine falls on
-all alike; a first round is not counted. A caption's seconds are all that it takes from the open
+Every round runs all candidates in turn at every batch size, so that other work of the machine falls
+on all alike; a first round is not counted. A caption's seconds are all that it takes from the open
 picture to the text.
 """
 
@@ -26,7 +26,7 @@ DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Candidate:
     """A condition with the captioner of its model."""
 
     condition: Condition
@@ -62,7 +62,7 @@ class Interval:
 
 @dataclass(slots=True)
 class Measured:
-    """The cost of a cell's captions.
+    """The cost of a candidate's captions.
 
     `seconds`: of a caption in each round, by batch size. `memory`: bytes at the peak beyond those
     held before, by batch size. `joules`: of a caption in each round, by batch size.
@@ -105,7 +105,7 @@ class Measured:
 
 
 def measure(
-    cells: Sequence[Cell],
+    candidates: Sequence[Candidate],
     pictures: Sequence[Image.Image],
     *,
     batches: Sequence[int],
@@ -114,10 +114,10 @@ def measure(
     prompt: str,
     advance: Callable[[int], None] = lambda units: None,
 ) -> list[Measured]:
-    """Measures all cells in turn.
+    """Measures all candidates in turn.
 
     Args:
-        cells: to be compared.
+        candidates: to be compared.
         pictures: each round begins with the next ones.
         batches: sizes besides 1.
         rounds: that are counted.
@@ -128,17 +128,17 @@ def measure(
     Raises:
         RuntimeError: if a captioner gives no caption, saying why.
     """
-    found = [Measured(cell.condition) for cell in cells]
+    found = [Measured(candidate.condition) for candidate in candidates]
     memory, joules = PeakMemory(device), energy_meter(device)
     for number in range(rounds + 1):
         for size in sorted({1, *batches}):
-            for cell, measured in zip(cells, found, strict=True):
+            for candidate, measured in zip(candidates, found, strict=True):
                 requests = list(_requests(pictures, number * size, size, prompt))
-                if hasattr(cell.captioner, "forget"):  # its cache is of another cell
-                    cell.captioner.forget()
+                if hasattr(candidate.captioner, "forget"):  # its cache is of another candidate
+                    candidate.captioner.forget()
                 before = joules() if joules else 0.0
                 memory.start()
-                seconds, captions = _time(cell, requests, timed=False)
+                seconds, captions = _time(candidate, requests, timed=False)
                 beyond = memory.beyond()
                 known = measured.memory.get(size)
                 measured.memory[size] = beyond if known is None else max(known, beyond or 0)
@@ -148,9 +148,9 @@ def measure(
                     if joules:
                         measured.joules.setdefault(size, []).append((joules() - before) / size)
                 advance(1)
-        for cell, measured in zip(cells, found, strict=True):
+        for candidate, measured in zip(candidates, found, strict=True):
             (request,) = _requests(pictures, number, 1, prompt)
-            _, (caption,) = _time(cell, [request], timed=True)
+            _, (caption,) = _time(candidate, [request], timed=True)
             if number and caption.phases is not None:
                 measured.phases.append(caption.phases)
     return found
@@ -165,14 +165,14 @@ def _requests(
 
 
 def _time(
-    cell: Cell, requests: list[CaptionRequest], *, timed: bool
+    candidate: Candidate, requests: list[CaptionRequest], *, timed: bool
 ) -> tuple[float, list[Caption]]:
     started = time.perf_counter()
-    replies = cell.captioner.caption(requests, cell.decoding(timed=timed))
+    replies = candidate.captioner.caption(requests, candidate.decoding(timed=timed))
     seconds = time.perf_counter() - started
     captions = []
     for reply in replies:
         if not isinstance(reply, Caption):
-            raise RuntimeError(f"{cell.condition.title}: no caption: {reply.error}")
+            raise RuntimeError(f"{candidate.condition.title}: no caption: {reply.error}")
         captions.append(replace(reply, trace=None))
     return seconds, captions

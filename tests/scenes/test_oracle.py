@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rediff.scenes.grammar import caption_outline, vocabulary, write_caption
+from rediff.scenes.grammar import caption_space, vocabulary, write_caption
 from rediff.scenes.oracle import nearest_text, revise
 from rediff.scenes.parser import fluency, read_caption
 from rediff.scenes.world import Scene, sample_scene
@@ -23,7 +23,7 @@ def draw(seed: int) -> tuple[Scene, list[str], np.random.Generator]:
 
 
 def nearest_caption(scene: Scene, draft: list[str]) -> list[str]:
-    return nearest_text(caption_outline(scene), draft)
+    return nearest_text(caption_space(scene), draft)
 
 
 def distance(a: list[str], b: list[str]) -> int:
@@ -45,7 +45,7 @@ def is_true_caption(scene: Scene, words: list[str]) -> bool:
 @settings(max_examples=25, deadline=None)
 def test_a_true_caption_needs_no_edit(seed: int) -> None:
     scene, caption, _ = draw(seed)
-    assert revise(caption_outline(scene), caption) == []
+    assert revise(caption_space(scene), caption) == []
 
 
 @given(seeds, st.integers(1, 25))
@@ -56,7 +56,7 @@ def test_corrections_are_true_minimal_and_of_equal_length(seed: int, errors: int
     words = vocabulary()
     for position in rng.choice(CANVAS, errors, replace=False):
         draft[position] = words[rng.integers(len(words))]
-    edits = revise(caption_outline(scene), draft)
+    edits = revise(caption_space(scene), draft)
     corrected = list(draft)
     for edit in edits:
         span = slice(edit.start, edit.start + len(edit.wrong))
@@ -86,7 +86,7 @@ def test_a_false_fact_is_one_edit() -> None:
     wrong = next(c for c in ("red", "blue") if c != thing.colour)
     at = caption.index(thing.colour)
     draft = [*caption[:at], wrong, *caption[at + 1 :]]
-    (edit,) = revise(caption_outline(scene), draft)
+    (edit,) = revise(caption_space(scene), draft)
     assert (edit.start, edit.wrong, edit.right) == (at, (wrong,), (thing.colour,))
 
 
@@ -103,4 +103,4 @@ def test_a_repeated_sentence_becomes_the_missing_one() -> None:
 def test_a_canvas_too_short_is_refused() -> None:
     scene, _, _ = draw(13)
     with pytest.raises(ValueError, match="no true text fits a canvas of 20"):
-        revise(caption_outline(scene), [END] * 20)
+        revise(caption_space(scene), [END] * 20)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rediff.scenes.answers import answer, question_words, recognise_answer
 from rediff.scenes.dataset import WORLD_VERSION
 from rediff.scenes.dialogues import FAMILIES, MAX_ANSWER, family_of, write_dialogue
-from rediff.scenes.grammar import caption_outline, vocabulary
+from rediff.scenes.grammar import caption_space, vocabulary
 from rediff.scenes.oracle import nearest_text, revise
 from rediff.scenes.parser import fluency, tokenize
 from rediff.scenes.questions import ASKS, Question, read_question
@@ -72,9 +72,9 @@ def test_a_corrected_answer_is_true_and_nearer_than_the_one_it_was_made_from(
     draft, words = padded(reply), question_words()
     for place in rng.integers(len(tokenize(reply)) + 2, size=errors):
         draft[place] = words[rng.integers(len(words))]
-    outline = true_texts(scene, said)
-    right = nearest_text(outline, draft)
-    assert revise(outline, right) == []
+    space = true_texts(scene, said)
+    right = nearest_text(space, draft)
+    assert revise(space, right) == []
     changed, broken = (
         sum(a != b for a, b in zip(draft, other, strict=True)) for other in (right, padded(reply))
     )
@@ -230,15 +230,15 @@ def test_dialogues_are_those_of_this_version_of_the_world() -> None:
 
 
 def test_a_wrong_fact_of_an_answer_is_one_edit() -> None:
-    outline = answer(SCENE, Question("colour", {"shape": "star"}))
-    (edit,) = revise(outline, padded("the star is red ."))
+    space = answer(SCENE, Question("colour", {"shape": "star"}))
+    (edit,) = revise(space, padded("the star is red ."))
     assert (edit.start, edit.wrong, edit.right) == (3, ("red",), ("blue",))
 
 
 def test_what_is_no_question_of_ours_asks_for_a_caption() -> None:
     said = ["Please describe the image in detail."]
     assert read_question(said) is None
-    assert true_texts(SCENE, said) == caption_outline(SCENE)
+    assert true_texts(SCENE, said) == caption_space(SCENE)
     with pytest.raises(ValueError, match="no question about scenes: 'Please"):
         family_of(said)
 

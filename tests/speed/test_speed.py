@@ -14,7 +14,7 @@ from rediff.captioners.base import Capabilities, Caption, CaptionRequest, Decodi
 from rediff.models.checkpoint import Checkpoint
 from rediff_eval.captioning.config import Condition
 from rediff_eval.speed.machine import PeakMemory, _cpu_energy
-from rediff_eval.speed.measure import Cell, Interval, measure
+from rediff_eval.speed.measure import Candidate, Interval, measure
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +85,15 @@ class Slow:
         pass
 
 
-def cells(*captioners: Slow) -> list[Cell]:
-    return [Cell(Condition(c.name, "own", None, None), c) for c in captioners]
+def candidates(*captioners: Slow) -> list[Candidate]:
+    return [Candidate(Condition(c.name, "own", None, None), c) for c in captioners]
 
 
 def test_cells_take_turns_and_a_first_round_is_not_counted() -> None:
     order: list[str] = []
     quick, slow = Slow(0.005, order, "a"), Slow(0.03, order, "b")
     found = measure(
-        cells(quick, slow), [Image.new("RGB", (4, 4))], batches=[2], rounds=3,
+        candidates(quick, slow), [Image.new("RGB", (4, 4))], batches=[2], rounds=3,
         device=torch.device("cpu"), prompt="?",
     )  # fmt: skip
     assert order == ["a1", "b1", "a2", "b2", "a1", "b1"] * 4
@@ -116,7 +116,7 @@ def test_a_failure_names_its_condition() -> None:
 
     with pytest.raises(RuntimeError, match="x own: no caption: the model is asleep"):
         measure(
-            cells(Broken(0, [], "x")), [Image.new("RGB", (4, 4))], batches=[1], rounds=2,
+            candidates(Broken(0, [], "x")), [Image.new("RGB", (4, 4))], batches=[1], rounds=2,
             device=torch.device("cpu"), prompt="?",
         )  # fmt: skip
 
