@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import platform
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -22,16 +21,15 @@ from transformers import set_seed
 
 from rediff.io.files import lock
 from rediff.io.files import replace as write
-from rediff.io.quiet import quiet_libraries
 from rediff.llm_client.cache import ReplyCache
 from rediff.llm_client.probe import probe
 from rediff.models.checkpoint import Checkpoint
-from rediff.plugins import load_plugins
 from rediff.training.distributed import all_gather_flag, on_main_process, process_group
 from rediff.training.fingerprint import DONE, fingerprint, is_done
 from rediff.training.recipe import Recipe
 from rediff.training.reports import Report, read_progress
 from rediff.training.saved_states import STATE
+from rediff.training.stage_process import begin, process_context
 from rediff.training.stages.base import MODEL, Run, needs
 
 LOCK = ".lock"
@@ -128,7 +126,7 @@ def _train_side_by_side(
     todo: Sequence[str], recipe: Recipe, root: Path, jobs: int, report: Report
 ) -> None:
     waiting, running = list(todo), dict[Future[None], str]()
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=process_context()) as pool:
         while waiting or running:
             ready = [
                 name
@@ -137,7 +135,7 @@ def _train_side_by_side(
             ]
             for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
-                running[pool.submit(_run_apart, name, recipe, root)] = name
+                running[pool.submit(_run_apart, name, recipe, root, dict(os.environ))] = name
             finished, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
             for name in running.values():
                 report(read_progress(name, root))
@@ -170,24 +168,10 @@ def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] 
             ReplyCache(server.spec().cache).check()
 
 
-def _run_apart(name: str, recipe: Recipe, root: Path) -> None:
-    """One stage in a process of its own, which ends with the process that started it.
-
-    One thread, since at this size two threads on two busy cores are several times slower than one.
-    """
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    quiet_libraries()
-    load_plugins()
+def _run_apart(name: str, recipe: Recipe, root: Path, environment: Mapping[str, str]) -> None:
+    """One stage in a process of its own."""
+    begin(environment)
     _run(name, recipe, root)
-
-
-def _end_with_parent() -> None:
-    """Ends this process once its parent is gone: started again, that would train beside it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _run(name: str, recipe: Recipe, root: Path) -> None:

@@ -1,6 +1,7 @@
 """The whole recipe at toy size: stages run, stand alone, resume, and are skipped when done."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -147,8 +148,10 @@ def test_a_process_that_dies_without_a_word_is_told_of(trained: Path, tmp_path: 
     def kill() -> None:
         while not saved_states(tmp_path / "stage1"):
             time.sleep(0.02)
-        for child in psutil.Process().children():
-            if "spawn_main" in " ".join(child.cmdline()):
+        for child in psutil.Process().children(recursive=True):
+            started = " ".join(child.cmdline())
+            forked = "forkserver" in started and child.ppid() != os.getpid()
+            if forked or "spawn_main" in started:
                 child.kill()
 
     killer = threading.Thread(target=kill)
