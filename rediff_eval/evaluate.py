@@ -227,7 +227,7 @@ def score_file(
         scoring: how they are scored.
         file: of any form that `read_caption_sets` takes.
         folder: of the results.
-        name: in results of the model whose captions they are, the file's name unless given.
+        name: of the captions' model in results, the file's name unless given.
         max_missing: share of the samples that may have no caption.
 
     Raises:

@@ -85,6 +85,6 @@ def check_length(name: str, value: int | None) -> None:
 
 
 def check_refresh(value: int | None) -> None:
-    """Raises ValueError for a number of steps below 0; None means the exact number."""
+    """Raises ValueError for a number of steps below 0; None means as often as exactness takes."""
     if value is not None and value < 0:
         raise ValueError(f"refresh must be a number of steps, or 0 for never, got {value}")

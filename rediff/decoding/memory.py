@@ -96,7 +96,7 @@ class Memory:
             self._last = active, replace(prediction, past=None)
 
     def returned(self, after: Canvas) -> Tensor:
-        """Rows that equal themselves after an earlier step of the block, bool [B]; none where no
+        """Rows that repeat a state of an earlier step of the block, bool [B]; none where no
         rule asks."""
         same = torch.zeros_like(after.done)
         if self.needs.history:

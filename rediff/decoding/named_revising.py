@@ -107,7 +107,7 @@ def mend() -> Sampler:
 
 @register_sampler("repair")
 def repair() -> Sampler:
-    """A quick draft; words that the rest does not support are masked and written again (ours).
+    """A quick draft; words that the rest does not support are masked and rewritten slowly (ours).
 
     Each round takes `parts` passes to find the support of every word.
     """

@@ -231,7 +231,7 @@ def _steps(passes: int, every: int, further: int) -> int:
 
 
 def _with_rows(prediction: Prediction, said: Prediction, rows: Tensor) -> Prediction:
-    """The prediction with that of some rows replaced."""
+    """The prediction, with some rows replaced by those of `said`."""
     parts = {
         name: getattr(prediction, name).index_copy(0, rows, getattr(said, name))
         for name in ("token", "confidence", "scores", "normaliser")

@@ -25,7 +25,7 @@ class Needs:
     """The inputs that the rules of a sampler ask for.
 
     `past`: the fields of `Past`; `distributions`: its `last` too, and `drift`: also
-    that. `history`: whether the canvas equals itself after an earlier step.
+    that. `history`: whether the canvas repeats an earlier state.
     """
 
     past: bool = False

@@ -18,7 +18,7 @@ class Progress:
 
     `open_`: bool [B, R], masks of the block before the eos token. `changed`: bool [B, R], positions
     whose token the step changed; until the revise rule acts, the positions that it may change, the
-    visible ones. `returned`: bool [B], rows that equal themselves after an earlier step, for
+    visible ones. `returned`: bool [B], rows that repeat an earlier state, for
     rules with `uses_history`. `filled_for`: int64 [B], steps since no mask is left, 0 in the step
     that writes the last one.
     """
@@ -85,7 +85,7 @@ class Converged:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A row is finished when no mask is left and it equals itself after an earlier step.
+    """A row is finished when no mask is left and it repeats an earlier state.
 
     At temperature 0 a decoder whose steps depend on the canvas alone would go round for ever;
     `Converged` sees only rounds of one step.

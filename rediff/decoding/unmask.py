@@ -137,7 +137,7 @@ class FactorBound:
 class EntropyBound:
     """The k masks of lowest entropy, k the largest with sum H - max H <= `bound`, in nats.
 
-    It bounds the total correlation of the written tokens (EB-Sampler, arXiv 2505.24857,
+    `bound` bounds the total correlation of the written tokens (EB-Sampler, arXiv 2505.24857,
     section 4). At least the quota. Raises ValueError for a bound below 0.
     """
 

@@ -24,6 +24,5 @@ def quiet_libraries() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     if "datasets" in sys.modules:
         sys.modules["datasets"].disable_progress_bars()
-    warnings.filterwarnings(
-        "ignore", module="PIL"
-    )  # of broken pictures, which are reported elsewhere
+    # Of broken pictures, which are reported elsewhere.
+    warnings.filterwarnings("ignore", module="PIL")

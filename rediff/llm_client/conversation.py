@@ -1,6 +1,6 @@
 """Conversations with a model, independent of how they are transported.
 
-A judge's questions about one caption, or an expert's about one draft, are a generator: it yields
+The questions to a judge about a caption, or to an expert about a draft, are a generator: it yields
 requests, is sent the replies, and returns its outcome. It knows nothing of servers, caches or
 retries, so the same code runs online, as a batch, and on recorded replies.
 """

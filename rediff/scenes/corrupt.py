@@ -20,8 +20,9 @@ def corrupt_scene(scene: Scene, rate: float, rng: np.random.Generator) -> Scene:
     """The scene with some of its qualities wrong; no shape and no grid square is taken twice.
 
     Args:
-        scene: stays as it is. rate: the probability that a shape, colour, size, texture or place is
-        wrong, each independently. rng: draws the fact and its replacement.
+        scene: stays as it is.
+        rate: the probability that a shape, colour, size, texture or place is wrong, independently.
+        rng: draws the wrong facts and their replacements.
     """
     things = list(scene.things)
     for number in range(len(things)):

@@ -75,7 +75,7 @@ class CaptionerForTraining(nn.Module):
     """A captioner's network as it is trained: one forward pass from pictures to canvas logits.
 
     Everything that is trained runs within `forward`, which is where sharding gathers weights. So
-    does the rounding to `bfloat16`: DeepSpeed switches off autocast around it.
+    does the rounding to `bfloat16`: DeepSpeed switches off an autocast around it.
     """
 
     def __init__(

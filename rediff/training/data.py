@@ -35,7 +35,7 @@ class Section(Strict):
     """Settings of a data source in a recipe. All have defaults."""
 
     def identity(self) -> dict[str, Any]:
-        """The values on which a stage's output depends."""
+        """The values on which a stage's output depends, as plain JSON values."""
         return {}
 
     def prompt_tokens(self, recipe: RecipeSettings) -> int:

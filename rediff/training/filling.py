@@ -49,7 +49,7 @@ class Fill:
 def fill(
     how: Fill, logits: Logits, target: Tensor, ids: SpecialIds, draws: Sequence[torch.Generator]
 ) -> Tensor:
-    """The answers with the model's certain mistakes in place, int64 [b, R].
+    """The answers with words that the model surely writes wrong in their place, int64 [b, R].
 
     Args:
         how: levels and numbers.

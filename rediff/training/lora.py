@@ -18,7 +18,7 @@ TARGETS = r".*language_model\.layers\.\d+\..*_proj"
 def add_lora(network: nn.Module, settings: Lora, *, seed: int) -> Any:
     """Puts low-rank updates (float32) into the linear layers of the text model, in place.
 
-    `merge_and_unload` of the returned network adds them to the weights and removes the layers.
+    `merge_and_unload` of the returned network adds them to the weights and takes their layers out.
     Raises ImportError naming the line to run where peft is missing.
     """
     try:

@@ -1,4 +1,4 @@
-"""Muon in 32-bit arithmetic, with AdamW for all other parameters than hidden matrices."""
+"""Muon in 32-bit arithmetic, with AdamW for all parameters but hidden matrices."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -24,6 +24,7 @@ from rediff.io.files import replace as write
 from rediff.llm_client.cache import ReplyCache
 from rediff.llm_client.probe import probe
 from rediff.models.checkpoint import Checkpoint
+from rediff.plugins import load_plugins
 from rediff.training.distributed import all_gather_flag, on_main_process, process_group
 from rediff.training.fingerprint import DONE, fingerprint, is_done
 from rediff.training.recipe import Recipe
@@ -126,7 +127,10 @@ def _train_side_by_side(
     todo: Sequence[str], recipe: Recipe, root: Path, jobs: int, report: Report
 ) -> None:
     waiting, running = list(todo), dict[Future[None], str]()
-    with ProcessPoolExecutor(jobs, mp_context=process_context()) as pool:
+    pool = ProcessPoolExecutor(
+        jobs, process_context(), initializer=begin, initargs=(dict(os.environ),)
+    )
+    with pool:
         while waiting or running:
             ready = [
                 name
@@ -135,7 +139,7 @@ def _train_side_by_side(
             ]
             for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
-                running[pool.submit(_run_apart, name, recipe, root, dict(os.environ))] = name
+                running[pool.submit(_run_apart, name, recipe, root)] = name
             finished, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
             for name in running.values():
                 report(read_progress(name, root))
@@ -168,9 +172,9 @@ def _check(todo: Sequence[str], recipe: Recipe, root: Path, only: Sequence[str] 
             ReplyCache(server.spec().cache).check()
 
 
-def _run_apart(name: str, recipe: Recipe, root: Path, environment: Mapping[str, str]) -> None:
+def _run_apart(name: str, recipe: Recipe, root: Path) -> None:
     """One stage in a process of its own."""
-    begin(environment)
+    load_plugins()
     _run(name, recipe, root)
 
 

@@ -1,4 +1,4 @@
-"""Self-drafts on policy: a model's own mistakes in place of random words, made in each step.
+"""Self-drafts on policy: a model's own mistakes in place of random words, made anew in each step.
 
 The positions that Stage I breaks at random are hidden together, and the model, as it is at that
 step, writes them at once, as a sampler writes several words in a step:
@@ -30,7 +30,7 @@ STRIDE = 0.6180339887
 class SelfDrafts:
     """Writes the broken positions of a batch (`TokenRole.SYNTAX`) by the model itself.
 
-    `turns`: forward passes, one to fill the masks and one for each further turn.
+    `turns`: forward passes; the first fills the masks, each further one revises the words.
     """
 
     ids: SpecialIds

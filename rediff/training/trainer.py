@@ -227,7 +227,7 @@ def fit(
         seed: of the order of the rows and of all that is drawn for them.
         lengths: see `Schedule`.
         held: rows for validation, if there is one.
-        validation: how often, and its consequences.
+        validation: how often, and when it ends the training.
         kwargs: go to the trainer.
 
     Raises:

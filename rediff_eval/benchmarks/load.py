@@ -43,9 +43,8 @@ def load_samples(config: DataConfig, *, allowed: float = 0.0) -> SampleSet:
         allowed: the share of samples that may be broken.
 
     Raises:
-        ValueError: or OSError, with the files to get and where to put them, if the task is
-            missing,
-            or if more than the share `allowed` of it is broken.
+        ValueError: or OSError, with the files to get and where to put them, if the data are
+            missing, or if more than the share `allowed` of them is broken.
     """
     task, limit, data = config.task, config.limit, config.data or config.task.data
     if data is not None:

@@ -167,7 +167,7 @@ FLAGS = {
 
 
 def measured_options(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that choose the data and the metrics."""
+    """Adds the options that choose the task, its samples, and the seed of the bootstrap."""
     return _with(verb, MEASURED)
 
 
@@ -177,7 +177,7 @@ def captioned_options(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def to_data(task: str, limit: int | None, data: Path | None, data_dir: Path | None) -> DataConfig:
-    """The task that the options of `measured_options` choose. Raises as `load_task`."""
+    """The data that the options of `measured_options` choose. Raises as `load_task`."""
     from rediff_eval.benchmarks.load import DataConfig
     from rediff_eval.benchmarks.task import load_task
 

@@ -158,7 +158,7 @@ def checkpoint_folder(name: str) -> Path:
 
 @contextmanager
 def watching(stages: Sequence[str], tensorboard: Path | None) -> Iterator[Report]:
-    """The progress of a training: to the user, and to TensorBoard if its root is given."""
+    """Reports the progress of a training to the user, and to TensorBoard if its root is given."""
     from rediff_eval.progress import StageProgress
     from rediff_eval.views.tensorboard import TensorBoardLog
 

@@ -46,7 +46,7 @@ class MetricInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeLoad:
-    """A judge's work for one caption: the least calls, approximate tokens (for estimates).
+    """A judge's work for one caption, for estimates: the least number of calls, tokens about.
 
     The tokens are for captions of 200 tokens, 36 questions and 25 propositions. `sees_picture`:
     whether the judge is shown the picture. `both_orders`: asked twice with the corrected preset.
@@ -129,7 +129,7 @@ class Metric(Protocol):
         ...
 
     def lacks(self, sample: Sample) -> str | None:
-        """None, or a clause that names a sample's missing part; it is left out, others scored."""
+        """None, or a clause that names the sample's missing part; such a sample is left out."""
         ...
 
     def score(self, samples: Sequence[Sample], answers: Sequence[Answer]) -> Scored:
@@ -159,7 +159,7 @@ class AlwaysAvailable:
 class MetricGroup:
     """A registered group of metrics: how it is made, and how its metrics are shown.
 
-    `judge`: its work, None for a metric without a judge. `prompts`: its prompts.
+    `judge`: the judge's work for a caption, None without a judge. `prompts`: the judge's.
     """
 
     make: Callable[[Resources], Metric]
@@ -226,7 +226,7 @@ def register_sample_metric(
         lower_is_better: for tables and rankings.
 
     It decorates a function of a sample and its answer, which returns None where the sample
-    lacks a need of it.
+    lacks an input of the metric.
 
     Examples:
         >>> @register_sample_metric("exclamations", digits=1)

@@ -117,7 +117,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def stars(p: float) -> str:
-    """The text that explains `STARS`."""
+    """The stars of a p value, which `STARS` explains."""
     return "*" * sum(p < level for level in (0.05, 0.01, 0.001))
 
 

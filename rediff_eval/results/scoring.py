@@ -16,7 +16,7 @@ from rediff_eval.results.numbers import ConditionResult
 from rediff_eval.results.stats import estimate
 
 FALLBACK = ("capture", "capture_lite", "cider")
-"""The metric by which tables rank where the task's main metric was not measured."""
+"""Metrics by which tables rank, the first one measured, where the task's main metric was not."""
 
 
 class TooManyFailuresError(RuntimeError):

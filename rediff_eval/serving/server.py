@@ -1,4 +1,4 @@
-"""The models of a server with their queues, and the way of a request."""
+"""The models of a server with their queues, and how a request passes through them."""
 
 from __future__ import annotations
 

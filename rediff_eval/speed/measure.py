@@ -66,8 +66,7 @@ class Measured:
 
     `seconds`: of a caption in each round, by batch size. `memory`: bytes at the peak beyond those
     held before, by batch size. `joules`: of a caption in each round, by batch size.
-    `phases`: seconds at batch 1. `captions`: all, for passes and operations. None is for an unknown
-    value.
+    `phases`: seconds at batch 1. `captions`: all, for passes and operations. None: unknown.
     """
 
     condition: Condition

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
-from rediff_eval.views.samples import check_metric, load_samples, values_of
+from rediff_eval.results.finished import metric_infos, read_results
+from rediff_eval.views.samples import load_values
 
 CONDITION = ["data", "model", "steps"]
 """The columns of a condition beside its sampler."""
@@ -16,7 +18,7 @@ CONDITION = ["data", "model", "steps"]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The setting of a sampler with the highest mean.
+    """The best setting of a sampler.
 
     `setting`: the sampler with its options, as for `--sampler`. `mean`: of the metric over all
     models, budgets and samples, each condition weighing one. `tried`: number of settings.
@@ -27,35 +29,48 @@ class Choice:
     tried: int
 
 
-def choose(runs: Sequence[Path], metric: str) -> list[Choice]:
+def choose(runs: Sequence[Path], metric: str, known: Container[str]) -> list[Choice]:
     """The best setting of each sampler, in the order of the runs; of equal ones the first.
 
     Args:
         runs: finished runs, of validation data.
-        metric: to choose by; more is better.
+        metric: to choose by.
+        known: names of samplers; others are left out, as the decoding of autoregressive models.
 
     Raises:
-        ValueError: for a metric that no run has, and for settings of one sampler that were not
-            measured with the same models, budgets and samples, whose means cannot be compared.
+        ValueError: for a metric that no run has or that several scorers made, and for settings of
+            one sampler that were not measured on the same captions.
     """
-    check_metric(runs, metric)
-    frame = values_of(load_samples(runs, (metric,)), metric)
-    means: dict[str, dict[str, float]] = {}
-    measured: dict[str, frozenset[tuple[str, str, int, str]]] = {}
-    for setting, rows in frame.groupby("sampler", sort=False):
-        name = str(setting).partition(",")[0]
-        keys = frozenset(zip(*(rows[column] for column in (*CONDITION, "id")), strict=True))
-        if measured.setdefault(name, keys) != keys:
-            raise ValueError(
-                f"{setting} was not measured with the same models, steps and samples as other"
-                f" settings of {name}"
-            )
-        conditions = rows.groupby(CONDITION)["value"].mean()
-        means.setdefault(name, {})[str(setting)] = float(conditions.mean())
-    return [
-        Choice(max(settings, key=lambda s: settings[s]), max(settings.values()), len(settings))
-        for settings in means.values()
-    ]
+    frame = load_values(runs, metric)
+    frame["name"] = [setting.partition(",")[0] for setting in frame["sampler"]]
+    frame = frame[[name in known for name in frame["name"]]]
+    if frame.empty:
+        raise ValueError(f"the runs have no value of {metric} by a sampler that is known")
+    if frame["scorer"].nunique() > 1:
+        raise ValueError(f"{metric} is by several scorers: {', '.join(sorted({*frame['scorer']}))}")
+    lower = any(
+        metric in (infos := metric_infos(read_results(run))) and infos[metric].lower_is_better
+        for run in runs
+    )
+    return [_best(rows, lower) for _, rows in frame.groupby("name", sort=False)]
+
+
+def _best(rows: pd.DataFrame, lower: bool) -> Choice:
+    """The best setting of one sampler."""
+    captions = [*CONDITION, "id"]
+    table = rows.set_index([*captions, "sampler"])["value"]
+    if table.index.has_duplicates:
+        raise ValueError(f"a condition of {rows['sampler'].iloc[0]} was measured twice")
+    wide = table.unstack("sampler")[list(dict.fromkeys(rows["sampler"]))]
+    missing = wide.isna().sum()
+    if missing.any():
+        raise ValueError(
+            f"{missing.idxmax()} lacks {missing.max()} of {len(wide)} captions that other settings"
+            " of it have"
+        )
+    means = wide.groupby(level=CONDITION).mean().mean()
+    setting = str(means.idxmin() if lower else means.idxmax())
+    return Choice(setting, float(means[setting]), len(means))
 
 
 def to_grid(
@@ -70,7 +85,7 @@ def to_grid(
         metric: that the choice was made by.
     """
     lines = [
-        f"# The setting of each sampler with the highest mean {metric}, which is beside it.",
+        f"# The best setting of each sampler by its mean {metric}, which is beside it.",
         f"models: [{', '.join(map(_scalar, models))}]",
         f"steps: [{', '.join(map(str, steps))}]",
         "samplers:",

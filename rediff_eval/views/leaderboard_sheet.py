@@ -26,7 +26,7 @@ Place = tuple[Any, ...]
 
 
 def as_sheet(ranking: Ranking, metric: str, infos: Mapping[str, MetricInfo]) -> Sheet:
-    """A ranking with intervals, counts, and bold for the best and all like it.
+    """A ranking with intervals, counts, and bold for those not significantly worse.
 
     Args:
         ranking: of one metric.

@@ -64,7 +64,7 @@ def write_results(results: Results, outcomes: Iterable[Outcome], folder: Path) -
 def caption_rows(outcome: Outcome) -> Iterator[dict[str, Any]]:
     """The lines of `captions.jsonl`: the condition, the sample's id, and its answer or error.
 
-    `said`: the dialogue of this sample alone.
+    `said`: the sample's own dialogue, where it has one in place of the task's prompt.
     """
     condition = asdict(outcome.condition)
     for sample, answer in zip(outcome.samples, outcome.answers, strict=True):

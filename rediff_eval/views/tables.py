@@ -114,7 +114,7 @@ def to_terminal(
 
 
 def describe(results: Results) -> str:
-    """The data, and the judge."""
+    """The task and its data, and the judge with its preset, if there was one."""
     manifest = results.manifest
     title = f"{manifest['task']['name']} on {manifest['data']['name']}"
     judge = manifest.get("judge")
@@ -147,7 +147,7 @@ def print_wide(table: Table) -> None:
 
 
 def to_markdown(results: Results) -> str:
-    """A page: the table, metrics that were not run or failed, and its origin."""
+    """A page: how the table was made, the table, metrics that were not run, and failures."""
     header, rows = table_rows(results)
     manifest = results.manifest
     lines = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
-import click
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from programs import inside
 
+from rediff.decoding.registry import SAMPLERS
 from rediff_eval.captioning.grid import Grid
 from rediff_eval.views.choices import Choice, choose, to_grid
 from rediff_eval.views.samples import load_samples
@@ -22,57 +23,87 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 @pytest.fixture(scope="module")
 def run(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four settings of one sampler, one of another, and a model that takes none."""
     folder = tmp_path_factory.mktemp("choose") / "run"
     inside(
         "run", "--task", "capture-validation", "--limit", "5", "--model", untrained / "diffusion",
         "--steps", "8,2", "--sampler", "mask-predict", "--sampler", "t2m,below=0.1|0.5,times=1|3",
-        "--out", folder,
+        "--model", untrained / "autoregressive", "--out", folder,
     )  # fmt: skip
     return folder
 
 
-def test_it_has_the_highest_mean_of_each_sampler(run: Path, tmp_path: Path) -> None:
-    """Against a plain loop over the table; the grid has models and budgets of the run."""
-    table = load_samples([run], ["capture"])
-    means: dict[str, float] = {}
+def means_of(run: Path, metric: str) -> dict[str, float]:
+    """The mean of the two budgets' means, by setting, in a plain loop."""
+    table, means = load_samples([run], [metric]), {}
+    columns = [table[name] for name in ("sampler", "steps", metric)]
     for setting in dict.fromkeys(table["sampler"]):
-        parts = [
-            np.mean([v for s, k, v in zip(*(table[c] for c in ("sampler", "steps", "capture")),
-                                          strict=True) if (s, k) == (setting, steps)])
-            for steps in (8, 2)
-        ]  # fmt: skip
-        means[setting] = float(np.mean(parts))
-    (others,) = ({s: m for s, m in means.items() if s.startswith("t2m")},)
-    found = choose([run], "capture")
+        values = {8: [], 2: []}  # type: dict[int, list[float]]
+        for sampler, steps, value in zip(*columns, strict=True):
+            if sampler == setting and steps in values:
+                values[steps].append(value)
+        means[setting] = sum(sum(found) / 5 for found in values.values()) / 2
+    return means
+
+
+@pytest.mark.parametrize(("metric", "best"), [("capture", max), ("hallucination", min)])
+def test_it_has_the_best_mean_of_each_sampler(run: Path, metric: str, best: Any) -> None:
+    means = means_of(run, metric)
+    found = choose([run], metric, SAMPLERS)
     assert [choice.tried for choice in found] == [1, 4]
     assert found[0].setting == "mask-predict"
-    assert found[1].mean == pytest.approx(max(others.values()))
-    assert means[found[1].setting] == pytest.approx(found[1].mean)
-    inside("choose", run, "--out", tmp_path / "grid.yaml")
-    grid = Grid.load(tmp_path / "grid.yaml")
-    assert grid.samplers == tuple(choice.setting for choice in found)
-    assert (grid.models, grid.steps) == (("diffusion",), (8, 2))
-    inside("choose", run, "--steps", "40,5", "--model", "rediff", "--out", tmp_path / "grid.yaml")
-    grid = Grid.load(tmp_path / "grid.yaml")
-    assert (grid.models, grid.steps) == (("rediff",), (40, 5))
+    for choice in found:
+        name = choice.setting.partition(",")[0]
+        assert choice.mean == pytest.approx(means[choice.setting])
+        assert choice.mean == pytest.approx(
+            best(mean for setting, mean in means.items() if setting.startswith(name))
+        )
 
 
-def test_settings_of_other_samples_are_not_compared(run: Path, tmp_path: Path) -> None:
-    """A sampler whose settings have different budgets; another sampler may have fewer."""
+def test_its_file_is_a_grid_that_runs(run: Path, untrained: Path, tmp_path: Path) -> None:
+    path, model = tmp_path / "chosen.yaml", untrained / "diffusion"
+    command = ("choose", run, "--model", model, "--steps", "4,2", "--out", path)
+    inside(*command)
+    chosen = [choice.setting for choice in choose([run], "capture", SAMPLERS)]
+    assert list(Grid.load(path).samplers) == chosen
+    inside("run", "--task", "capture-validation", "--limit", "1", "--grid", path,
+           "--out", tmp_path / "test")  # fmt: skip
+    table = load_samples([tmp_path / "test"], [])
+    found = set(zip(table["sampler"], table["steps"], strict=True))
+    assert found == {(setting, steps) for setting in chosen for steps in (4, 2)}
+    with pytest.raises(ValueError, match=r"chosen.yaml is there already"):
+        inside(*command)
+
+
+def test_settings_with_other_captions_are_not_compared(run: Path, tmp_path: Path) -> None:
+    """Of one sampler; another may have fewer budgets."""
     table = pd.read_csv(run / "samples.csv", dtype=str)
     (tmp_path / "results.json").write_bytes((run / "results.json").read_bytes())
     short = table[(table["sampler"] != "mask-predict") | (table["steps"] == "8")]
     short.to_csv(tmp_path / "samples.csv", index=False)
-    assert len(choose([tmp_path], "capture")) == 2
+    assert len(choose([tmp_path], "capture", SAMPLERS)) == 2
+    with pytest.raises(ValueError, match="a condition of mask-predict was measured twice"):
+        choose([run, tmp_path], "capture", SAMPLERS)
     setting = table["sampler"][table["sampler"].str.startswith("t2m")].iloc[-1]
     short = table[(table["sampler"] != setting) | (table["steps"] == "8")]
     short.to_csv(tmp_path / "samples.csv", index=False)
-    with pytest.raises(ValueError, match="not measured with the same models, steps and samples"):
-        choose([tmp_path], "capture")
+    with pytest.raises(ValueError, match=f"{setting} lacks 5 of 10 captions"):
+        choose([tmp_path], "capture", SAMPLERS)
     with pytest.raises(ValueError, match="did you mean 'capture'"):
-        choose([run], "captur")
-    with pytest.raises(click.BadParameter, match="expected whole numbers"):
-        inside("choose", run, "--steps", "many", "--out", tmp_path / "grid.yaml")
+        choose([run], "captur", SAMPLERS)
+    with pytest.raises(ValueError, match="no value of capture by a sampler that is known"):
+        choose([run], "capture", ["another"])
+
+
+def test_the_test_split_is_not_for_choosing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = json.loads((run / "results.json").read_text())
+    results["manifest"]["task"]["scenes"]["split"] = "test"
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    (tmp_path / "samples.csv").write_bytes((run / "samples.csv").read_bytes())
+    inside("choose", tmp_path, "--model", "rediff", "--steps", "8", "--out", tmp_path / "c.yaml")
+    assert "is of the test split" in capsys.readouterr().err
 
 
 @given(st.lists(names, min_size=1), st.lists(names, min_size=1))

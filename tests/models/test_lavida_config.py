@@ -138,5 +138,5 @@ def test_a_tower_from_elsewhere(lavida_copy: Path, tmp_path: Path) -> None:
 
 def test_dream_without_a_mask_id_is_refused(tmp_path: Path) -> None:
     change(make_dream(tmp_path / "dream"), mask_token_id=None)
-    with pytest.raises(ValueError, match=r"config.json: mask_token_id None is no token"):
+    with pytest.raises(ValueError, match=r"config.json: mask_token_id None is not a token"):
         load_captioner(tmp_path / "dream")

@@ -23,7 +23,7 @@ from protocol import Hello, Reply, Request, serve
 STEPS, SEED = 32, 99
 SCRIPT = "inference_i2t_local.py"
 WRITTEN = "response_sentences:"
-"""The prefix of an answer's file name."""
+"""The text with which the file of an answer begins."""
 
 
 class Fudoki:

@@ -1,4 +1,4 @@
-"""The stage `drafts`: the model's captions of training pictures."""
+"""The stage `drafts`: the model's own captions of, or answers about, training pictures."""
 
 from __future__ import annotations
 

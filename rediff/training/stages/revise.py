@@ -25,8 +25,9 @@ from rediff.training.stages.base import Run, register_stage
 
 
 class RevisingStage(LearningStage):
-    """The errors that both revision stages inject into true responses (arXiv 2510.19871, section
-    3).
+    """The errors that both revision stages inject into true responses.
+
+    Section 3.1 of arXiv 2510.19871.
 
     `syntax_rate`, `hallucination_rate`: see `inject_errors`. `repetition_rate`, beyond the paper:
     see `FoundationalRevision`. `self_drafts`, beyond the paper: the model itself writes words in

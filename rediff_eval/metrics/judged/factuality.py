@@ -118,7 +118,7 @@ def judge_official(text: str | None) -> list[str]:
 def judge_corrected(text: str, propositions: int) -> Mapping[int, bool] | None:
     """Verdicts by the number of a proposition, from 1.
 
-    Two verdicts that differ are left out; None if a number lies outside.
+    A proposition with two verdicts that differ is left out; None if a number lies outside.
     """
     verdicts = ((int(match[1]), match[2].lower() == "true") for match in _VERDICT.finditer(text))
     return by_number(verdicts, range(1, propositions + 1))

@@ -24,7 +24,7 @@ def official_text(reply: Reply) -> str | None:
 def by_number(answers: Iterable[tuple[int, Given]], allowed: range) -> dict[int, Given] | None:
     """Answers by their numbers; None if a number lies outside of `allowed`.
 
-    Two answers that differ are left out.
+    A number with two answers that differ is left out.
     """
     found: dict[int, Given] = {}
     contested: set[int] = set()

@@ -38,7 +38,7 @@ THUMBNAILS = ((300, 192, 80), (1500, 96, 60), (math.inf, 64, 45))
 """Pictures of a gallery up to which they are so many pixels wide or high, at which quality."""
 CELL = ("model", "sampler", "steps", "tokens_per_step")
 LATENCY, BEST_BATCH = "latency", "best_batch"
-"""The latency that `rediff-eval speed` adds to a cell, in milliseconds a caption."""
+"""Keys that `rediff-eval speed` adds to a cell: milliseconds a caption, singly and at best."""
 
 
 @dataclass(frozen=True, slots=True)
