@@ -1,5 +1,6 @@
 """The recipe of questions beside captions at toy size: the same stages, other truths."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,18 @@ from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import load_scenes
 from rediff.scenes.dialogues import FAMILIES, family_of
 from rediff.scenes.oracle import revise
-from rediff.scenes.training.data import settings_of
+from rediff.scenes.training.data import LONG, settings_of
 from rediff.scenes.training.experts import correct
 from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.truth import true_texts
 from rediff.scenes.world import Scene
-from rediff.training.draft_records import Correction, read_lines
+from rediff.training.draft_records import DRAFTS, Correction, Draft, read_lines
 from rediff.training.items import Item, before_answer
 from rediff.training.pipeline import train
 from rediff.training.stages.base import Run
 from rediff.training.stages.expert import ExpertStage
 
-RECIPE = toy(name="scenes-qa").only(["qa-rediff"])
+RECIPE = toy(name="scenes-qa").only(["qa-rediff", "qa-rediff-self"])
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,24 @@ def test_dialogues_are_the_same_in_every_stage(trained: Path, items: dict[str, I
     again = {item.id: item.dialogues for item in run.items("questions", "", seed=5)}
     assert again == {i: item.dialogues for i, item in items.items() if i in again}
     assert {len(dialogues) for dialogues in again.values()} == {settings_of(RECIPE).questions}
+
+
+def test_instructions_and_short_questions_are_all_questions(
+    trained: Path, items: dict[str, Item]
+) -> None:
+    """Each dialogue is in one of the two, and a teacher answers instructions alone."""
+    run = Run(RECIPE, trained, trained / "distilled")
+    families = {}
+    for name in ("instructions", "short-questions", "questions"):
+        found = [d for item in run.items(name, "") for d in item.dialogues]
+        families[name] = Counter(family_of(before_answer(dialogue)) for dialogue in found)
+    assert set(families["instructions"]) == {LONG}
+    assert LONG not in families["short-questions"]
+    assert families["instructions"] + families["short-questions"] == families["questions"]
+    teacher = list(read_lines(trained / "teacher-instructions" / DRAFTS, Draft))
+    known = {item.id: item for item in run.items("instructions", "")}
+    asked = {family_of(before_answer(known[d.id].dialogues[d.dialogue])) for d in teacher}
+    assert asked == {LONG}
 
 
 def test_the_model_knows_the_words_of_questions_and_their_facts(trained: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.world import Scene
 from rediff.training.data import DATA, SECTIONS, DataSource, RecipeSettings, Section
 from rediff.training.items import AnsweredDialogue, Item
+
+LONG = "instruction"
+"""The family whose answers have several sentences, in any order."""
 
 
 @SECTIONS.register("scenes")
@@ -120,21 +123,33 @@ def sentence_items(
     return items
 
 
-def question_items(recipe: RecipeSettings, root: Path, prompt: str, seed: int) -> list[Item]:
+def question_items(
+    recipe: RecipeSettings,
+    root: Path,
+    prompt: str,
+    seed: int,
+    *,
+    only: Collection[str] = tuple(FAMILIES),
+    mark: str = "asked",
+) -> list[Item]:
     """Scenes with questions, instructions and two-turn dialogues about each.
 
     Their families take turns, and drafts answer the first, so that drafts are of all families.
+    `only`: families that are kept. `mark`: ends the items' ids.
     """
     settings, families = settings_of(recipe), list(FAMILIES)
     items = []
     for number, (row_id, image, _, text) in enumerate(_rows(scenes_of(recipe, root))):
         scene, rng = Scene.from_json(text), np.random.default_rng([settings.seed, number])
-        dialogues = [
-            write_dialogue(scene, families[(number + turn) % len(families)], rng)
-            for turn in range(settings.questions)
-        ]
-        turns = tuple(tuple(map(Turn, texts[::2], texts[1::2])) for texts in dialogues)
-        items.append(Item(f"{row_id}-asked", image, turns, known=scene))
+        order = [families[(number + turn) % len(families)] for turn in range(settings.questions)]
+        dialogues = [(family, write_dialogue(scene, family, rng)) for family in order]
+        turns = tuple(
+            tuple(map(Turn, texts[::2], texts[1::2]))
+            for family, texts in dialogues
+            if family in only
+        )
+        if turns:
+            items.append(Item(f"{row_id}-{mark}", image, turns, known=scene))
     return items
 
 
@@ -160,5 +175,17 @@ for _name, _source in {
     ),
     "plain": DataSource(items=functools.partial(sentence_items, plain=True), facts=fact_vocabulary),
     "questions": DataSource(items=question_items, facts=fact_vocabulary, check=_check_questions),
+    "instructions": DataSource(
+        items=functools.partial(question_items, only=[LONG], mark="instructed"),
+        facts=fact_vocabulary,
+        check=_check_questions,
+    ),
+    "short-questions": DataSource(
+        items=functools.partial(
+            question_items, only=[name for name in FAMILIES if name != LONG], mark="asked-shortly"
+        ),
+        facts=fact_vocabulary,
+        check=_check_questions,
+    ),
 }.items():
     DATA.add(_name, _source, module=__name__)
