@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,6 +19,8 @@ from rediff_eval.views.arena import Contender, verdict
 from rediff_eval.views.arena_writing import how_they_write, infos_of_runs, writing_table
 from rediff_eval.views.front import pareto
 
+NEAR = (0.4, 0.04)
+"""Labels nearer than this, in doublings of the cost and in quality, would lie over each other."""
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
 
 
@@ -124,6 +127,19 @@ def plot_arena(found: Sequence[Contender], metric: str, path: Path) -> None:
     figure.savefig(path, format="png")
 
 
+def _labelled(front: Sequence[tuple[float, Contender]]) -> list[tuple[float, Contender]]:
+    """The points of the front that have room for a name: of several near each other the best."""
+    found: list[tuple[float, Contender]] = []
+    for x, c in sorted(front, key=lambda point: -point[1].quality):
+        far = (
+            abs(math.log2(x / a)) > NEAR[0] or abs(c.quality - b.quality) > NEAR[1]
+            for a, b in found
+        )
+        if all(far):
+            found.append((x, c))
+    return found
+
+
 def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
     """All conditions of a model, the line of its own sampler, and the front with its names."""
     others = [(x, c.quality) for x, c in points if not c.own]
@@ -143,10 +159,9 @@ def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
     front = pareto(points, lambda point: (point[0], point[1].quality))
     xs, ys = [x for x, _ in front], [c.quality for _, c in front]
     panel.step(xs, ys, where="post", color="#d1781e", linewidth=1, label="front")
-    named = {c.sampler.partition(",")[0]: (x, c.quality) for x, c in front}
-    for number, (name, place) in enumerate(named.items()):
-        off = (3, -9 if number % 2 else 6)
-        panel.annotate(name, place, off, textcoords="offset points", fontsize=6)
+    for x, c in _labelled(front):
+        name = c.sampler.partition(",")[0]
+        panel.annotate(name, (x, c.quality), (3, 5), textcoords="offset points", fontsize=6)
     panel.set_xscale("log", base=2)
     panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.grid(alpha=0.25)
