@@ -13,7 +13,7 @@ from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding,
 from rediff.captioners.sources import Loading, ModelSource, check_device, find_model
 from rediff.data.images import open_image
 from rediff.decoding.recorder import OnStep
-from rediff.decoding.registry import SAMPLERS, find_sampler
+from rediff.decoding.registry import SAMPLERS, find_sampler, sampler_name
 from rediff.decoding.sampler import Sampler
 from rediff.io.quiet import quiet_libraries
 from rediff.plugins import load_plugins
@@ -104,7 +104,7 @@ class LoadedModel:
             on_step=on_step,
         )
         request = CaptionRequest(image=picture, dialogue=dialogue, id=name)
-        with SAMPLERS.blaming(chosen.partition(",")[0] if isinstance(chosen, str) else ""):
+        with SAMPLERS.blaming(sampler_name(chosen) if isinstance(chosen, str) else ""):
             (reply,) = self.captioner.caption([request], decoding)
         if isinstance(reply, Failure):
             raise RuntimeError(f"no caption: {reply.error}")

@@ -108,6 +108,16 @@ class Option:
         return replace(sampler, **{self.rule: rule})
 
 
+def sampler_name(text: str) -> str:
+    """The registered name in a text for `find_sampler`, which may have options after it.
+
+    Examples:
+        >>> sampler_name("refine,refine_share=0.3")
+        'refine'
+    """
+    return text.partition(",")[0]
+
+
 def options_of(sampler: Sampler) -> dict[str, Option]:
     """The options of a sampler by the shortest name that tells each from all others.
 

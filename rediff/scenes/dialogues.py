@@ -38,6 +38,8 @@ FAMILIES: Mapping[str, Words] = {
     "dialogue": ("which", "describe", "colour", "size", "texture", "place"),
 }
 """The kinds of questions of one turn, by the skill that they test; a dialogue's first questions."""
+LONG = "instruction"
+"""The family whose answers have several sentences, in any order."""
 MAX_ANSWER = 79
 """Words of an answer at most: with its end-of-turn it fits a canvas of 80."""
 ABSENT = 1 / 8

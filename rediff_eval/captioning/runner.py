@@ -12,7 +12,7 @@ from PIL import Image
 
 from rediff.captioners.base import Caption, Captioner, CaptionRequest, Decoding, Failure
 from rediff.captioners.sources import SCHEMES, ModelSource
-from rediff.decoding.registry import SAMPLERS, find_sampler
+from rediff.decoding.registry import SAMPLERS, find_sampler, sampler_name
 from rediff.io.part_store import PartStore
 from rediff.io.rank import Rank
 from rediff_eval.benchmarks.sample import Sample
@@ -144,7 +144,7 @@ class CaptionRunner:
             guidance=self.config.guidance,
         )
         requests = [given for _, given in batch if isinstance(given, CaptionRequest)]
-        with SAMPLERS.blaming(condition.sampler.partition(",")[0]):
+        with SAMPLERS.blaming(sampler_name(condition.sampler)):
             replies = iter(ask(captioner, requests, decoding) if requests else ())
         for sample, given in batch:
             answer = Answer.of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -92,3 +92,8 @@ def metric_infos(results: Mapping[str, Any]) -> dict[str, MetricInfo]:
 
     every = (info for group in METRICS.values() for info in group.infos)
     return {info.name: info for info in every}
+
+
+def infos_of_runs(runs: Sequence[Path]) -> dict[str, MetricInfo]:
+    """How the metrics of finished runs are shown. Raises as `read_results`."""
+    return {name: info for run in runs for name, info in metric_infos(read_results(run)).items()}

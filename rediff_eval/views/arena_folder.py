@@ -12,11 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from rediff.decoding.registry import sampler_name
 from rediff.io.files import replace
+from rediff_eval.results.finished import infos_of_runs
 from rediff_eval.results.paired import LEVEL
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import Contender, verdict
-from rediff_eval.views.arena_writing import how_they_write, infos_of_runs, writing_table
+from rediff_eval.views.arena_writing import how_they_write, writing_table
 from rediff_eval.views.front import pareto
 
 NEAR = (0.4, 0.04)
@@ -160,8 +162,8 @@ def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
     xs, ys = [x for x, _ in front], [c.quality for _, c in front]
     panel.step(xs, ys, where="post", color="#d1781e", linewidth=1, label="front")
     for x, c in _labelled(front):
-        name = c.sampler.partition(",")[0]
-        panel.annotate(name, (x, c.quality), (3, 5), textcoords="offset points", fontsize=6)
+        name, place = sampler_name(c.sampler), (x, c.quality)
+        panel.annotate(name, place, (3, 5), textcoords="offset points", fontsize=6)
     panel.set_xscale("log", base=2)
     panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.grid(alpha=0.25)

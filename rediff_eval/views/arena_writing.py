@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from rediff_eval.metrics.base import MetricInfo
-from rediff_eval.results.finished import metric_infos, read_results
 from rediff_eval.sanitize import markdown
 from rediff_eval.views.arena import CELL, Contender
 from rediff_eval.views.columns import digits
@@ -45,11 +44,6 @@ def how_they_write(runs: Sequence[Path]) -> pd.DataFrame:
     numbers = numbers[numbers["metric"].isin(STATISTICS)]
     table = numbers.pivot_table(index=CELL, columns="metric", values="value", sort=False)
     return table.reindex(columns=STATISTICS)
-
-
-def infos_of_runs(runs: Sequence[Path]) -> dict[str, MetricInfo]:
-    """How the metrics of finished runs are shown. Raises as `read_results`."""
-    return {name: info for run in runs for name, info in metric_infos(read_results(run)).items()}
 
 
 def writing_table(

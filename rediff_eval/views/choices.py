@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from rediff_eval.results.finished import metric_infos, read_results
+from rediff.decoding.registry import sampler_name
+from rediff_eval.results.finished import infos_of_runs
 from rediff_eval.views.samples import load_values
 
 CONDITION = ["data", "model", "steps"]
@@ -42,16 +43,14 @@ def choose(runs: Sequence[Path], metric: str, known: Container[str]) -> list[Cho
             one sampler that were not measured on the same captions.
     """
     frame = load_values(runs, metric)
-    frame["name"] = [setting.partition(",")[0] for setting in frame["sampler"]]
+    frame["name"] = frame["sampler"].map(sampler_name)
     frame = frame[[name in known for name in frame["name"]]]
     if frame.empty:
         raise ValueError(f"the runs have no value of {metric} by a sampler that is known")
     if frame["scorer"].nunique() > 1:
         raise ValueError(f"{metric} is by several scorers: {', '.join(sorted({*frame['scorer']}))}")
-    lower = any(
-        metric in (infos := metric_infos(read_results(run))) and infos[metric].lower_is_better
-        for run in runs
-    )
+    infos = infos_of_runs(runs)
+    lower = metric in infos and infos[metric].lower_is_better
     return [_best(rows, lower) for _, rows in frame.groupby("name", sort=False)]
 
 

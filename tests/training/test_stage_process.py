@@ -4,7 +4,6 @@ import os
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from rediff.training.stage_process import IMPORTED, begin, process_context
 
 NAME = "REDIFF_OF_LATER"
 forks = pytest.mark.skipif(
-    type(process_context()) is type(get_context("spawn")), reason="processes are spawned here"
+    process_context().get_start_method() == "spawn", reason="processes are spawned here"
 )
 
 

@@ -14,9 +14,9 @@ from rediff.captioners.model_folder import load_captioner
 from rediff.models.checkpoint import Checkpoint
 from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import load_scenes
-from rediff.scenes.dialogues import FAMILIES, family_of
+from rediff.scenes.dialogues import FAMILIES, LONG, family_of
 from rediff.scenes.oracle import revise
-from rediff.scenes.training.data import LONG, settings_of
+from rediff.scenes.training.data import settings_of
 from rediff.scenes.training.experts import correct
 from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.truth import true_texts
@@ -77,9 +77,7 @@ def test_dialogues_are_the_same_in_every_stage(trained: Path, items: dict[str, I
     assert {len(dialogues) for dialogues in again.values()} == {settings_of(RECIPE).questions}
 
 
-def test_instructions_and_short_questions_are_all_questions(
-    trained: Path, items: dict[str, Item]
-) -> None:
+def test_instructions_and_short_questions_are_all_questions(trained: Path) -> None:
     """Each dialogue is in one of the two, and a teacher answers instructions alone."""
     run = Run(RECIPE, trained, trained / "distilled")
     families = {}

@@ -23,16 +23,13 @@ from rediff.models.config import CaptionerConfig
 from rediff.models.tiny import build_model
 from rediff.scenes.answers import question_words
 from rediff.scenes.dataset import WORLD_VERSION, load_scenes
-from rediff.scenes.dialogues import FAMILIES, write_dialogue
+from rediff.scenes.dialogues import FAMILIES, LONG, write_dialogue
 from rediff.scenes.grammar import thing_meaning, vocabulary, write_plainly, write_thing
 from rediff.scenes.parser import tokenize
 from rediff.scenes.training.facts import fact_vocabulary
 from rediff.scenes.world import Scene
 from rediff.training.data import DATA, SECTIONS, DataSource, RecipeSettings, Section
 from rediff.training.items import AnsweredDialogue, Item
-
-LONG = "instruction"
-"""The family whose answers have several sentences, in any order."""
 
 
 @SECTIONS.register("scenes")
@@ -129,13 +126,13 @@ def question_items(
     prompt: str,
     seed: int,
     *,
-    only: Collection[str] = tuple(FAMILIES),
-    mark: str = "asked",
+    mark: str,
+    only: Collection[str],
 ) -> list[Item]:
     """Scenes with questions, instructions and two-turn dialogues about each.
 
     Their families take turns, and drafts answer the first, so that drafts are of all families.
-    `only`: families that are kept. `mark`: ends the items' ids.
+    `mark`: ends the items' ids. `only`: families that are kept.
     """
     settings, families = settings_of(recipe), list(FAMILIES)
     items = []
@@ -159,6 +156,11 @@ def _check_questions(recipe: RecipeSettings) -> str | None:
     return "say how many there are of each scene, as 'questions' of 'scenes'"
 
 
+def _questions(mark: str, only: Collection[str]) -> DataSource:
+    items = functools.partial(question_items, mark=mark, only=only)
+    return DataSource(items=items, facts=fact_vocabulary, check=_check_questions)
+
+
 def _answers(prompt: str, texts: Sequence[str]) -> tuple[AnsweredDialogue, ...]:
     return tuple((Turn(prompt, text),) for text in texts)
 
@@ -174,18 +176,8 @@ for _name, _source in {
         items=functools.partial(sentence_items, plain=False), facts=fact_vocabulary
     ),
     "plain": DataSource(items=functools.partial(sentence_items, plain=True), facts=fact_vocabulary),
-    "questions": DataSource(items=question_items, facts=fact_vocabulary, check=_check_questions),
-    "instructions": DataSource(
-        items=functools.partial(question_items, only=[LONG], mark="instructed"),
-        facts=fact_vocabulary,
-        check=_check_questions,
-    ),
-    "short-questions": DataSource(
-        items=functools.partial(
-            question_items, only=[name for name in FAMILIES if name != LONG], mark="asked-shortly"
-        ),
-        facts=fact_vocabulary,
-        check=_check_questions,
-    ),
+    "questions": _questions("asked", FAMILIES),
+    "instructions": _questions("instructed", [LONG]),
+    "short-questions": _questions("asked-shortly", [name for name in FAMILIES if name != LONG]),
 }.items():
     DATA.add(_name, _source, module=__name__)
