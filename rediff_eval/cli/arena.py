@@ -34,7 +34,7 @@ def arena(runs: tuple[Path, ...], metric: str, own: tuple[str, ...], seed: int, 
     from rediff_eval.results.finished import finished
     from rediff_eval.sanitize import plain
     from rediff_eval.views.arena import contenders, own_samplers, verdict
-    from rediff_eval.views.arena_folder import write_arena
+    from rediff_eval.views.arena_folder import by_model, write_arena
     from rediff_eval.views.tables import print_wide
 
     done = finished(runs, tell)
@@ -43,9 +43,11 @@ def arena(runs: tuple[Path, ...], metric: str, own: tuple[str, ...], seed: int, 
     write_arena(found, done, metric, out)
     table = Table(title=f"{metric} against each model's own sampler, at equal passes")
     table.add_column("sampler", no_wrap=True)
-    table.add_column("verdict")
+    models = list(by_model(found))
+    for model in models:
+        table.add_column(Text(plain(model)))
     for sampler in dict.fromkeys(c.sampler for c in found):
-        table.add_row(Text(plain(sampler)), verdict(found, sampler))
+        table.add_row(Text(plain(sampler)), *(verdict(found, sampler, model) for model in models))
     print_wide(table)
     click.echo(f"Tables and picture in {out}")
 

@@ -177,29 +177,27 @@ def _with_front(found: Iterable[Contender]) -> list[Contender]:
     return [replace(c, front=c in front) for c in ordered]
 
 
-def verdict(found: Sequence[Contender], sampler: str) -> str:
-    """Where a sampler is better and worse than the models' own, as a sentence.
+def verdict(found: Sequence[Contender], sampler: str, model: str) -> str:
+    """At which budgets a sampler is significantly better and worse than a model's own one.
 
     Args:
         found: all contenders.
         sampler: its name.
+        model: of whose conditions the verdict is.
 
     Returns:
-        For instance `better with rediff at 10 - worse with control at 80, 40`, the numbers steps.
+        For instance `better at 10; worse at 80, 40`, the numbers steps.
     """
+    mine = [c for c in found if (c.model, c.sampler) == (model, sampler)]
+    if not mine:
+        return "not measured"
+    if mine[0].own:
+        return "its own"
     parts = []
     for word, sign in (("better", 1), ("worse", -1)):
-        by_model = []
-        for model in dict.fromkeys(c.model for c in found):
-            steps = [
-                str(c.steps)
-                for c in sorted(found, key=lambda c: -c.steps)
-                if (c.model, c.sampler) == (model, sampler)
-                and c.p_holm < LEVEL
-                and sign * c.difference > 0
-            ]
-            if steps:
-                by_model.append(f"{model} at {', '.join(steps)}")
-        if by_model:
-            parts.append(f"{word} with {'; '.join(by_model)}")
-    return " - ".join(parts) or "no significant difference"
+        steps = {c.steps for c in mine if c.p_holm < LEVEL and sign * c.difference > 0}
+        if len(steps) == len(mine):
+            return f"{word} everywhere"
+        if steps:
+            parts.append(f"{word} at {', '.join(map(str, sorted(steps, reverse=True)))}")
+    return "; ".join(parts) or "no difference"

@@ -86,10 +86,24 @@ def to_markdown(
             lines.append(f"| {name} | " + " | ".join(cells.get(s, "–") for s in steps) + " |")
         lines += ["", f"Half the interval that holds for all of them at once: {_half(mine)}."]
         lines += [*written[model], ""]
-    lines += ["## Verdicts", "", "| sampler | against each model's own |", "|---|---|"]
+    return "\n".join([*lines, *_verdicts(found), ""])
+
+
+def _verdicts(found: Sequence[Contender]) -> list[str]:
+    """A table of samplers by models."""
+    models = list(by_model(found))
+    lines = [
+        "## Verdicts",
+        "",
+        "Steps at which each differs significantly from the model's own sampler, at equal passes.",
+        "",
+        "| sampler | " + " | ".join(map(markdown, models)) + " |",
+        "|---|" + "---|" * len(models),
+    ]
     for sampler in dict.fromkeys(c.sampler for c in found):
-        lines.append(f"| {markdown(sampler)} | {verdict(found, sampler)} |")
-    return "\n".join([*lines, ""])
+        cells = (verdict(found, sampler, model) for model in models)
+        lines.append(f"| {markdown(sampler)} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _by_quality(mine: Sequence[Contender]) -> list[str]:

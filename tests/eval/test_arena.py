@@ -1,6 +1,7 @@
 """Samplers against each model's own one: the arithmetic on made-up numbers, and a whole arena."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,14 +54,20 @@ def contender(model: str, sampler: str, steps: int, difference: float, p: float)
     )  # fmt: skip
 
 
-def test_a_verdict_is_a_sentence() -> None:
+def test_a_verdict_names_the_budgets() -> None:
     found = [
         contender("one", "a", 8, 0.1, 0.01), contender("one", "a", 40, 0.2, 0.04),
         contender("two", "a", 8, -0.1, 0.001), contender("two", "a", 40, 0.3, 0.2),
-        contender("two", "b", 8, 0.3, 0.5),
+        contender("two", "b", 8, 0.3, 0.5), contender("one", "c", 40, 0.3, 0.01),
+        contender("one", "c", 20, -0.3, 0.01), contender("one", "c", 8, -0.3, 0.01),
+        replace(contender("two", "own", 8, 0.0, 1.0), own=True),
     ]  # fmt: skip
-    assert verdict(found, "a") == "better with one at 40, 8 - worse with two at 8"
-    assert verdict(found, "b") == "no significant difference"
+    assert verdict(found, "a", "one") == "better everywhere"
+    assert verdict(found, "a", "two") == "worse at 8"
+    assert verdict(found, "b", "two") == "no difference"
+    assert verdict(found, "b", "one") == "not measured"
+    assert verdict(found, "c", "one") == "better at 40; worse at 20, 8"
+    assert verdict(found, "own", "two") == "its own"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +98,7 @@ def test_a_plug_in_joins_the_arena(run: Path, tmp_path: Path) -> None:
     for sampler in samplers:
         assert sampler.replace("_", "\\_") in page
         assert sampler in told
+    assert "| sampler | diffusion |" in page.split("## Verdicts")[1]
     assert (tmp_path / "arena.png").read_bytes().startswith(b"\x89PNG")
     own = [row for row in rows if row["own"] == "True"]
     assert {row["sampler"] for row in own} == {"mask-predict"}
