@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
+
+QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+}
+"""What transformers, huggingface_hub and datasets read when they are imported."""
 
 
 def quiet_libraries() -> None:
     """Errors only from transformers, and no progress bars, neither from it nor from datasets.
 
-    datasets takes long to import, so it is told by the environment where nothing has imported it.
+    They take seconds to import, so the environment says it to those that are not imported yet; what
+    a user has set there stays.
     """
-    import logging
-
-    import transformers
-
-    # It writes its warnings to standard output when anything imports it.
-    logging.getLogger("DeepSpeed").addFilter(lambda record: record.levelno >= logging.ERROR)
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if "transformers" in sys.modules:
+        sys.modules["transformers"].logging.set_verbosity_error()
+        sys.modules["transformers"].logging.disable_progress_bar()
     if "datasets" in sys.modules:
         sys.modules["datasets"].disable_progress_bars()
+    # It writes its warnings to standard output when anything imports it.
+    logging.getLogger("DeepSpeed").addFilter(lambda record: record.levelno >= logging.ERROR)
     # Of broken pictures, which are reported elsewhere.
     warnings.filterwarnings("ignore", module="PIL")

@@ -92,20 +92,20 @@ class Resources:
     @cached_property
     def parser(self) -> Parser | None:
         """FACTUAL's parser, where its checkpoint was named."""
-        from rediff_eval.metrics.capture.factual import FactualParser
-
         if self.config.factual is None:
             return None
+        from rediff_eval.metrics.capture.models.factual import FactualParser
+
         cache = self.cache and self.cache / "factual"
         return FactualParser(checkpoint(self.config.factual), cache=cache, device=self.device)
 
     @cached_property
     def sentence_encoder(self) -> Encoder | None:
         """CAPTURE's sentence encoder, where its checkpoint was named."""
-        from rediff_eval.metrics.capture.encoder import SentenceEncoder
-
         if self.config.encoder is None:
             return None
+        from rediff_eval.metrics.capture.models.encoder import SentenceEncoder
+
         return SentenceEncoder(checkpoint(self.config.encoder), device=self.device)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,20 @@ def test_a_run_of_embedded_models_imports_what_it_needs(tmp_path: Path) -> None:
     arguments = ["run", *options, "--out", str(tmp_path)]
     start = f"from rediff_eval.cli import cli; cli({arguments}, standalone_mode=False)"
     assert imported_by(start, {"openai", "datasets", "peft", "pandas"}) == "set()"
+
+
+def test_captions_made_elsewhere_are_scored_without_a_model_s_libraries(tmp_path: Path) -> None:
+    """Metrics with networks of their own import these only where a checkpoint is named."""
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"scenes-test-0-00000": "A red cube lies on the table."}))
+    options = ["--task", "capture", "--limit", "1", "--out", str(tmp_path / "scored")]
+    start = (
+        "from rediff_eval.cli import cli;"
+        f" cli(['score', {str(file)!r}, *{options}], standalone_mode=False)"
+    )
+    assert imported_by(start, {"transformers", "openai", "datasets", "pandas"}) == "set()"
+    listing = "from rediff_eval.metrics.base import METRICS; list(METRICS)"
+    assert imported_by(listing, {"torch", "transformers", "scipy"}) == "set()"
 
 
 @pytest.mark.parametrize("package", [rediff, rediff_eval])

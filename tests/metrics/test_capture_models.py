@@ -8,9 +8,9 @@ import torch
 from tiny_models import make_mpnet, make_t5
 from transformers import AutoModel, AutoTokenizer
 
-from rediff_eval.metrics.capture.encoder import SentenceEncoder
-from rediff_eval.metrics.capture.factual import FactualParser
 from rediff_eval.metrics.capture.lite import LiteParser
+from rediff_eval.metrics.capture.models.encoder import SentenceEncoder
+from rediff_eval.metrics.capture.models.factual import FactualParser
 from rediff_eval.metrics.capture.nouns import NltkNouns
 
 
