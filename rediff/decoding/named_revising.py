@@ -68,13 +68,19 @@ def refine_left_first() -> Sampler:
 
 @register_sampler("t2t-quality")
 def t2t_quality() -> Sampler:
-    """Sure tokens are written, and replaced where another is sure (LLaDA2.1, arXiv 2602.08676)."""
+    """Sure tokens are written, and replaced where another is sure (LLaDA2.1, arXiv 2602.08676).
+
+    The last fifth of the steps replaces alone (ours).
+    """
     return _edits("t2t-quality", write=0.7, edit=0.5)
 
 
 @register_sampler("t2t-speed")
 def t2t_speed() -> Sampler:
-    """As `t2t-quality`, by the thresholds of the speed mode (LLaDA2.1, arXiv 2602.08676)."""
+    """As `t2t-quality`, by the thresholds of the speed mode (LLaDA2.1, arXiv 2602.08676).
+
+    The last fifth of the steps replaces alone (ours).
+    """
     return _edits("t2t-speed", write=0.5, edit=0.0)
 
 
@@ -134,7 +140,10 @@ def t2m_gap() -> Sampler:
 
 @register_sampler("remdm-cap")
 def remdm_cap() -> Sampler:
-    """Any token is masked again with a small probability (ReMDM, arXiv 2503.00307)."""
+    """Any token is masked again with a small probability (ReMDM, arXiv 2503.00307).
+
+    Published with masks written in a random order, and top_p 0.9.
+    """
     return RuleSampler(name="remdm-cap", remask=RemaskAtRandom())
 
 
@@ -169,7 +178,10 @@ def proseco() -> Sampler:
 
 @register_sampler("rcr")
 def rcr() -> Sampler:
-    """All is written, then words never sure are masked again (RCR of MDPO, arXiv 2508.13148)."""
+    """All is written, then words never sure are masked again (RCR of MDPO, arXiv 2508.13148).
+
+    Keeps the predictions of earlier steps.
+    """
     return RuleSampler(name="rcr", unmask=AllWords(), remask=RemaskToSchedule())
 
 
@@ -194,7 +206,10 @@ def refine_loop() -> Sampler:
 
 @register_sampler("tolerator")
 def tolerator() -> Sampler:
-    """All is written early, then random parts again and again (Tolerator, arXiv 2510.05090)."""
+    """All is written early, then random parts again and again (Tolerator, arXiv 2510.05090).
+
+    Its penalty of the end holds in all steps, published in those of the draft alone.
+    """
     return RuleSampler(
         name="tolerator", schedule=EarlySchedule(), remask=RemaskSubset(), eos_penalty=3.0
     )
@@ -202,7 +217,10 @@ def tolerator() -> Sampler:
 
 @register_sampler("free-correction")
 def free_correction() -> Sampler:
-    """Tokens that stay unlikely are masked again, late (FreeCorrection, arXiv 2602.02927)."""
+    """Tokens that stay unlikely are masked again, late (FreeCorrection, arXiv 2602.02927).
+
+    Keeps the predictions of earlier steps.
+    """
     return RuleSampler(name="free-correction", remask=RemaskFaded())
 
 
@@ -210,14 +228,17 @@ def free_correction() -> Sampler:
 def core() -> Sampler:
     """Tokens that depend on a few others are masked again (CoRe, arXiv 2602.04096).
 
-    Every `every`-th step takes a second forward pass, so that fewer steps are taken.
+    Every `every`-th step but the last takes a second forward pass, so that fewer steps are taken.
     """
     return RuleSampler(name="core", predict=WithContextsHidden(), remask=RemaskUnsupported())
 
 
 @register_sampler("fluctuation")
 def fluctuation() -> Sampler:
-    """Tokens whose probability goes up and down are masked again (VGR, ICML 2026)."""
+    """Tokens whose probability goes up and down are masked again (VGR, ICML 2026).
+
+    Keeps the predictions of earlier steps.
+    """
     return RuleSampler(name="fluctuation", remask=RemaskFluctuating())
 
 
@@ -243,7 +264,8 @@ def prism_refine() -> Sampler:
 def wino() -> Sampler:
     """Many tokens at once; a mask beside each says whether it stays (WINO, arXiv 2507.18578).
 
-    A forward pass is of twice the response.
+    A forward pass is of twice the response, under a mask of attention of its own, for models
+    without shifted logits. The cap that is published on words a step is not built.
     """
     return RuleSampler(
         name="wino",

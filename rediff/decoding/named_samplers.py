@@ -44,13 +44,19 @@ def random() -> Sampler:
 
 @register_sampler("margin")
 def margin() -> Sampler:
-    """The largest gap between the two likeliest tokens first (Dream, arXiv 2508.15487)."""
+    """The largest gap between the two likeliest tokens first (Dream, arXiv 2508.15487).
+
+    Sorts the vocabulary's scores of each position.
+    """
     return RuleSampler(name="margin", unmask=MostConfident(rank="margin"))
 
 
 @register_sampler("entropy")
 def entropy() -> Sampler:
-    """The lowest entropy first (Dream, arXiv 2508.15487)."""
+    """The lowest entropy first (Dream, arXiv 2508.15487).
+
+    Sums over the vocabulary at each position.
+    """
     return RuleSampler(name="entropy", unmask=MostConfident(rank="entropy"))
 
 
@@ -88,19 +94,28 @@ def fast_dllm_factor() -> Sampler:
 
 @register_sampler("dimple")
 def dimple() -> Sampler:
-    """All tokens above a confidence, or else the quota (Dimple, arXiv 2505.16990)."""
+    """All tokens above a confidence, or else the quota (Dimple, arXiv 2505.16990).
+
+    Published with temperature 0.2 and top_p 0.95.
+    """
     return RuleSampler(name="dimple", unmask=ConfidentElseQuota())
 
 
 @register_sampler("entropy-bound")
 def entropy_bound() -> Sampler:
-    """As many tokens as together say little of each other (EB-Sampler, arXiv 2505.24857)."""
+    """As many tokens as together say little of each other (EB-Sampler, arXiv 2505.24857).
+
+    Sums over the vocabulary at each position.
+    """
     return RuleSampler(name="entropy-bound", schedule=MinimalSchedule(), unmask=EntropyBound())
 
 
 @register_sampler("prophet")
 def prophet() -> Sampler:
-    """All masks as soon as the model is sure of them (Prophet, arXiv 2508.19982)."""
+    """All masks as soon as the model is sure of them (Prophet, arXiv 2508.19982).
+
+    Sorts the vocabulary's scores of each position.
+    """
     return RuleSampler(name="prophet", unmask=AllOnceSure())
 
 
@@ -115,7 +130,10 @@ def klass() -> Sampler:
 
 @register_sampler("slowfast")
 def slowfast() -> Sampler:
-    """Slowly until a span is sure, then all of it (SlowFast, arXiv 2506.10848)."""
+    """Slowly until a span is sure, then all of it (SlowFast, arXiv 2506.10848).
+
+    Keeps the predictions of earlier steps.
+    """
     return RuleSampler(name="slowfast", schedule=MinimalSchedule(), unmask=SlowThenFast())
 
 
@@ -123,7 +141,7 @@ def slowfast() -> Sampler:
 def credit() -> Sampler:
     """`fast-dllm` with credit for earlier predictions (CreditDecoding, arXiv 2510.06133).
 
-    Keeps a number for each word of the vocabulary at each position.
+    Keeps two numbers for each word of the vocabulary at each position.
     """
     return RuleSampler(
         name="credit",

@@ -112,8 +112,9 @@ class WithCorrector:
         check_count("passes", self.passes)
 
     def steps(self, passes: int) -> int:
-        """As many as fit where every `every`-th step takes `self.passes` more; 1 at least."""
-        return _steps(passes, self.every, self.passes)
+        """As many as fit where every `every`-th step takes `self.passes` more. With fewer passes
+        than that takes, `every` steps, and the corrector has the passes that they leave."""
+        return max(_steps(passes, self.every, self.passes), min(passes, self.every))
 
     def __call__(
         self, passes: Passes, canvas: Canvas, open_: Tensor, past: Past | None

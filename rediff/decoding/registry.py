@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from types import NoneType, UnionType
 from typing import Any
 
 from rediff.decoding import named_revising as _named_revising  # noqa: F401
@@ -149,7 +150,15 @@ def _options(sampler: Any) -> Iterator[Option]:
 
 
 def _type_of(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    """The name of a type, as it is written: fields of modules without postponed annotations have
+    the type itself."""
+    if isinstance(annotation, str):
+        return annotation
+    if isinstance(annotation, UnionType):
+        return " | ".join(
+            "None" if kind is NoneType else kind.__name__ for kind in annotation.__args__
+        )
+    return getattr(annotation, "__name__", "")
 
 
 def _find_option(options: Mapping[str, Option], key: str, sampler: str) -> Option:
@@ -164,10 +173,15 @@ def _find_option(options: Mapping[str, Option], key: str, sampler: str) -> Optio
     raise unknown(f"option of {sampler}", key, options)
 
 
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: None if text.lower() == "none" else parse(text)
+
+
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     "bool": {"true": True, "yes": True, "false": False, "no": False}.__getitem__,
-    "int | None": int,
+    "int | None": _or_none(int),
     "int": int,
+    "float | None": _or_none(float),
     "float": float,
     "str": str,
     "Stop": STOPS.__getitem__,

@@ -98,7 +98,20 @@ class Cycle:
         return ~progress.open_.any(dim=1) & same
 
 
-STOPS: Mapping[str, type[Stop]] = {"filled": Filled, "converged": Converged, "cycle": Cycle}
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A row is finished with the last of its steps alone: all of them are spent on revision."""
+
+    def __call__(self, progress: Progress) -> Tensor:
+        return progress.open_.any(dim=1) & False
+
+
+STOPS: Mapping[str, type[Stop]] = {
+    "filled": Filled,
+    "converged": Converged,
+    "cycle": Cycle,
+    "budget": Budget,
+}
 """The stop rules by the names that an option takes, each with its defaults."""
 
 

@@ -100,8 +100,7 @@ class ConfidentElseQuota:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         sure = eligible & (prediction.confidence > self.threshold) & ~ends
         by_quota = top_ranked(put_last(prediction.confidence, ends), eligible, quota)
-        enough = sure.any(dim=1) & (quota < eligible.size(1))
-        return sure | (by_quota & ~enough[:, None])
+        return sure_or_quota(sure, by_quota, quota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +161,10 @@ class EntropyBound:
 class AllOnceSure:
     """All masks once the model is sure of them, before that the `quota` most confident.
 
-    Prophet (arXiv 2508.19982): sure is it where the mean gap between the two highest logits of the
+    Prophet (arXiv 2508.19982): it is sure where the mean gap between the two highest logits of the
     masks is at least `first` in the first third of the steps, `second` in the next, `third` in the
-    last. Positions where eos is predicted do not count. Raises ValueError for a gap below 0.
+    last. Positions where eos is predicted do not count towards the mean (ours), but are written
+    with the others. Raises ValueError for a gap below 0.
     """
 
     eos_last: bool = True
@@ -188,7 +188,7 @@ class AllOnceSure:
         needed = (self.first, self.second, self.third)[min(2, int(3 * prediction.progress))]
         sure = (gap >= needed * counted.sum(dim=1)) & counted.any(dim=1)
         by_quota = top_ranked(put_last(prediction.confidence, ends), eligible, quota)
-        return by_quota | (counted & sure[:, None])
+        return by_quota | (eligible & sure[:, None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +204,18 @@ class AllWords:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         words = eligible & ~ends
         return words | top_ranked(put_last(prediction.confidence, ends), eligible, quota)
+
+
+def sure_or_quota(sure: Tensor, by_quota: Tensor, quota: Tensor) -> Tensor:
+    """The sure positions of the rows that have any, the quota of the others; bool [B, R].
+
+    Args:
+        sure: bool [B, R].
+        by_quota: the positions that the quota takes, bool [B, R].
+        quota: int64 [B]; the whole width asks for all that is left.
+    """
+    enough = sure.any(dim=1) & (quota < sure.size(1))
+    return sure | (by_quota & ~enough[:, None])
 
 
 def ends_of(prediction: Prediction, eos: int, *, eos_last: bool) -> Tensor:

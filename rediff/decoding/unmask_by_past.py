@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rediff.decoding.checks import check_count, check_share
-from rediff.decoding.unmask import ends_of, put_last, top_ranked
+from rediff.decoding.unmask import ends_of, put_last, sure_or_quota, top_ranked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,11 +35,11 @@ class AboveMean:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SureAndStable:
-    """All masks that the model is sure of and has not changed its mind about.
+    """All masks that the model is sure of and has not changed its mind about, else the quota.
 
     KLASS (arXiv 2511.05664): with a confidence above `threshold`, and KL(p_t || p_(t-1)) below
-    `drift` in each of the last `steps` steps. At least the quota, most confident first. Raises
-    ValueError for a threshold outside [0, 1], a drift below 0, and less than one step.
+    `drift` in each of the last `steps` steps. Where there are none, the `quota` most confident.
+    Raises ValueError for a threshold outside [0, 1], a drift below 0, and less than one step.
     """
 
     uses_drift: ClassVar[bool] = True
@@ -61,7 +61,8 @@ class SureAndStable:
         drift = prediction.past.drift[-self.steps :]
         stable = (drift < self.drift).all(dim=0) & (len(drift) == self.steps)
         sure = eligible & stable & (prediction.confidence > self.threshold) & ~ends
-        return top_ranked(put_last(prediction.confidence, ends), eligible, quota) | sure
+        by_quota = top_ranked(put_last(prediction.confidence, ends), eligible, quota)
+        return sure_or_quota(sure, by_quota, quota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +71,10 @@ class SlowThenFast:
 
     SlowFast (arXiv 2506.10848). The span of a step ends at the last mask where a word is predicted
     with a confidence above `certain`. Where the ends of the last `window` steps have a standard
-    deviation below `spread`, and in every `explore`-th step, all masks of the span with a
-    confidence above `threshold` are written. At least the quota in every step: the most confident
-    masks of the span, then those after it. Raises ValueError for shares outside [0, 1] and numbers
-    below 1.
+    deviation below `spread`, and in every `explore`-th step of the block (in the paper after as
+    many slow ones), all masks of the span with a confidence above `threshold` are written. At least
+    the quota in every step: the most confident masks of the span, then those after it. Raises
+    ValueError for shares outside [0, 1] and numbers below 1.
     """
 
     uses_past: ClassVar[bool] = True

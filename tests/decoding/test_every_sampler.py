@@ -23,6 +23,7 @@ from rediff.decoding.stop import Filled
 from rediff.decoding.unmask import MostConfident
 
 LENGTH = 12
+START = [1, 2, 3]
 COMPOSED = {
     "blocks": replace(find_sampler("refine"), block_length=4, name="blocks"),
     "published": replace(
@@ -69,17 +70,27 @@ def blank(rows: int) -> Canvas:
     return Canvas.blank(rows, LENGTH, IDS)
 
 
+def begun(rows: int) -> Canvas:
+    """A canvas with another number of tokens in each row, none in the first."""
+    canvas = blank(rows)
+    for row in range(rows):
+        canvas = canvas.prefill(row, START[:row])
+    return canvas
+
+
 @pytest.mark.parametrize("name", OURS)
 @given(seeds, budgets)
 @few
 def test_no_mask_is_left_and_no_special_id_is_written(name: str, seed: int, steps: int) -> None:
-    result = decode(FakeDenoiser(seed, 3, LENGTH), blank(3), sampler_of(name), steps)
+    denoiser = FakeDenoiser(seed, 3, LENGTH)
+    result = decode(denoiser, begun(3), sampler_of(name), steps, trace=True)
     left = result.canvas.masked & result.canvas.before_eos()
     assert not left.any()
     for response in result.responses:
         assert not {MASK, PAD, STOP} & set(response)
-    written = result.canvas.tokens[~result.canvas.masked]
-    assert not torch.isin(written, torch.tensor([MASK, PAD])).any()
+    for trace in result.traces:
+        written = trace.tokens[~trace.masked]
+        assert not torch.isin(written, torch.tensor([MASK, PAD])).any()
 
 
 @every_sampler
@@ -87,9 +98,10 @@ def test_no_mask_is_left_and_no_special_id_is_written(name: str, seed: int, step
 @few
 def test_a_batch_equals_its_rows_alone(name: str, seed: int, steps: int) -> None:
     denoiser = FakeDenoiser(seed, 4, LENGTH)
-    together = decode(denoiser, blank(4), sampler_of(name), steps)
+    together = decode(denoiser, begun(4), sampler_of(name), steps)
     for row in range(4):
-        single = decode(denoiser.alone(row), blank(1), sampler_of(name), steps)
+        alone = blank(1).prefill(0, START[:row])
+        single = decode(denoiser.alone(row), alone, sampler_of(name), steps)
         assert single.responses[0] == together.responses[row]
         assert single.nfe[0] == together.nfe[row]
 
@@ -104,6 +116,10 @@ def test_it_ends_within_its_passes_and_counts_each(
     result = decode(denoiser, blank(3), sampler_of(name), steps)
     assert denoiser.calls == max(result.nfe) <= steps
     assert min(result.nfe) > 0
+    guided = FakeDenoiser(seed, 3, LENGTH, stop_bias=stop_bias)
+    guided.passes = 2
+    twice = decode(guided, blank(3), sampler_of(name), steps)
+    assert twice.nfe == [2 * passes for passes in result.nfe]
 
 
 @every_sampler

@@ -21,6 +21,7 @@ from rediff.decoding.predict import (
     WithContextsHidden,
     WithCorrector,
     WithCredit,
+    WithDoubts,
     WithLeaveOneOut,
 )
 from rediff.decoding.registry import find_sampler
@@ -155,6 +156,25 @@ def test_a_mask_beside_each_position(seed: int) -> None:
                 assert prediction.support[row, i].item() == pytest.approx(p[tokens[i]].item())
 
 
+@given(seeds)
+@settings(max_examples=30, deadline=None)
+def test_what_the_model_doubts(seed: int) -> None:
+    """The fake says, as a model that was trained to, that a token is wrong by the mask's logit."""
+    denoiser, canvas = Seen(seed), canvas_of(seed)
+    prediction, nfe = one_step(WithDoubts(), denoiser, canvas, 3)
+    assert nfe == [1] * ROWS
+    assert prediction.support is not None
+    for row in range(ROWS):
+        tokens = canvas.tokens[row].tolist()
+        logits = FakeDenoiser.__call__(denoiser, torch.tensor([tokens]), torch.tensor([row]))[0]
+        assert torch.equal(prediction.token[row], says(denoiser, row, tokens).token[0])
+        for i in range(LENGTH):
+            wrong = 1 / (1 + math.exp(-logits[i, MASK].item()))
+            support = prediction.support[row, i].item()
+            assert math.isnan(support) == canvas.masked[row, i].item()
+            assert math.isnan(support) or support == pytest.approx(1 - wrong, abs=1e-6)
+
+
 @given(
     seeds, st.sampled_from([0.0, 0.5, 0.8]), st.sampled_from([0.2, 1.0]), st.sampled_from([0, 2])
 )
@@ -192,11 +212,11 @@ def test_credit(seed: int, decay: float, boost: float, weight: float) -> None:
 
 @given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 6))
 def test_as_many_steps_as_passes_allow(passes: int, every: int, further: int) -> None:
-    """The largest n with n + further floor(n / every) <= passes, found by trying; contexts are
-    not hidden in the last step."""
+    """The largest n with n + further floor(n / every) <= passes, found by trying, or one round of
+    steps where the passes are too few; contexts are not hidden in the last step."""
     rule = WithCorrector(every=every, passes=further)
     fits = [n for n in range(1, passes + 1) if n + further * (n // every) <= passes]
-    assert rule.steps(passes) == max(fits, default=1)
+    assert rule.steps(passes) == max(*fits, 0, min(passes, every))
     hidden = WithContextsHidden(every=every)
     fits = [n for n in range(1, passes + 1) if n + (n - 1) // every <= passes]
     assert hidden.steps(passes) == max(*fits, min(2, passes))

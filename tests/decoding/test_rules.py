@@ -17,7 +17,7 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 from rediff.decoding.canvas import Prediction, SpecialIds, predict
 from rediff.decoding.noise import Noise
 from rediff.decoding.registry import find_sampler
-from rediff.decoding.revise import RepredictVisible
+from rediff.decoding.revise import RepredictVisible, TakeCorrections
 from rediff.decoding.unmask import (
     AllOnceSure,
     AllWords,
@@ -174,7 +174,7 @@ def test_all_once_sure(seed: int, scale: float, progress: float, gap: float) -> 
         order = sorted(free, key=lambda i: (-prediction.confidence[row, i].item(), i))
         expected = [*order[:number], *ends[: max(0, number - len(free))]]
         if gaps and sum(gaps) / len(gaps) >= needed:
-            expected = [*free, *ends[: max(0, number - len(free))]]
+            expected = places
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
 
 
@@ -233,6 +233,14 @@ def test_the_surest_share_in_the_last_steps(
             best = best[: math.floor(len(places) * top_fraction)]
             late = steps - step <= math.ceil(steps * last)
             assert chosen[row].nonzero()[:, 0].tolist() == (sorted(best) if late else [])
+
+
+@given(seeds, scales, st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_a_corrector_s_word_is_taken_everywhere(seed: int, scale: float, corrected: bool) -> None:
+    prediction, eligible, _ = drawn(seed, scale)
+    chosen = TakeCorrections()(replace(prediction, corrected=corrected), eligible, 0, 4)
+    assert chosen.tolist() == (eligible if corrected else eligible & False).tolist()
 
 
 @pytest.mark.parametrize(

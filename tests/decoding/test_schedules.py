@@ -79,6 +79,17 @@ def test_a_shift_must_be_above_0(shift: float) -> None:
         ShiftSchedule(shift=shift)
 
 
+@given(st.integers(0, 150), st.integers(1, 64), st.floats(0, 1))
+@settings(deadline=None)
+def test_the_linear_schedule(masks: int, steps: int, share: float) -> None:
+    schedule = LinearSchedule(refine_share=share)
+    (quotas,) = schedule.quotas(torch.tensor([masks]), steps).tolist()
+    writing = max(1, steps - math.floor(steps * share))
+    assert schedule.unmask_steps(steps) == writing
+    shares = [masks // writing + (step < masks % writing) for step in range(writing)]
+    assert quotas == [*shares, *[0] * (steps - writing)]
+
+
 @given(
     st.lists(st.integers(0, 150), min_size=1, max_size=4),
     st.integers(1, 64),

@@ -50,6 +50,12 @@ def test_a_limit_ends_what_does_not_converge(limit: int) -> None:
     assert result.nfe == [min(8, 2 + limit)] * 2
 
 
+@pytest.mark.parametrize("name", ["refine", "mask-predict", "t2m"])
+def test_a_budget_is_spent_whole(name: str) -> None:
+    result = decode(Clockwork(1), Canvas.blank(2, 8, IDS), find_sampler(f"{name},stop=budget"), 6)
+    assert result.nfe == [6, 6]
+
+
 def test_a_limit_is_above_nothing() -> None:
     with pytest.raises(ValueError, match="limit must be above 0, got 0"):
         find_sampler("refine,limit=0")

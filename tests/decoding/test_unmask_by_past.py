@@ -38,28 +38,38 @@ def test_above_the_mean_of_what_was_written(seed: int, quotas: list[int], eos_la
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
 
 
-@given(seeds, quotas, shares, st.sampled_from([0.0, 0.5, 1.5]), st.integers(1, 5))
+@given(
+    seeds,
+    st.lists(st.sampled_from([0, 1, 3, LENGTH]), min_size=ROWS, max_size=ROWS),
+    shares,
+    st.sampled_from([0.0, 0.5, 1.5]),
+    st.integers(1, 5),
+    st.booleans(),
+)
 @settings(max_examples=80, deadline=None)
 def test_sure_and_stable(
-    seed: int, quotas: list[int], threshold: float, drift: float, steps: int
+    seed: int, quotas: list[int], threshold: float, drift: float, steps: int, eos_last: bool
 ) -> None:
     prediction, eligible = drawn_prediction(seed)
     assert prediction.past is not None
     generator = torch.Generator().manual_seed(seed)
     moved = 2 * torch.rand(STEPS, ROWS, LENGTH, generator=generator)
     prediction = replace(prediction, past=replace(prediction.past, drift=moved))
-    rule = SureAndStable(eos_last=False, threshold=threshold, drift=drift, steps=steps)
+    rule = SureAndStable(eos_last=eos_last, threshold=threshold, drift=drift, steps=steps)
     chosen = rule(prediction, eligible, torch.tensor(quotas), EOS)
     for row in range(ROWS):
-        c = prediction.confidence[row].tolist()
+        c, t = prediction.confidence[row].tolist(), prediction.token[row].tolist()
         masks = [i for i in range(LENGTH) if eligible[row, i]]
-        best = sorted(masks, key=lambda i: (-c[i], i))[: quotas[row]]
+        waits = [i for i in masks if eos_last and t[i] == EOS]
+        free = sorted(set(masks) - set(waits), key=lambda i: (-c[i], i))
         sure = []
-        for i in masks:
+        for i in free:
             last = moved[-steps:, row, i].tolist()
             if c[i] > threshold and len(last) == steps and all(d < drift for d in last):
                 sure.append(i)
-        assert chosen[row].nonzero()[:, 0].tolist() == sorted({*best, *sure})
+        by_quota = [*free, *waits][: quotas[row]]
+        expected = sure if sure and quotas[row] < LENGTH else by_quota
+        assert chosen[row].nonzero()[:, 0].tolist() == sorted(expected)
 
 
 @given(seeds, quotas, shares, shares, st.integers(1, 4), st.integers(1, 6), st.booleans())
