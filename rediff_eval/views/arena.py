@@ -3,7 +3,7 @@
 A sampler may end before its steps are used up, and two samplers with the same steps may take other
 passes. So each condition is compared, sample by sample, with the own sampler's quality at the
 condition's mean passes: between the two nearest budgets of the own sampler linearly in
-log2(passes), beyond them that of the nearest.
+log2(passes), beyond them that of the nearest, which then has other passes (`outside`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from rediff.models.config import read_captioner_config
 from rediff_eval.results.equal_passes import at_passes
-from rediff_eval.results.finished import read_results
+from rediff_eval.results.finished import infos_of_runs, read_results
 from rediff_eval.results.paired import LEVEL, holm, mean_interval, paired_p
 from rediff_eval.results.simultaneous import simultaneous_halves
 from rediff_eval.views.front import pareto
@@ -35,8 +35,10 @@ class Contender:
     conditions at once. `passes`, `gflop`: means of a caption, `gflop` None where it is not known.
     `own`: whether it is the model's own sampler. Against that at as many passes: the mean
     `difference`, between `low` and `high` with 95% confidence, `p` by random exchange, and
-    `p_holm`, corrected for all samplers at this budget of the model. `front`: no condition of the
-    model is as good with fewer passes.
+    `p_holm`, corrected for all samplers at this budget of the model; `outside`: its passes are
+    fewer or more than those of every budget of the own sampler, so that it is compared with the
+    nearest. `front`: no condition of the model is as good with fewer passes; `front_gflop`: nor
+    with fewer operations.
     """
 
     model: str
@@ -53,7 +55,9 @@ class Contender:
     high: float
     p: float
     p_holm: float
+    outside: bool
     front: bool
+    front_gflop: bool
 
 
 def own_samplers(runs: list[Path], named: Mapping[str, str]) -> dict[str, str]:
@@ -90,16 +94,23 @@ def contenders(
         seed: of the bootstrap and of the random exchanges.
 
     Raises:
-        ValueError: for a metric that no run has, for a model without its own sampler in the runs,
-            where conditions of a model were not measured on the same samples, and where no model
-            has a sampler besides its own.
+        ValueError: for a metric that no run has or of which less is better, for runs of several
+            data sets, for a model without its own sampler in the runs, where conditions of a model
+            were measured twice or not on the same samples, and where no model has a sampler
+            besides its own.
     """
     check_metric(runs, metric)
+    if metric in (infos := infos_of_runs(runs)) and infos[metric].lower_is_better:
+        raise ValueError(f"{metric} is better when it is lower: an arena takes one of quality")
     samples = load_samples(runs, (metric, "nfe", "gflop"))
+    if len(data := samples["data"].unique()) > 1:
+        raise ValueError(f"the runs are of several data sets: {', '.join(map(str, data))}")
     quality, passes = values_of(samples, metric), _means(values_of(samples, "nfe"))
     work = _means(values_of(samples, "gflop")) if "gflop" in samples else {}
     found: list[Contender] = []
     for model, rows in quality.groupby("model", sort=False):
+        if (twice := rows[rows.duplicated([*CELL, "id"])]).size:
+            raise ValueError(f"{model} was measured twice with {twice['sampler'].iloc[0]}")
         table = rows.pivot_table(index="id", columns=CELL, values="value", sort=False)
         if table.isna().to_numpy().any():
             raise ValueError(f"the conditions of {model} were not measured on the same samples")
@@ -155,10 +166,12 @@ def _of_model(
                 high=high,
                 p=1.0 if key[1] == own else paired_p(one, two, seed=seed),
                 p_holm=1.0,
+                outside=not min(curve) <= passes[key] <= max(curve),
                 front=False,
+                front_gflop=False,
             )
         )
-    return _with_front(_corrected(found))
+    return _with_fronts(_corrected(found))
 
 
 def _corrected(found: list[Contender]) -> Iterator[Contender]:
@@ -170,11 +183,13 @@ def _corrected(found: list[Contender]) -> Iterator[Contender]:
         yield from (replace(c, p_holm=raised.get(c.sampler, 1.0)) for c in group)
 
 
-def _with_front(found: Iterable[Contender]) -> list[Contender]:
-    """By passes, the front marked."""
+def _with_fronts(found: Iterable[Contender]) -> list[Contender]:
+    """By passes, both fronts marked."""
     ordered = sorted(found, key=lambda c: (c.passes, -c.quality))
     front = pareto(ordered, lambda c: (c.passes, c.quality))
-    return [replace(c, front=c in front) for c in ordered]
+    known = [c for c in ordered if c.gflop is not None]
+    cheapest = pareto(known, lambda c: (c.gflop or 0.0, c.quality))
+    return [replace(c, front=c in front, front_gflop=c in cheapest) for c in ordered]
 
 
 def verdict(found: Sequence[Contender], sampler: str, model: str) -> str:

@@ -23,6 +23,7 @@ from rediff_eval.views.front import pareto
 
 NEAR = (0.4, 0.04)
 """Labels nearer than this, in doublings of the cost and in quality, would lie over each other."""
+FRONT = "#d1781e"
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
 
 
@@ -73,8 +74,9 @@ def to_markdown(
         lines += [
             f"## {markdown(model)}",
             "",
-            f"{metric} (forward passes); + and - differ from its own sampler at as many passes,"
-            " `*` is on the front.",
+            f"{metric} (forward passes); + and - differ significantly from its own sampler at as"
+            " many passes, or where these are outside those of its own (`~`) at the nearest; `*`"
+            " is on the front by passes, `†` by operations.",
             "",
             "| sampler | " + " | ".join(f"{s} steps" for s in steps) + " |",
             "|---|" + "---|" * len(steps),
@@ -115,7 +117,8 @@ def _by_quality(mine: Sequence[Contender]) -> list[str]:
 
 def _cell(c: Contender) -> str:
     sign = ("+" if c.difference > 0 else "-") if c.p_holm < LEVEL else ""
-    return f"{c.quality:.3f}{sign} ({c.passes:.1f}){'*' if c.front else ''}"
+    fronts = f"{'*' if c.front else ''}{'†' if c.front_gflop else ''}"
+    return f"{c.quality:.3f}{sign} ({'~' if c.outside else ''}{c.passes:.1f}){fronts}"
 
 
 def _half(mine: Sequence[Contender]) -> str:
@@ -174,7 +177,9 @@ def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
     )
     front = pareto(points, lambda point: (point[0], point[1].quality))
     xs, ys = [x for x, _ in front], [c.quality for _, c in front]
-    panel.step(xs, ys, where="post", color="#d1781e", linewidth=1, label="front")
+    panel.step(xs, ys, where="post", color=FRONT, linewidth=1, label="front")
+    halves = [c.half for _, c in front]
+    panel.errorbar(xs, ys, yerr=halves, fmt="none", ecolor=FRONT, elinewidth=0.6, alpha=0.6)
     for x, c in _labelled(front):
         name, place = sampler_name(c.sampler), (x, c.quality)
         panel.annotate(name, place, (3, 5), textcoords="offset points", fontsize=6)

@@ -1,6 +1,7 @@
 """Samplers against each model's own one: the arithmetic on made-up numbers, and a whole arena."""
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from programs import inside, program
 
 from rediff_eval.results.equal_passes import at_passes
+from rediff_eval.results.paired import mean_interval, paired_p
 from rediff_eval.results.simultaneous import simultaneous_halves
 from rediff_eval.views.arena import Contender, contenders, verdict
 from rediff_eval.views.arena_writing import STATISTICS
@@ -50,7 +52,8 @@ def test_more_conditions_make_wider_intervals(seed: int) -> None:
 def contender(model: str, sampler: str, steps: int, difference: float, p: float) -> Contender:
     return Contender(
         model=model, sampler=sampler, steps=steps, n=9, quality=0.5, half=0.1, passes=float(steps),
-        gflop=None, own=False, difference=difference, low=0.0, high=0.0, p=p, p_holm=p, front=False,
+        gflop=None, own=False, difference=difference, low=0.0, high=0.0, p=p, p_holm=p,
+        outside=False, front=False, front_gflop=False,
     )  # fmt: skip
 
 
@@ -137,8 +140,11 @@ def test_contenders_against_plain_loops(run: Path) -> None:
 
     found = contenders([run], "capture", {"diffusion": "mask-predict"})
     assert len(found) == 6
+    every = {(c.sampler, c.steps): column(c.sampler, c.steps, "capture") for c in found}
+    halves = simultaneous_halves(np.array([*every.values()]).T)
+    assert sorted(c.half for c in found) == pytest.approx(sorted(halves))
     means = {s: float(np.mean(column("mask-predict", s, "nfe"))) for s in (4, 16)}
-    best = -1.0
+    best, budgets = -1.0, dict[int, list[tuple[float, float]]]()
     for one in sorted(found, key=lambda c: (c.passes, -c.quality)):
         mine = column(one.sampler, one.steps, "capture")
         low, high = column("mask-predict", 4, "capture"), column("mask-predict", 16, "capture")
@@ -149,6 +155,19 @@ def test_contenders_against_plain_loops(run: Path) -> None:
         assert one.difference == pytest.approx(np.mean(mine) - np.mean(reference))
         assert one.front == (one.quality > best)
         best = max(best, one.quality)
+        work = np.mean(column(one.sampler, one.steps, "gflop"))
+        assert one.gflop == pytest.approx(work)
+        others = [c for c in found if c is not one and c.gflop is not None and c.gflop <= work]
+        assert one.front_gflop == all(c.quality < one.quality for c in others)
+        assert one.outside == (not means[4] <= one.passes <= means[16])
+        if not one.own:
+            assert one.p == paired_p(np.array(mine), np.array(reference))
+            assert (one.low, one.high) == mean_interval(np.array(mine) - np.array(reference), 0)
+            budgets.setdefault(one.steps, []).append((one.p, one.p_holm))
+    for tests in budgets.values():
+        low, high = sorted(tests)
+        assert low[1] == pytest.approx(min(1.0, 2 * low[0]))
+        assert high[1] == pytest.approx(max(low[1], high[0]))
 
 
 def test_what_cannot_be_compared_is_said(run: Path, tmp_path: Path) -> None:
@@ -156,6 +175,16 @@ def test_what_cannot_be_compared_is_said(run: Path, tmp_path: Path) -> None:
     assert "no captions by diffusion's own sampler, gated" in error
     assert "expected MODEL:SAMPLER" in program("arena", run, "--own", "gated", ok=2)
     assert "did you mean 'capture'" in program("arena", run, "--metric", "captur", ok=2)
+    error = program("arena", run, "--metric", "hallucination", ok=2)
+    assert "hallucination is better when it is lower" in error
+    shutil.copytree(run, tmp_path / "again")
+    assert "diffusion was measured twice with mask-predict" in program(
+        "arena", run, tmp_path / "again", ok=2
+    )
+    table = tmp_path / "again" / "samples.csv"
+    table.write_text(table.read_text().replace("scenes-1-validation", "other"))
+    error = program("arena", run, tmp_path / "again", ok=2)
+    assert "the runs are of several data sets: scenes-1-validation" in error
 
 
 def test_a_sampler_alone_is_held_against_nothing(untrained: Path, tmp_path: Path) -> None:
