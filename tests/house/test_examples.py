@@ -1,15 +1,18 @@
 """Every example runs as it is, outside the checkout, against the installed wheel."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 from programs import numbers, program
 
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -62,6 +65,23 @@ def test_custom_sampler(outside: Outside) -> None:
     names = {row["sampler"] for row in rows}
     assert names == {"leftmost", "leftmost,window=4", "leftmost,window=16"}
     assert len({row["value"] for row in rows if row["metric"] == "capture"}) > 1
+
+
+def test_a_sampler_joins_an_arena_as_its_page_says(outside: Outside) -> None:
+    """The page's own grid and commands, on two pictures at two budgets."""
+    page = PAGE.read_text(encoding="utf-8")
+    grid, commands = (
+        re.search(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL) for kind in ("yaml", "sh")
+    )
+    assert grid is not None
+    assert commands is not None
+    small = re.sub(r"steps: .*", "steps: [4, 2]", grid[1])
+    (outside.folder / "grid.yaml").write_text(small)
+    for line in commands[1].splitlines():
+        asked = line.replace("examples/", "").replace("--limit 100", "--limit 2")
+        told = outside.rediff_eval(*asked.split()[1:])
+    for sampler in yaml.safe_load(grid[1])["samplers"]:
+        assert sampler in told
 
 
 def test_custom_captioner(outside: Outside) -> None:
