@@ -3,10 +3,11 @@ it.
 
 Eight processes (`--processes`) write made-up captions, as `rediff-eval run` stores them, but
 without waiting for the disk after each. Then each thing is done in a process of its own, so that
-its peak memory is known: opening the store, asking for every caption whether it is done, looking
-for news while another process writes, scoring and writing every file of the run, ranking,
-comparing two conditions, and the page. The texts are 60 words and the denoising steps are counted,
-not kept.
+its peak memory is known: opening the store, asking for every caption whether it is done, waiting
+for the last thousand while another process writes them, scoring and writing every file of the run,
+ranking, comparing two conditions, and the page. The texts are 60 words and the denoising steps are
+counted, not kept. Where several numbers are given, the last lines say by which power of each the
+seconds grow: 1 is in proportion.
 
     python benchmarks/scale.py --conditions 400 --samples 5000    # two million
     python benchmarks/scale.py --conditions 10,20,40 --samples 1000,2000 --processes 1,8
@@ -17,12 +18,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import multiprocessing
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,19 +129,31 @@ def resume(folder: Path, conditions: int, samples: int) -> float:
         return time.perf_counter() - start
 
 
+def news() -> Iterator[StoredCaption]:
+    """The captions that another process makes meanwhile."""
+    yield from (StoredCaption("news", f"{i:06}", "d") for i in range(NEWS))
+
+
+def write_news(path: Path) -> None:
+    """The other process: writes a line each millisecond."""
+    with path.open("a", encoding="utf-8", buffering=1) as file:
+        for i, key in enumerate(news()):
+            file.write(json.dumps({**dict(zip(NAMES, key, strict=True)), **record_of(i)}) + "\n")
+            time.sleep(0.001)
+
+
 def wait(folder: Path, conditions: int, samples: int) -> float:
-    """Looks once for news, a thousand captions of another process; all else is known."""
+    """Waits for every caption, of which another process writes the last thousand in a second."""
+    path = folder / PARTS / "rank-98.jsonl"
     with opened(folder) as store:
-        write_part(folder / PARTS, 98, 1, 1, 0)
-        with (folder / PARTS / "rank-98.jsonl").open("a", encoding="utf-8") as file:
-            for i in range(NEWS):
-                key = dict(zip(NAMES, ("news", f"{i:06}", "d"), strict=True))
-                file.write(json.dumps({**key, **record_of(i)}) + "\n")
+        writer = multiprocessing.get_context("fork").Process(target=write_news, args=(path,))
         start = time.perf_counter()
-        store.refresh()
+        writer.start()
+        keys = itertools.chain(keys_of(conditions, samples), news())
+        store.wait_for(keys, timeout=60, pause=0.05)
         took = time.perf_counter() - start
-        assert store.look(StoredCaption("news", "000000", "d")) is not None
-    (folder / PARTS / "rank-98.jsonl").unlink()
+        writer.join()
+    path.unlink()
     return took
 
 
@@ -197,8 +213,8 @@ STEPS = (open_, resume, wait, score, rank, compare_two, report)
 def measured(step: Callable[[Path, int, int], float], *arguments: Any) -> tuple[float, float]:
     """Seconds, and the peak memory in MB of a new process that did it."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_alone, (step, arguments))
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_alone, step, arguments).result()
 
 
 def _alone(step: Callable[..., float], arguments: tuple[Any, ...]) -> tuple[float, float]:
@@ -208,6 +224,37 @@ def _alone(step: Callable[..., float], arguments: tuple[Any, ...]) -> tuple[floa
 
 def numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run folder, and the seconds and MB of each thing done to it."""
+
+    conditions: int
+    samples: int
+    processes: int
+    cells: list[tuple[float, float]]
+
+    @property
+    def captions(self) -> int:
+        return self.conditions * self.samples
+
+
+def growth(rows: Sequence[Row], of: str) -> Iterator[str]:
+    """A line for each pair of rows that differ in one number alone: d log(seconds) / d log(it)."""
+    others = [name for name in ("conditions", "samples", "processes") if name != of]
+    for one, two in itertools.combinations(rows, 2):
+        low, high = getattr(one, of), getattr(two, of)
+        if low == high or any(getattr(one, name) != getattr(two, name) for name in others):
+            continue
+        ratio = math.log(high / low)
+        powers = (
+            math.log(b / a) / ratio for (a, _), (b, _) in zip(one.cells, two.cells, strict=True)
+        )
+        fixed = ", ".join(f"{getattr(one, name)} {name}" for name in others)
+        yield f"| power of {of}, {low} to {high}, with {fixed} |" + "".join(
+            f" {power:.2f} |" for power in powers
+        )
 
 
 def main() -> None:
@@ -225,6 +272,7 @@ def main() -> None:
     print("| captions | conditions | samples | processes | GB | " + " | ".join(names) + " |")
     print("|---" * (5 + len(names)) + "|")
     grid = itertools.product(given.conditions, given.samples, given.processes)
+    rows: list[Row] = []
     for conditions, samples, world in grid:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -234,10 +282,13 @@ def main() -> None:
                 pool.starmap(write_part, parts)
             size = sum(path.stat().st_size for path in (folder / PARTS).iterdir()) / 1e9
             cells = [measured(step, folder, conditions, samples) for step in steps]
-            shown = " | ".join(f"{took:.2f} s, {memory:,.0f} MB" for took, memory in cells)
-            count = conditions * samples
-            print(f"| {count:,} | {conditions} | {samples} | {world} | {size:.2f} | {shown} |")
-            sys.stdout.flush()
+        rows.append(row := Row(conditions, samples, world, cells))
+        shown = " | ".join(f"{took:.2f} s, {memory:,.0f} MB" for took, memory in cells)
+        print(f"| {row.captions:,} | {conditions} | {samples} | {world} | {size:.2f} | {shown} |")
+        sys.stdout.flush()
+    for name in ("conditions", "samples", "processes"):
+        for line in growth(rows, name):
+            print(line)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,20 @@ SHIPPED = shipped_folder()
         ("grounding", [SHIPPED / "base", "--scenes", "3"], "base | "),
         ("grounding", [SHIPPED / "base", "--scenes", "3", "--sentences", "--prefix"], "base | "),
         ("relations", [SHIPPED / "base", "--scenes", "12"], "base | "),
+        (
+            "scale",
+            [
+                "--conditions",
+                "1,2",
+                "--samples",
+                "9",
+                "--processes",
+                "1",
+                "--without",
+                "score,rank,compare_two,report",
+            ],
+            "| power of conditions, 1 to 2, with 9 samples, 1 processes | ",
+        ),
         ("ties", [SHIPPED / "ar", "--scenes", "3", "--ratio", "0.5"], "ar | 0.5 | "),
     ],
 )

@@ -13,6 +13,7 @@ part only from where it stopped the last time: neither memory nor waiting grows 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import time
@@ -90,7 +91,8 @@ class PartStore:
         self.index.update()
 
     def wait_for(self, keys: Iterable[Key], *, timeout: float, pause: float = 0.5) -> None:
-        """Returns once every key has a line.
+        """Returns once every key has a line. Each is asked for once it is its turn, so that a look
+        costs no more with millions of keys.
 
         An error that another rank may be trying again does not count as long as one is at work.
 
@@ -102,20 +104,21 @@ class PartStore:
         Raises:
             RuntimeError: if some keys then have no line.
         """
-        wanted, idle_since = list(keys), time.monotonic()
-        while wanted := [key for key in wanted if not self._is_final(key)]:
-            if self._others_work():
-                idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > timeout:
-                missing = [key for key in wanted if self.look(key) is None]
-                if not missing:
-                    return
-                raise RuntimeError(
-                    f"{len(missing)} samples are not done and no other process works on them;"
-                    " start the same command again"
-                )
-            time.sleep(pause)
-            self.refresh()
+        idle_since, left = time.monotonic(), iter(keys)
+        for key in left:
+            while not self._is_final(key):
+                if self._others_work():
+                    idle_since = time.monotonic()
+                elif time.monotonic() - idle_since > timeout:
+                    missing = sum(self.look(k) is None for k in itertools.chain([key], left))
+                    if not missing:
+                        return
+                    raise RuntimeError(
+                        f"{missing} samples are not done and no other process works on them;"
+                        " start the same command again"
+                    )
+                time.sleep(pause)
+                self.refresh()
 
     def _is_final(self, key: Key) -> bool:
         mark = self.look(key)
