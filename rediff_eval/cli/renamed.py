@@ -12,6 +12,7 @@ RENAMED: Mapping[str, str] = {
     "--grace": "--worker-timeout",
     "--traces": "--keep-traces",
     "--given": "--prefill",
+    "--own": "--default",
     "--expert-thinks": "--expert-reasoning",
 }
 PRESET, FORMER, CURRENT = "--preset", "sound", "corrected"

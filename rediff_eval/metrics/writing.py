@@ -29,14 +29,14 @@ from rediff_eval.metrics.base import (
 @register_metric(
     "writing",
     infos=[
+        MetricInfo("commits_per_pass", label="words a pass", digits=2),
         MetricInfo("order", label="left to right", digits=2),
+        MetricInfo("certainty", label="certainty of words"),
+        MetricInfo("right_when_written", label="right when written"),
         MetricInfo("calibration", label="calibration error", lower_is_better=True),
         MetricInfo("mended", label="wrong words mended"),
-        MetricInfo("commits_per_pass", digits=2, part=True),
-        MetricInfo("certainty", part=True),
-        MetricInfo("right_when_written", part=True),
-        MetricInfo("mended_unsure", part=True),
-        MetricInfo("mended_sure", part=True),
+        MetricInfo("mended_unsure", label="of the unsure"),
+        MetricInfo("mended_sure", label="of the sure"),
     ],
 )
 class WritingMetric(AlwaysAvailable):

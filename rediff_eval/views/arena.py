@@ -1,8 +1,8 @@
-"""Samplers against each model's own one, at equal forward passes.
+"""Samplers against each model's default one, at equal forward passes.
 
 A sampler may end before its steps are used up, and two samplers with the same steps may take other
-passes. So each condition is compared, sample by sample, with the own sampler's quality at the
-condition's mean passes: between the two nearest budgets of the own sampler linearly in
+passes. So each condition is compared, sample by sample, with the default sampler's quality at the
+condition's mean passes: between the two nearest budgets of the default sampler linearly in
 log2(passes), beyond them that of the nearest, which then has other passes (`outside`).
 """
 
@@ -33,10 +33,10 @@ class Contender:
 
     `quality`: mean of the metric, `half` half its interval that holds for all of the model's
     conditions at once. `passes`, `gflop`: means of a caption, `gflop` None where it is not known.
-    `own`: whether it is the model's own sampler. Against that at as many passes: the mean
+    `default`: whether it is the model's default sampler. Against that at as many passes: the mean
     `difference`, between `low` and `high` with 95% confidence, `p` by random exchange, and
     `p_holm`, corrected for all samplers at this budget of the model; `outside`: its passes are
-    fewer or more than those of every budget of the own sampler, so that it is compared with the
+    fewer or more than those of every budget of the default sampler, so that it is compared with the
     nearest. `front`: no condition of the model is as good with fewer passes; `front_gflop`: nor
     with fewer operations.
     """
@@ -49,7 +49,7 @@ class Contender:
     half: float
     passes: float
     gflop: float | None
-    own: bool
+    default: bool
     difference: float
     low: float
     high: float
@@ -60,8 +60,8 @@ class Contender:
     front_gflop: bool
 
 
-def own_samplers(runs: list[Path], named: Mapping[str, str]) -> dict[str, str]:
-    """Each model's own sampler.
+def default_samplers(runs: list[Path], named: Mapping[str, str]) -> dict[str, str]:
+    """Each model's default sampler.
 
     Args:
         runs: finished runs.
@@ -77,27 +77,27 @@ def own_samplers(runs: list[Path], named: Mapping[str, str]) -> dict[str, str]:
                 continue
             scheme, _, where = str(facts.get("from", "")).partition(":")
             if scheme != "folder" or not Path(where).is_dir():
-                raise ValueError(f"say which sampler is {model}'s own: --own {model}:SAMPLER")
+                raise ValueError(f"name the default sampler of {model}: --default {model}:SAMPLER")
             found[model] = read_captioner_config(Path(where)).sampler
     return found
 
 
 def contenders(
-    runs: list[Path], metric: str, own: Mapping[str, str], *, seed: int = 0
+    runs: list[Path], metric: str, defaults: Mapping[str, str], *, seed: int = 0
 ) -> list[Contender]:
-    """All conditions of some runs, model by model, held against the models' own samplers.
+    """All conditions of some runs, model by model, held against the models' default samplers.
 
     Args:
         runs: finished runs of one task and data set.
         metric: to compare by; more is better.
-        own: each model's own sampler.
+        defaults: each model's default sampler.
         seed: of the bootstrap and of the random exchanges.
 
     Raises:
         ValueError: for a metric that no run has or of which less is better, for runs of several
-            data sets, for a model without its own sampler in the runs, where conditions of a model
-            were measured twice or not on the same samples, and where no model has a sampler
-            besides its own.
+            data sets, for a model without its default sampler in the runs, where conditions of a
+            model were measured twice or not on the same samples, and where no model has a sampler
+            besides its default.
     """
     check_metric(runs, metric)
     if metric in (infos := infos_of_runs(runs)) and infos[metric].lower_is_better:
@@ -114,9 +114,9 @@ def contenders(
         table = rows.pivot_table(index="id", columns=CELL, values="value", sort=False)
         if table.isna().to_numpy().any():
             raise ValueError(f"the conditions of {model} were not measured on the same samples")
-        found += _of_model(str(model), table, passes, work, own[str(model)], seed)
-    if all(contender.own for contender in found):
-        raise ValueError("the runs have no sampler but each model's own to hold against it")
+        found += _of_model(str(model), table, passes, work, defaults[str(model)], seed)
+    if all(contender.default for contender in found):
+        raise ValueError("the runs have no sampler but each model's default to hold against it")
     return found
 
 
@@ -137,14 +137,14 @@ def _of_model(
     table: pd.DataFrame,
     passes: Mapping[tuple[str, str, int], float],
     work: Mapping[tuple[str, str, int], float],
-    own: str,
+    default: str,
     seed: int,
 ) -> list[Contender]:
     values = table.to_numpy(dtype=np.float64)
     keys = [_key(cell) for cell in table.columns]
-    curve = {passes[key]: values[:, i] for i, key in enumerate(keys) if key[1] == own}
+    curve = {passes[key]: values[:, i] for i, key in enumerate(keys) if key[1] == default}
     if not curve:
-        raise ValueError(f"the runs have no captions by {model}'s own sampler, {own}")
+        raise ValueError(f"the runs have no captions by {model}'s default sampler, {default}")
     halves = simultaneous_halves(values, seed=seed)
     found = []
     for i, key in enumerate(keys):
@@ -160,11 +160,11 @@ def _of_model(
                 half=float(halves[i]),
                 passes=passes[key],
                 gflop=work.get(key),
-                own=key[1] == own,
+                default=key[1] == default,
                 difference=float((one - two).mean()),
                 low=low,
                 high=high,
-                p=1.0 if key[1] == own else paired_p(one, two, seed=seed),
+                p=1.0 if key[1] == default else paired_p(one, two, seed=seed),
                 p_holm=1.0,
                 outside=not min(curve) <= passes[key] <= max(curve),
                 front=False,
@@ -178,7 +178,7 @@ def _corrected(found: list[Contender]) -> Iterator[Contender]:
     """With Holm's correction over the samplers at each budget."""
     for steps in dict.fromkeys(c.steps for c in found):
         group = [c for c in found if c.steps == steps]
-        rivals = [c for c in group if not c.own]
+        rivals = [c for c in group if not c.default]
         raised = dict(zip([c.sampler for c in rivals], holm([c.p for c in rivals]), strict=True))
         yield from (replace(c, p_holm=raised.get(c.sampler, 1.0)) for c in group)
 
@@ -193,7 +193,7 @@ def _with_fronts(found: Iterable[Contender]) -> list[Contender]:
 
 
 def verdict(found: Sequence[Contender], sampler: str, model: str) -> str:
-    """At which budgets a sampler is significantly better and worse than a model's own one.
+    """At which budgets a sampler is significantly better and worse than a model's default one.
 
     Args:
         found: all contenders.
@@ -206,8 +206,8 @@ def verdict(found: Sequence[Contender], sampler: str, model: str) -> str:
     mine = [c for c in found if (c.model, c.sampler) == (model, sampler)]
     if not mine:
         return "not measured"
-    if mine[0].own:
-        return "its own"
+    if mine[0].default:
+        return "the default"
     parts = []
     for word, sign in (("better", 1), ("worse", -1)):
         steps = {c.steps for c in mine if c.p_holm < LEVEL and sign * c.difference > 0}

@@ -74,8 +74,8 @@ def to_markdown(
         lines += [
             f"## {markdown(model)}",
             "",
-            f"{metric} (forward passes); + and - differ significantly from its own sampler at as"
-            " many passes, or where these are outside those of its own (`~`) at the nearest; `*`"
+            f"{metric} (forward passes); + and - differ significantly from its default sampler at"
+            " as many passes, or where that has never as many or as few (`~`) at the nearest; `*`"
             " is on the front by passes, `†` by operations.",
             "",
             "| sampler | " + " | ".join(f"{s} steps" for s in steps) + " |",
@@ -83,8 +83,8 @@ def to_markdown(
         ]
         for sampler in _by_quality(mine):
             cells = {c.steps: _cell(c) for c in mine if c.sampler == sampler}
-            own = any(c.own for c in mine if c.sampler == sampler)
-            name = f"**{markdown(sampler)}** (its own)" if own else markdown(sampler)
+            default = any(c.default for c in mine if c.sampler == sampler)
+            name = f"**{markdown(sampler)}** (default)" if default else markdown(sampler)
             lines.append(f"| {name} | " + " | ".join(cells.get(s, "–") for s in steps) + " |")
         lines += ["", f"Half the interval that holds for all of them at once: {_half(mine)}."]
         lines += [*written[model], ""]
@@ -97,7 +97,7 @@ def _verdicts(found: Sequence[Contender]) -> list[str]:
     lines = [
         "## Verdicts",
         "",
-        "Steps at which each differs significantly from the model's own sampler, at equal passes.",
+        "Steps at which each differs significantly from the model's default, at equal passes.",
         "",
         "| sampler | " + " | ".join(map(markdown, models)) + " |",
         "|---|" + "---|" * len(models),
@@ -160,20 +160,20 @@ def _labelled(front: Sequence[tuple[float, Contender]]) -> list[tuple[float, Con
 
 
 def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
-    """All conditions of a model, the line of its own sampler, and the front with its names."""
-    others = [(x, c.quality) for x, c in points if not c.own]
+    """All conditions of a model, the line of its default sampler, and the front with its names."""
+    others = [(x, c.quality) for x, c in points if not c.default]
     panel.scatter(
         [x for x, _ in others], [y for _, y in others], s=12, color="#9aa5b1", label="samplers"
     )
-    own = sorted((x, c.quality, c.half) for x, c in points if c.own)
+    default = sorted((x, c.quality, c.half) for x, c in points if c.default)
     panel.errorbar(
-        [x for x, _, _ in own],
-        [y for _, y, _ in own],
-        yerr=[half for _, _, half in own],
+        [x for x, _, _ in default],
+        [y for _, y, _ in default],
+        yerr=[half for _, _, half in default],
         color="#1f5fa8",
         marker="o",
         capsize=2,
-        label="its own",
+        label="default",
     )
     front = pareto(points, lambda point: (point[0], point[1].quality))
     xs, ys = [x for x, _ in front], [c.quality for _, c in front]

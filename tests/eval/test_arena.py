@@ -1,4 +1,4 @@
-"""Samplers against each model's own one: the arithmetic on made-up numbers, and a whole arena."""
+"""Samplers against each model's default: the arithmetic on made-up numbers, and a whole arena."""
 
 import csv
 import shutil
@@ -52,7 +52,7 @@ def test_more_conditions_make_wider_intervals(seed: int) -> None:
 def contender(model: str, sampler: str, steps: int, difference: float, p: float) -> Contender:
     return Contender(
         model=model, sampler=sampler, steps=steps, n=9, quality=0.5, half=0.1, passes=float(steps),
-        gflop=None, own=False, difference=difference, low=0.0, high=0.0, p=p, p_holm=p,
+        gflop=None, default=False, difference=difference, low=0.0, high=0.0, p=p, p_holm=p,
         outside=False, front=False, front_gflop=False,
     )  # fmt: skip
 
@@ -63,14 +63,14 @@ def test_a_verdict_names_the_budgets() -> None:
         contender("two", "a", 8, -0.1, 0.001), contender("two", "a", 40, 0.3, 0.2),
         contender("two", "b", 8, 0.3, 0.5), contender("one", "c", 40, 0.3, 0.01),
         contender("one", "c", 20, -0.3, 0.01), contender("one", "c", 8, -0.3, 0.01),
-        replace(contender("two", "own", 8, 0.0, 1.0), own=True),
+        replace(contender("two", "own", 8, 0.0, 1.0), default=True),
     ]  # fmt: skip
     assert verdict(found, "a", "one") == "better everywhere"
     assert verdict(found, "a", "two") == "worse at 8"
     assert verdict(found, "b", "two") == "no difference"
     assert verdict(found, "b", "one") == "not measured"
     assert verdict(found, "c", "one") == "better at 40; worse at 20, 8"
-    assert verdict(found, "own", "two") == "its own"
+    assert verdict(found, "own", "two") == "the default"
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +103,9 @@ def test_a_plug_in_joins_the_arena(run: Path, tmp_path: Path) -> None:
         assert sampler in told
     assert "| sampler | diffusion |" in page.split("## Verdicts")[1]
     assert (tmp_path / "arena.png").read_bytes().startswith(b"\x89PNG")
-    own = [row for row in rows if row["own"] == "True"]
-    assert {row["sampler"] for row in own} == {"mask-predict"}
-    assert all(float(row["difference"]) == 0 for row in own)
+    default = [row for row in rows if row["default"] == "True"]
+    assert {row["sampler"] for row in default} == {"mask-predict"}
+    assert all(float(row["difference"]) == 0 for row in default)
 
 
 def test_an_arena_says_how_each_writes(run: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_contenders_against_plain_loops(run: Path) -> None:
         others = [c for c in found if c is not one and c.gflop is not None and c.gflop <= work]
         assert one.front_gflop == all(c.quality < one.quality for c in others)
         assert one.outside == (not means[4] <= one.passes <= means[16])
-        if not one.own:
+        if not one.default:
             assert one.p == paired_p(np.array(mine), np.array(reference))
             assert (one.low, one.high) == mean_interval(np.array(mine) - np.array(reference), 0)
             budgets.setdefault(one.steps, []).append((one.p, one.p_holm))
@@ -171,9 +171,9 @@ def test_contenders_against_plain_loops(run: Path) -> None:
 
 
 def test_what_cannot_be_compared_is_said(run: Path, tmp_path: Path) -> None:
-    error = program("arena", run, "--own", "diffusion:gated", "--out", tmp_path, ok=2)
-    assert "no captions by diffusion's own sampler, gated" in error
-    assert "expected MODEL:SAMPLER" in program("arena", run, "--own", "gated", ok=2)
+    error = program("arena", run, "--default", "diffusion:gated", "--out", tmp_path, ok=2)
+    assert "no captions by diffusion's default sampler, gated" in error
+    assert "expected MODEL:SAMPLER" in program("arena", run, "--default", "gated", ok=2)
     assert "did you mean 'capture'" in program("arena", run, "--metric", "captur", ok=2)
     error = program("arena", run, "--metric", "hallucination", ok=2)
     assert "hallucination is better when it is lower" in error
@@ -190,7 +190,7 @@ def test_what_cannot_be_compared_is_said(run: Path, tmp_path: Path) -> None:
 def test_a_sampler_alone_is_held_against_nothing(untrained: Path, tmp_path: Path) -> None:
     asked = ("run", "--task", "capture", "--limit", "2", "--model", untrained / "diffusion")
     inside(*asked, "--sampler", "mask-predict", "--steps", "4", "--out", tmp_path / "alone")
-    with pytest.raises(ValueError, match="no sampler but each model's own"):
+    with pytest.raises(ValueError, match="no sampler but each model's default"):
         inside("arena", tmp_path / "alone", "--out", tmp_path / "arena")
     assert not (tmp_path / "arena").exists()
 

@@ -26,7 +26,7 @@ def test_a_former_option_is_taken_and_the_new_one_named(
 
 
 def test_every_renamed_option_is_an_option(tmp_path: Path) -> None:
-    texts = [program(verb, "--help") for verb in ("run", "caption", "train")]
+    texts = [program(verb, "--help") for verb in ("run", "caption", "train", "arena")]
     for current in RENAMED.values():
         assert any(f"{current} " in text for text in texts), current
     told = program(
