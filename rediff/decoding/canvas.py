@@ -123,7 +123,7 @@ class Past:
     `written`: float32 [b, R], the confidence with which each visible token was written, 0 for a
     mask. `remasked`: int64 [b, R], how often each position was masked again. Of the S earlier steps
     of the block: `token`, int64 [S, b, R], and `confidence`, float32 [S, b, R], of the predictions,
-    and `standing`, float32 [S, b, R], the probability of the tokens that stood, 0 for masks.
+    and `visible_probability`, float32 [S, b, R], that of the visible tokens, 0 for masks.
     `last`: the prediction of the step before, with its distributions; `drift`, float32
     [S, b, R], how far each distribution was from the one before it, KL(p_s || p_(s-1)) in nats,
     infinite in the first step and up to this one; each only for rules that ask for it.
@@ -133,7 +133,7 @@ class Past:
     remasked: Tensor
     token: Tensor
     confidence: Tensor
-    standing: Tensor
+    visible_probability: Tensor
     last: Prediction | None = None
     drift: Tensor | None = None
 
@@ -146,7 +146,7 @@ class Prediction:
     temperature. `confidence`: float32 [B, R], its softmax probability; nan where the logits are not
     finite, which `ActiveRows` asks once a step. There while rules are applied, and None otherwise:
     `scores`, float32 [B, R, V], -inf for banned ids; `normaliser` [B, R], their logsumexp;
-    `standing`, int64 [B, R], the tokens that the model saw; `noise`, random draws of the step;
+    `seen`, int64 [B, R], the tokens that the model saw; `noise`, random draws of the step;
     `past`, for rules that say that they use it. `progress`: share of the block's steps that came
     before this one. Further results of a predict rule: `support`, float32 [B, R], the probability
     of the visible tokens where they do not see themselves, nan where that is not known;
@@ -158,7 +158,7 @@ class Prediction:
     confidence: Tensor
     scores: Tensor | None = None
     normaliser: Tensor | None = None
-    standing: Tensor | None = None
+    seen: Tensor | None = None
     noise: Noise | None = None
     past: Past | None = None
     progress: float = 0.0
@@ -183,13 +183,13 @@ class Prediction:
         """-sum p log p over the vocabulary in nats, float32 [B, R]."""
         return torch.special.entr(self.log_probabilities().exp()).sum(dim=-1)
 
-    def standing_probability(self) -> Tensor:
+    def visible_probability(self) -> Tensor:
         """The probability of the visible tokens, float32 [B, R]; 0 for a mask."""
         assert self.scores is not None
         assert self.normaliser is not None
-        assert self.standing is not None
-        standing = self.scores.gather(-1, self.standing[..., None])[..., 0]
-        return (standing - self.normaliser).exp()
+        assert self.seen is not None
+        score = self.scores.gather(-1, self.seen[..., None])[..., 0]
+        return (score - self.normaliser).exp()
 
 
 class NotFiniteError(ValueError):
@@ -216,7 +216,7 @@ def predict(
     eos_penalty: float = 1.0,
     temperature: float = 0.0,
     top_p: float = 1.0,
-    standing: Tensor | None = None,
+    seen: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Prediction:
     """The prediction, argmax_v p(v) with p = softmax over the ids that are not banned.
@@ -237,7 +237,7 @@ def predict(
         top_p: where there is a temperature, only the likeliest tokens are drawn that together have
             this share of p^(1 / T), the one that reaches it among them (nucleus sampling, arXiv
             1904.09751).
-        standing: the tokens that the model saw, int64 [B, R], for rules that ask.
+        seen: the tokens that the model saw, int64 [B, R], for rules that ask.
         noise: the step's random draws.
 
     Examples:
@@ -264,7 +264,7 @@ def predict(
     if majority_eos:
         scores[..., ids.eos] = ends
     confidence = torch.exp(best - normaliser) + 0 * normaliser
-    return Prediction(token, confidence, scores, normaliser, standing, noise)
+    return Prediction(token, confidence, scores, normaliser, seen, noise)
 
 
 @functools.cache

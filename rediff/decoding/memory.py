@@ -33,7 +33,7 @@ class Memory:
         """Forgets the steps of the block before."""
         self.token: list[Tensor] = []
         self.confidence: list[Tensor] = []
-        self.standing: list[Tensor] = []
+        self.visible_probability: list[Tensor] = []
         self.drift: list[Tensor] = []
         self.canvases: list[Tensor] = []
         self.filled_for = torch.full_like(self.owed, -1)
@@ -49,7 +49,7 @@ class Memory:
             self.remasked[active],
             _stacked(self.token, self.remasked)[:, active],
             _stacked(self.confidence, self.written)[:, active],
-            _stacked(self.standing, self.written)[:, active],
+            _stacked(self.visible_probability, self.written)[:, active],
             last=self._last_of(active),
         )
 
@@ -90,8 +90,8 @@ class Memory:
         self.remasked = self.remasked + back
         self.token.append(_spread(prediction.token, active, self.remasked))
         self.confidence.append(_spread(prediction.confidence.float(), active, self.written))
-        standing = prediction.standing_probability()
-        self.standing.append(_spread(standing, active, self.written))
+        probability = prediction.visible_probability()
+        self.visible_probability.append(_spread(probability, active, self.written))
         if self.needs.distributions:
             self._last = active, replace(prediction, past=None)
 
@@ -125,7 +125,7 @@ class Memory:
         place = torch.searchsorted(numbers, active)
         parts = {
             name: value[place]
-            for name in ("token", "confidence", "scores", "normaliser", "standing", "credit")
+            for name in ("token", "confidence", "scores", "normaliser", "seen", "credit")
             if (value := getattr(last, name)) is not None
         }
         return replace(last, **parts)

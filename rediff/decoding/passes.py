@@ -72,12 +72,12 @@ class Passes:
 
         Args:
             logits: [b, R, V], or [c, R, V] of the chosen rows.
-            canvas: of the active rows; its tokens are those that stand.
+            canvas: of the active rows; its tokens are those that the model saw.
             chosen: places among the active rows, int64 [c]; None for all.
         """
-        standing, noise = canvas.tokens, self.noise
+        seen, noise = canvas.tokens, self.noise
         if chosen is not None:
-            standing = standing[chosen]
+            seen = seen[chosen]
             noise = replace(noise, rows=[noise.rows[place] for place in chosen.tolist()])
         prediction = predict(
             logits,
@@ -86,7 +86,7 @@ class Passes:
             eos_penalty=self.options.eos_penalty,
             temperature=self.options.temperature,
             top_p=self.options.top_p,
-            standing=standing,
+            seen=seen,
             noise=noise,
         )
         return replace(prediction, progress=self.step / self.steps)

@@ -175,7 +175,7 @@ class WithContextsHidden:
         hidden = top_ranked(drawn, visible, (visible.sum(dim=1) * self.hidden).ceil())
         without = canvas.tokens.masked_fill(hidden, canvas.ids.mask)
         said = passes.predict(passes.logits(without), canvas)
-        support = torch.where(hidden, said.standing_probability(), torch.nan)
+        support = torch.where(hidden, said.visible_probability(), torch.nan)
         return replace(prediction, support=support)
 
 
@@ -198,7 +198,7 @@ class WithLeaveOneOut:
         import torch
 
         logits, shadow = passes.leave_one_out(canvas.tokens)
-        support = passes.predict(shadow, canvas).standing_probability()
+        support = passes.predict(shadow, canvas).visible_probability()
         support = torch.where(canvas.masked, torch.nan, support)
         return replace(passes.predict(logits, canvas), support=support)
 

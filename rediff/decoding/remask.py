@@ -104,7 +104,7 @@ class RemaskUnlikely(RemaskSuspects):
         check_share("below", self.below)
 
     def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
-        probability = prediction.standing_probability()
+        probability = prediction.visible_probability()
         return probability < self.below, -probability
 
 
@@ -126,8 +126,8 @@ class RemaskRivalled(RemaskSuspects):
         check_from_zero("gap", self.gap)
 
     def suspects(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
-        gap = prediction.confidence.log() - prediction.standing_probability().log()
-        other = prediction.token != prediction.standing
+        gap = prediction.confidence.log() - prediction.visible_probability().log()
+        other = prediction.token != prediction.seen
         return other & (prediction.confidence > self.above) & (gap > self.gap), gap
 
 
@@ -181,7 +181,7 @@ class RemaskFallen:
 
     def __call__(self, prediction: Prediction, writing: Writing) -> Tensor:
         assert prediction.past is not None
-        fallen = prediction.past.written - prediction.standing_probability()
+        fallen = prediction.past.written - prediction.visible_probability()
         written = writing.wrote.sum(dim=1)
         number = (written * self.share).ceil().clamp(max=written - 1)
         return top_ranked(fallen, writing.eligible & (fallen > 0), number)

@@ -39,7 +39,7 @@ class RemaskUnsupported:
         eligible = writing.eligible
         if prediction.support is None:
             return eligible & False
-        drop = (prediction.standing_probability() - prediction.support).nan_to_num(nan=-1.0)
+        drop = (prediction.visible_probability() - prediction.support).nan_to_num(nan=-1.0)
         number = torch.full_like(eligible.sum(dim=1), self.most)
         return top_ranked(drop, eligible & (drop > self.drop), number)
 
@@ -106,7 +106,9 @@ class RemaskFluctuating(RemaskSuspects):
         import torch
 
         assert prediction.past is not None
-        seen = torch.cat([prediction.past.standing, prediction.standing_probability()[None]])
+        seen = torch.cat(
+            [prediction.past.visible_probability, prediction.visible_probability()[None]]
+        )
         # Steps since a position was last a mask: those after its last zero.
         since = seen.flip(0).gt(0).long().cumprod(dim=0).flip(0)
         number = since.sum(dim=0).clamp(min=1)

@@ -37,7 +37,7 @@ class RemaskLowest:
         eligible = writing.eligible
         number = (eligible.sum(dim=1) * self.most).ceil()
         acts = _begun(writing, self.after)
-        return top_ranked(-prediction.standing_probability(), eligible & acts, number)
+        return top_ranked(-prediction.visible_probability(), eligible & acts, number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +95,8 @@ class RemaskFaded:
         if step + 1 < self.after * steps:
             return eligible & False
         assert prediction.past is not None
-        now = prediction.standing_probability()
-        seen = torch.cat([prediction.past.standing, now[None]])[-self.window :]
+        now = prediction.visible_probability()
+        seen = torch.cat([prediction.past.visible_probability, now[None]])[-self.window :]
         mean = seen.sum(dim=0) / (seen > 0).sum(dim=0).clamp(min=1)
         third = int(3 * (step + 1 - self.after * steps) / max(1.0, steps - self.after * steps))
         number = torch.full_like(eligible.sum(dim=1), math.ceil(self.most / 2 ** min(2, third)))
@@ -121,8 +121,10 @@ class RemaskToSchedule:
         steps = writing.steps
         assert prediction.past is not None
         past, written = prediction.past, writing.eligible | writing.wrote
-        now = torch.where(writing.wrote, prediction.confidence, prediction.standing_probability())
-        before = torch.where(past.standing > 0, past.standing, past.confidence)
+        now = torch.where(writing.wrote, prediction.confidence, prediction.visible_probability())
+        before = torch.where(
+            past.visible_probability > 0, past.visible_probability, past.confidence
+        )
         running = torch.cat([before, now[None]]).amax(dim=0)
         number = written.sum(dim=1)
         remaining = (number * (steps - writing.step - 1) / steps).ceil()

@@ -120,7 +120,7 @@ class RepredictVisible:
             return eligible & False
         chosen = eligible & (prediction.confidence > self.threshold)
         if self.gain > 0.0:
-            chosen &= prediction.confidence > prediction.standing_probability() + self.gain
+            chosen &= prediction.confidence > prediction.visible_probability() + self.gain
         if self.top_fraction < 1.0:
             quota = (eligible.sum(dim=1) * self.top_fraction).long()
             chosen &= top_ranked(prediction.confidence, eligible, quota)

@@ -33,7 +33,7 @@ def hidden_support(
     places = torch.arange(tokens.size(1), device=tokens.device) % parts
     for part in range(parts):
         hidden = words & (places == part)
-        said = predict(logits(tokens.masked_fill(hidden, ids.mask)), ids, standing=tokens)
+        said = predict(logits(tokens.masked_fill(hidden, ids.mask)), ids, seen=tokens)
         token = torch.where(hidden, said.token, token)
-        support = torch.where(hidden, said.standing_probability(), support)
+        support = torch.where(hidden, said.visible_probability(), support)
     return Prediction(token, support, support=support)

@@ -21,17 +21,17 @@ def drawn_prediction(seed: int) -> tuple[Prediction, Tensor]:
     """A prediction with a past, and the positions that may be masked again."""
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
-    standing = torch.randint(1, VOCABULARY, (ROWS, LENGTH), generator=generator)
+    seen = torch.randint(1, VOCABULARY, (ROWS, LENGTH), generator=generator)
     eligible = torch.rand(ROWS, LENGTH, generator=generator) < 0.7
     past = Past(
         torch.rand(ROWS, LENGTH, generator=generator) * eligible,
         torch.randint(0, 3, (ROWS, LENGTH), generator=generator),
         token=torch.randint(1, VOCABULARY, (STEPS, ROWS, LENGTH), generator=generator),
         confidence=torch.rand(STEPS, ROWS, LENGTH, generator=generator),
-        standing=torch.rand(STEPS, ROWS, LENGTH, generator=generator)
+        visible_probability=torch.rand(STEPS, ROWS, LENGTH, generator=generator)
         * (torch.rand(STEPS, ROWS, LENGTH, generator=generator) < 0.8),
     )
-    prediction = predict(logits, SpecialIds(mask=0, eos=1), standing=standing, noise=NOISE)
+    prediction = predict(logits, SpecialIds(mask=0, eos=1), seen=seen, noise=NOISE)
     prediction = replace(
         prediction,
         past=past,
@@ -44,6 +44,6 @@ def drawn_prediction(seed: int) -> tuple[Prediction, Tensor]:
     return prediction, eligible
 
 
-def standing_probability(prediction: Prediction, row: int, i: int) -> float:
-    assert prediction.standing is not None
-    return prediction.log_probabilities()[row, i, prediction.standing[row, i]].exp().item()
+def visible_probability(prediction: Prediction, row: int, i: int) -> float:
+    assert prediction.seen is not None
+    return prediction.log_probabilities()[row, i, prediction.seen[row, i]].exp().item()

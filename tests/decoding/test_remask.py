@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from drawn import LEFT, LENGTH, NOISE, ROWS, WROTE, drawn_prediction, seeds, standing_probability
+from drawn import LEFT, LENGTH, NOISE, ROWS, WROTE, drawn_prediction, seeds, visible_probability
 from fakes import IDS, MASK, FakeDenoiser, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def test_what_has_become_unlikely(seed: int, below: float, most: float, times: i
     rule = RemaskUnlikely(below=below, most=most, times=times)
     chosen = rule(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
     for row in range(ROWS):
-        p = [standing_probability(prediction, row, i) for i in range(LENGTH)]
+        p = [visible_probability(prediction, row, i) for i in range(LENGTH)]
         free = [i for i in range(LENGTH) if eligible[row, i]]
         assert prediction.past is not None
         open_ = [i for i in free if p[i] < below and prediction.past.remasked[row, i] < times]
@@ -44,14 +44,14 @@ def test_what_another_outdoes(seed: int, above: float, gap: float, times: int) -
     rule = RemaskRivalled(above=above, gap=gap, times=times)
     chosen = rule(prediction, Writing(eligible, WROTE, LEFT, 1, 4))
     assert prediction.scores is not None
-    assert prediction.standing is not None
+    assert prediction.seen is not None
     assert prediction.past is not None
     for row in range(ROWS):
         logits = prediction.scores[row].tolist()
         free = [i for i in range(LENGTH) if eligible[row, i]]
         outdone = {}
         for i in free:
-            old = int(prediction.standing[row, i])
+            old = int(prediction.seen[row, i])
             new = max(range(len(logits[i])), key=logits[i].__getitem__)
             p = math.exp(logits[i][new]) / sum(math.exp(x) for x in logits[i])
             lead = logits[i][new] - logits[i][old]
@@ -91,7 +91,7 @@ def test_what_fell_most(seed: int, share: float) -> None:
     assert prediction.past is not None
     for row in range(ROWS):
         fell = [
-            prediction.past.written[row, i].item() - standing_probability(prediction, row, i)
+            prediction.past.written[row, i].item() - visible_probability(prediction, row, i)
             for i in range(LENGTH)
         ]
         open_ = [i for i in range(LENGTH) if eligible[row, i] and fell[i] > 0]

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from drawn import LEFT, LENGTH, ROWS, STEPS, WROTE, drawn_prediction, seeds, standing_probability
+from drawn import LEFT, LENGTH, ROWS, STEPS, WROTE, drawn_prediction, seeds, visible_probability
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ def test_what_others_do_not_support(seed: int, most: int, drop: float) -> None:
         for i in range(LENGTH):
             support = prediction.support[row, i].item()
             if eligible[row, i] and not math.isnan(support):
-                fell[i] = standing_probability(prediction, row, i) - support
+                fell[i] = visible_probability(prediction, row, i) - support
         open_ = [i for i in fell if fell[i] > drop]
         worst = sorted(open_, key=lambda i: (-fell[i], i))[:most]
         assert chosen[row].nonzero()[:, 0].tolist() == sorted(worst)
@@ -91,11 +91,11 @@ def test_what_goes_up_and_down(seed: int, spread: float, most: float, times: int
     for row in range(ROWS):
         moved = {}
         for i in range(LENGTH):
-            seen = [standing_probability(prediction, row, i)]
+            seen = [visible_probability(prediction, row, i)]
             for step in reversed(range(STEPS)):
-                if past.standing[step, row, i] == 0:
+                if past.visible_probability[step, row, i] == 0:
                     break
-                seen.append(past.standing[step, row, i].item())
+                seen.append(past.visible_probability[step, row, i].item())
             moved[i] = statistics.pstdev(seen)
         free = [i for i in range(LENGTH) if eligible[row, i]]
         clear = [i for i in free if abs(moved[i] - spread) > 1e-6]

@@ -13,7 +13,7 @@ from drawn import (
     WROTE,
     drawn_prediction,
     seeds,
-    standing_probability,
+    visible_probability,
 )
 from fakes import IDS, FakeDenoiser, decode
 from hypothesis import given, settings
@@ -41,7 +41,7 @@ def test_the_lowest(seed: int, step: int, after: float, most: float) -> None:
     )
     for row in range(ROWS):
         free = [i for i in range(LENGTH) if eligible[row, i]]
-        order = sorted(free, key=lambda i: (standing_probability(prediction, row, i), i))
+        order = sorted(free, key=lambda i: (visible_probability(prediction, row, i), i))
         acts = step + 1 >= 8 * after or LEFT[row] == 0
         number = math.ceil(most * len(free)) if acts else 0
         assert places(chosen, row) == sorted(order[:number])
@@ -99,8 +99,8 @@ def test_what_stays_unlikely(seed: int, step: int, after: float, most: int, wind
     for row in range(ROWS):
         means = {}
         for i in range(LENGTH):
-            earlier = [prediction.past.standing[s, row, i].item() for s in range(STEPS)]
-            seen = [*earlier, standing_probability(prediction, row, i)][-window:]
+            earlier = [prediction.past.visible_probability[s, row, i].item() for s in range(STEPS)]
+            seen = [*earlier, visible_probability(prediction, row, i)][-window:]
             known = [p for p in seen if p > 0]
             means[i] = sum(known) / max(1, len(known))
         acted, moments = step + 1 - 8 * after, 8 - 8 * after
@@ -126,8 +126,8 @@ def test_what_was_never_sure(seed: int, step: int) -> None:
         for i in written:
             earlier = [
                 (
-                    past.standing[s, row, i]
-                    if past.standing[s, row, i] > 0
+                    past.visible_probability[s, row, i]
+                    if past.visible_probability[s, row, i] > 0
                     else past.confidence[s, row, i]
                 )
                 for s in range(STEPS)
@@ -135,7 +135,7 @@ def test_what_was_never_sure(seed: int, step: int) -> None:
             now = (
                 prediction.confidence[row, i].item()
                 if WROTE[row, i]
-                else standing_probability(prediction, row, i)
+                else visible_probability(prediction, row, i)
             )
             running[i] = max([*earlier, now])
         left = math.ceil(len(written) * (8 - step - 1) / 8)

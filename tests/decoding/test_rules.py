@@ -40,10 +40,10 @@ def drawn(seed: int, scale: float) -> tuple[Prediction, Tensor, Tensor]:
     """A prediction, eligible positions, and a quota of each row."""
     generator = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(ROWS, LENGTH, VOCABULARY, generator=generator)
-    standing = torch.randint(2, VOCABULARY, (ROWS, LENGTH), generator=generator)
+    seen = torch.randint(2, VOCABULARY, (ROWS, LENGTH), generator=generator)
     eligible = torch.rand(ROWS, LENGTH, generator=generator) < 0.7
     quota = torch.randint(0, 4, (ROWS,), generator=generator)
-    return predict(logits, IDS, standing=standing, noise=NOISE), eligible, quota
+    return predict(logits, IDS, seen=seen, noise=NOISE), eligible, quota
 
 
 def distribution(prediction: Prediction, row: int, position: int) -> list[float]:
@@ -206,11 +206,11 @@ def test_entropy_bound_is_that_of_transformers(seed: int, scale: float, bound: f
 def test_edits(seed: int, scale: float, threshold: float, gain: float) -> None:
     prediction, eligible, _ = drawn(seed, scale)
     chosen = RepredictVisible(threshold=threshold, gain=gain)(prediction, eligible, 0, 4)
-    assert prediction.standing is not None
+    assert prediction.seen is not None
     for row in range(ROWS):
         for i in range(LENGTH):
             p = prediction.log_probabilities()[row, i].exp()
-            new, old = p[prediction.token[row, i]], p[prediction.standing[row, i]]
+            new, old = p[prediction.token[row, i]], p[prediction.seen[row, i]]
             expected = bool(eligible[row, i]) and bool(new > threshold)
             if gain:
                 expected = expected and bool(prediction.confidence[row, i] > old + gain)

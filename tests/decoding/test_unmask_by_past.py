@@ -144,12 +144,12 @@ def test_the_past_is_what_happened(block_length: int | None) -> None:
         past = prediction.past
         assert past is not None
         assert past.drift is not None
-        assert len(past.confidence) == len(past.standing) == len(earlier)
+        assert len(past.confidence) == len(past.visible_probability) == len(earlier)
         assert torch.isinf(past.drift[0]).all()
         for step, one in enumerate(earlier):
             assert torch.equal(past.token[step], one.token)
             assert torch.equal(past.confidence[step], one.confidence)
-            assert torch.equal(past.standing[step], one.standing_probability())
+            assert torch.equal(past.visible_probability[step], one.visible_probability())
         pairs = itertools.pairwise([*earlier, prediction])
         for step, (before, after) in enumerate(pairs, start=1):
             p, q = (one.log_probabilities().double().exp() for one in (after, before))
