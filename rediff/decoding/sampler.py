@@ -1,4 +1,4 @@
-"""What a sampler is: one made of rules, or one of the authors', known without a model and without
+"""Samplers: those made of rules, and those of the authors, known without a model and without
 torch."""
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Sampler(Protocol):
         Args:
             denoiser: gives logits for the canvas.
             canvas: blank, or partly prefilled.
-            steps: forward passes at most.
+            steps: forward passes at most, or under guidance pairs of them.
             trace: whether to record every step.
             on_step: called after every step.
 
