@@ -59,6 +59,20 @@ class JudgeLoad:
     both_orders: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OfSums:
+    """An aggregate f(s) of the sums s of the statistics over the samples.
+
+    Its resamples need no copy of the statistics: their sums are one matrix product. `function`:
+    from sums [..., k] to values [...].
+    """
+
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, statistics: np.ndarray) -> np.ndarray:
+        return self.function(statistics.sum(axis=-2))
+
+
 def mean(statistics: np.ndarray) -> np.ndarray:
     """The plain mean of the first statistic over samples."""
     return statistics[..., 0].mean(axis=-1)
@@ -277,7 +291,7 @@ def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Scores:
         wholes: of each sample.
     """
     statistics = np.stack([parts, wholes], axis=1).astype(np.float64)
-    return Scores(statistics, _quotient(statistics), ratio_of_sums)
+    return Scores(statistics, quotient(statistics), ratio_of_sums)
 
 
 def ratios(shares: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> dict[str, Scores]:
@@ -286,11 +300,11 @@ def ratios(shares: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> dic
     return {name: ratio(parts, wholes) for name, (parts, wholes) in shares.items() if any(wholes)}
 
 
-def ratio_of_sums(statistics: np.ndarray) -> np.ndarray:
-    """The sum of the first statistic over that of the second, nan for 0 of 0."""
-    return _quotient(statistics.sum(axis=-2))
-
-
-def _quotient(statistics: np.ndarray) -> np.ndarray:
+def quotient(statistics: np.ndarray) -> np.ndarray:
+    """The first statistic over the second, float64 [...] of [..., 2]; nan for 0 of 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return statistics[..., 0] / statistics[..., 1]
+        return np.asarray(statistics[..., 0] / statistics[..., 1])
+
+
+ratio_of_sums = OfSums(quotient)
+"""The sum of the first statistic over that of the second, nan for 0 of 0."""

@@ -19,6 +19,7 @@ from rediff_eval.captioning.writing import BINS
 from rediff_eval.metrics.base import (
     AlwaysAvailable,
     MetricInfo,
+    OfSums,
     Scored,
     Scores,
     ratios,
@@ -69,7 +70,7 @@ class WritingMetric(AlwaysAvailable):
             mended = _counts([row.mended for row in rows])
             shares |= _held_to_truth(written, right, mended)
             parts = np.concatenate([written, confidence, right], axis=1)
-            scores["calibration"] = Scores(parts, _calibration(parts[:, None]), _calibration)
+            scores["calibration"] = Scores(parts, _error(parts), OfSums(_error))
         scores |= ratios({name: (a.tolist(), b.tolist()) for name, (a, b) in shares.items()})
         if known := [row.order for row in rows if row.order is not None]:
             places = [i for i, row in enumerate(rows) if row.order is not None]
@@ -90,9 +91,9 @@ def _held_to_truth(
     }
 
 
-def _calibration(parts: np.ndarray) -> np.ndarray:
-    """The expected calibration error of [..., n, 3 BINS]: written, confidence and right words."""
-    written, confidence, right = np.split(parts.sum(axis=-2), 3, axis=-1)
+def _error(sums: np.ndarray) -> np.ndarray:
+    """The expected calibration error of [..., 3 BINS]: written, confidence and right words."""
+    written, confidence, right = np.split(sums, 3, axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.abs(confidence - right).sum(axis=-1) / written.sum(axis=-1)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RESAMPLES = 9999
+from rediff_eval.results.resamples import TAILS, resample_sums
+
+EXCHANGES = 9999
 LEVEL, POWER = 0.05, 0.8
 STARS = "* p < 0.05, ** p < 0.01, *** p < 0.001 after Holm's correction for this table"
 
@@ -55,17 +57,9 @@ def mean_interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
     """
     if np.ptp(difference) == 0:
         return float(difference[0]), float(difference[0])
-    from scipy.stats import bootstrap
-
-    interval = bootstrap(
-        (difference,),
-        np.mean,
-        n_resamples=2000,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    means = resample_sums(difference[:, None], seed=seed)[:, 0] / len(difference)
+    low, high = np.percentile(means, TAILS)
+    return float(low), float(high)
 
 
 def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
@@ -84,7 +78,7 @@ def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:
         (one, two),
         lambda x, y, axis: np.mean(x - y, axis=axis),
         permutation_type="samples",
-        n_resamples=RESAMPLES,
+        n_resamples=EXCHANGES,
         vectorized=True,
         batch=500,
         rng=np.random.default_rng(seed),

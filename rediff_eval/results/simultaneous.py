@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from rediff_eval.results.resamples import resample_sums
+
 LEVEL = 0.95
 
 
-def simultaneous_halves(values: np.ndarray, *, seed: int = 0, resamples: int = 2000) -> np.ndarray:
+def simultaneous_halves(values: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Half the width of each interval, float64 [k].
 
     Args:
         values: of n samples (rows) in k conditions, float64 [n, k].
         seed: of the bootstrap.
-        resamples: drawn.
 
     Returns:
         Zeros for a column whose values are all the same.
@@ -29,9 +30,7 @@ def simultaneous_halves(values: np.ndarray, *, seed: int = 0, resamples: int = 2
     varied = error > 0
     if not varied.any():
         return error
-    apart = (values - values.mean(axis=0))[:, varied]
-    rng = np.random.default_rng(seed)
-    draws = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(resamples))
-    weights = np.stack(list(draws)) / n
-    largest = (np.abs(weights @ apart) / error[varied]).max(axis=1)
+    deviations = (values - values.mean(axis=0))[:, varied]
+    moved = np.abs(resample_sums(deviations, seed=seed)) / n
+    largest = (moved / error[varied]).max(axis=1)
     return np.asarray(error * np.quantile(largest, LEVEL))

@@ -1,22 +1,18 @@
 """95% intervals by the percentile bootstrap over samples (Efron 1979).
 
-Samples are drawn n of n with replacement `RESAMPLES` times, the aggregate is computed of each
-resample, and the interval goes from the 2.5th to the 97.5th percentile of these values.
+The aggregate is computed of each resample, and the interval goes from the 2.5th to the 97.5th
+percentile of these values.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from rediff_eval.metrics.base import Scores
-
-
-RESAMPLES = 2000
+from rediff_eval.metrics.base import OfSums, Scores, mean
+from rediff_eval.results.resamples import BLOCK, RESAMPLES, TAILS, resample_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +35,42 @@ def estimate(scores: Scores, *, seed: int = 0) -> Estimate:
         scores: a metric of all samples.
         seed: fixes the resamples.
     """
-    from scipy.stats import DegenerateDataWarning, bootstrap
-
     n = len(scores.statistics)
     value = float(scores.aggregate(scores.statistics))
     if n < 2:
         return Estimate(value, None, None, n)
+    low, high = _interval(scores, seed)
+    known = np.isfinite([low, high]).all()
+    return Estimate(value, low if known else None, high if known else None, n)
+
+
+def _interval(scores: Scores, seed: int) -> tuple[float, float]:
+    """The interval, nan where a resample has no value."""
+    aggregate, statistics = scores.aggregate, scores.statistics
+    if isinstance(aggregate, OfSums):
+        values = aggregate.function(resample_sums(statistics, seed=seed))
+    elif aggregate is mean:
+        values = resample_sums(statistics, seed=seed)[:, 0] / len(statistics)
+    else:
+        return _by_scipy(scores, seed)
+    low, high = np.percentile(values, TAILS)
+    return float(low), float(high)
+
+
+def _by_scipy(scores: Scores, seed: int) -> tuple[float, float]:
+    """For any aggregate, from copies of the resampled statistics."""
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
     with warnings.catch_warnings():
         # Resamples without a value give no interval, as the table shows.
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        result = bootstrap(
-            (np.arange(n),),
+        interval = bootstrap(
+            (np.arange(len(scores.statistics)),),
             lambda rows, axis: scores.aggregate(scores.statistics[rows]),
             n_resamples=RESAMPLES,
             method="percentile",
             vectorized=True,
-            batch=200,
+            batch=BLOCK,
             rng=np.random.default_rng(seed),
-        )
-    low, high = map(float, result.confidence_interval)
-    known = np.isfinite([low, high]).all()
-    return Estimate(value, low if known else None, high if known else None, n)
+        ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -35,7 +35,7 @@ def test_intervals_hold_together() -> None:
     rng, held = np.random.default_rng(0), 0
     for draw in range(200):
         values = rng.normal(size=(40, 8))
-        halves = simultaneous_halves(values, seed=draw, resamples=300)
+        halves = simultaneous_halves(values, seed=draw)
         held += bool((np.abs(values.mean(axis=0)) <= halves).all())
     assert 0.88 * 200 <= held <= 0.99 * 200
 

@@ -1,15 +1,19 @@
 """Intervals cover what they say, paired tests find what is there and nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import inside
+from scipy.stats import bootstrap
 
-from rediff_eval.metrics.base import Scores, ratio
-from rediff_eval.results.paired import detectable, holm, paired_p
+from rediff_eval.metrics.base import OfSums, Scores, ratio
+from rediff_eval.metrics.ngram.bleu import corpus_bleu
+from rediff_eval.results import resamples
+from rediff_eval.results.paired import detectable, holm, mean_interval, paired_p
 from rediff_eval.results.stats import estimate
 from rediff_eval.views.compare import compare
 from rediff_eval.views.samples import load_values
@@ -40,6 +44,46 @@ def test_intervals_of_a_ratio_of_sums_cover_too() -> None:
         assert result.high is not None
         covered += result.low <= 0.3 <= result.high
     assert 0.93 <= covered / RUNS <= 0.97
+
+
+@given(
+    st.integers(2, 60),
+    st.integers(0, 1000),
+    st.sampled_from(["mean", "ratio", "bleu"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_resampled_sums_are_those_of_scipy_s_bootstrap(n: int, seed: int, kind: str) -> None:
+    """Whatever is summed first has the interval of an aggregate that scipy resamples itself."""
+    rng = np.random.default_rng(seed)
+    if kind == "mean":
+        scores = Scores.of(rng.random(n).tolist())
+    elif kind == "ratio":
+        scores = ratio(rng.random(n).tolist(), (1 + rng.random(n)).tolist())
+    else:
+        terms = rng.integers(1, 20, (n, 10)).astype(np.float64)
+        scores = Scores(terms, np.zeros(n), OfSums(corpus_bleu))
+    plain = replace(scores, aggregate=lambda statistics: scores.aggregate(statistics))
+    fast, slow = estimate(scores, seed=seed), estimate(plain, seed=seed)
+    assert (fast.value, fast.n) == (slow.value, slow.n)
+    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), rel=1e-12)
+    values = scores.statistics[:, 0]
+    theirs = bootstrap(
+        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed)
+    ).confidence_interval
+    assert mean_interval(values, seed) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
+
+
+def test_a_resample_without_a_value_gives_no_interval() -> None:
+    """Of three samples one alone has a whole; some resamples leave it out."""
+    found = estimate(ratio([0.0, 0.0, 1.0], [0.0, 0.0, 2.0]))
+    assert (found.value, found.low, found.high, found.n) == (0.5, None, None, 3)
+
+
+def test_many_samples_are_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = Scores.of(np.random.default_rng(0).random(50).tolist())
+    kept = estimate(scores)
+    monkeypatch.setattr(resamples, "KEPT", 0)
+    assert estimate(scores) == kept
 
 
 def test_p_values_of_no_difference_are_uniform() -> None:

@@ -67,7 +67,7 @@ def test_captions_made_elsewhere_are_scored_without_a_model_s_libraries(tmp_path
         "from rediff_eval.cli import cli;"
         f" cli(['score', {str(file)!r}, *{options}], standalone_mode=False)"
     )
-    assert imported_by(start, {"transformers", "openai", "datasets", "pandas"}) == "set()"
+    assert imported_by(start, {"transformers", "openai", "datasets", "pandas", "scipy"}) == "set()"
     listing = "from rediff_eval.metrics.base import METRICS; list(METRICS)"
     assert imported_by(listing, {"torch", "transformers", "scipy"}) == "set()"
 

@@ -21,7 +21,7 @@ class BleuReferences:
         self._most = [functools.reduce(operator.or_, some) for some in references]
 
     def compare(self, candidates: Sequence[Counter[Ngram]]) -> np.ndarray:
-        """The terms that `corpus_bleu` sums, float64 [n, 10]: of each sample the n-grams that its
+        """The terms whose sums `corpus_bleu` takes, float64 [n, 10]: of each sample the n-grams its
         references have, those that there are, its length, and that of the closest reference."""
         rows = []
         for candidate, most, lengths in zip(candidates, self._most, self._lengths, strict=True):
@@ -34,12 +34,11 @@ class BleuReferences:
         return np.asarray(rows, np.float64).reshape(-1, 2 * ORDER + 2)
 
 
-def corpus_bleu(statistics: np.ndarray, *, order: int = ORDER) -> np.ndarray:
-    """BLEU from the statistics of `BleuReferences.compare` [..., n, 10].
+def corpus_bleu(total: np.ndarray, *, order: int = ORDER) -> np.ndarray:
+    """BLEU from the sums over all samples of the terms of `BleuReferences.compare`, [..., 10].
 
     The same smoothing as pycocoevalcap's, so that the value is the same.
     """
-    total = statistics.sum(axis=-2)
     correct, guess = total[..., :order], total[..., ORDER : ORDER + order]
     bleu = np.prod((correct + 1e-15) / (guess + 1e-9), axis=-1) ** (1 / order)
     ratio = (total[..., -2] + 1e-15) / (total[..., -1] + 1e-9)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rediff_eval.metrics.base import MetricInfo, Scores
+from rediff_eval.metrics.base import MetricInfo, OfSums, Scores
 from rediff_eval.metrics.ngram.bleu import BleuReferences, corpus_bleu
 from rediff_eval.metrics.ngram.cider import CiderReferences
 from rediff_eval.metrics.ngram.counting import ORDER, count_ngrams
@@ -48,5 +48,5 @@ def _prepare(references: tuple[tuple[str, ...], ...]) -> tuple[BleuReferences, C
 
 
 def _bleu(statistics: np.ndarray, order: int) -> Scores:
-    aggregate = functools.partial(corpus_bleu, order=order)
+    aggregate = OfSums(functools.partial(corpus_bleu, order=order))
     return Scores(statistics, aggregate(statistics[:, None]), aggregate)
