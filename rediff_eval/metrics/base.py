@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rediff.plugins import Registry
+from rediff_eval.metrics.aggregates import Aggregate, mean, quotient, ratio_of_sums
 
 if TYPE_CHECKING:
     from rediff_eval.benchmarks.sample import Sample
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 WORST = "_worst"
 """Ends the name of a metric in which failures count as the worst verdict."""
-Aggregate = Callable[[np.ndarray], np.ndarray]
-"""From per-sample statistics [..., n, k] to values [...], for any leading resample axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +56,6 @@ class JudgeLoad:
     tokens_out: int
     sees_picture: bool = False
     both_orders: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OfSums:
-    """An aggregate f(s) of the sums s of the statistics over the samples.
-
-    Its resamples need no copy of the statistics: their sums are one matrix product. `function`:
-    from sums [..., k] to values [...].
-    """
-
-    function: Callable[[np.ndarray], np.ndarray]
-
-    def __call__(self, statistics: np.ndarray) -> np.ndarray:
-        return self.function(statistics.sum(axis=-2))
-
-
-def mean(statistics: np.ndarray) -> np.ndarray:
-    """The plain mean of the first statistic over samples."""
-    return statistics[..., 0].mean(axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,13 +278,3 @@ def ratios(shares: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> dic
     """`ratio` of the parts and wholes of each name, without those whose wholes are all 0: a share
     of nothing is no number."""
     return {name: ratio(parts, wholes) for name, (parts, wholes) in shares.items() if any(wholes)}
-
-
-def quotient(statistics: np.ndarray) -> np.ndarray:
-    """The first statistic over the second, float64 [...] of [..., 2]; nan for 0 of 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(statistics[..., 0] / statistics[..., 1])
-
-
-ratio_of_sums = OfSums(quotient)
-"""The sum of the first statistic over that of the second, nan for 0 of 0."""

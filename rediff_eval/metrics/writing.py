@@ -16,10 +16,10 @@ import numpy as np
 from rediff_eval.benchmarks.sample import Sample
 from rediff_eval.captioning.answers import Answer
 from rediff_eval.captioning.writing import BINS
+from rediff_eval.metrics.aggregates import OfSums
 from rediff_eval.metrics.base import (
     AlwaysAvailable,
     MetricInfo,
-    OfSums,
     Scored,
     Scores,
     ratios,

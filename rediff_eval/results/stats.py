@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rediff_eval.metrics.base import OfSums, Scores, mean
+from rediff_eval.metrics.aggregates import OfSums, mean
+from rediff_eval.metrics.base import Scores
 from rediff_eval.results.resamples import BLOCK, RESAMPLES, TAILS, resample_sums
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from programs import inside
 from scipy.stats import bootstrap
 
-from rediff_eval.metrics.base import OfSums, Scores, ratio
+from rediff_eval.metrics.aggregates import OfSums
+from rediff_eval.metrics.base import Scores, ratio
 from rediff_eval.metrics.ngram.bleu import corpus_bleu
 from rediff_eval.results import resamples
 from rediff_eval.results.paired import detectable, holm, mean_interval, paired_p

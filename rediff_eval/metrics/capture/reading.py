@@ -42,6 +42,11 @@ def keep_supported(
 
     A phrase is supported if it, or each of its words, is among `nouns`. Objects must be no stop
     word besides; attributes need a supported owner, relations both ends.
+
+    Args:
+        graph: of a caption.
+        nouns: of the caption.
+        stop_words: that are no objects.
     """
 
     def supported(phrase: str) -> bool:

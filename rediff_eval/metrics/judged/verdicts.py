@@ -9,15 +9,8 @@ import numpy as np
 
 from rediff.llm_client.conversation import Failed
 from rediff_eval.benchmarks.sample import Sample
-from rediff_eval.metrics.base import (
-    METRICS,
-    WORST,
-    Aggregate,
-    Scored,
-    Scores,
-    needs_references,
-    ratio_of_sums,
-)
+from rediff_eval.metrics.aggregates import Aggregate, ratio_of_sums
+from rediff_eval.metrics.base import METRICS, WORST, Scored, Scores, needs_references
 
 if TYPE_CHECKING:
     from rediff_eval.metrics.resources import Resources

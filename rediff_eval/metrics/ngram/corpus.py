@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rediff_eval.metrics.base import MetricInfo, OfSums, Scores
+from rediff_eval.metrics.aggregates import OfSums
+from rediff_eval.metrics.base import MetricInfo, Scores
 from rediff_eval.metrics.ngram.bleu import BleuReferences, corpus_bleu
 from rediff_eval.metrics.ngram.cider import CiderReferences
 from rediff_eval.metrics.ngram.counting import ORDER, count_ngrams
