@@ -24,7 +24,7 @@ from rediff_eval.results.simultaneous import simultaneous_halves
 from rediff_eval.views.front import pareto
 from rediff_eval.views.samples import check_metric, load_samples, values_of
 
-CELL = ["model", "sampler", "steps"]
+CONDITION = ["model", "sampler", "steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +109,9 @@ def contenders(
     work = _means(values_of(samples, "gflop")) if "gflop" in samples else {}
     found: list[Contender] = []
     for model, rows in quality.groupby("model", sort=False):
-        if (twice := rows[rows.duplicated([*CELL, "id"])]).size:
+        if (twice := rows[rows.duplicated([*CONDITION, "id"])]).size:
             raise ValueError(f"{model} was measured twice with {twice['sampler'].iloc[0]}")
-        table = rows.pivot_table(index="id", columns=CELL, values="value", sort=False)
+        table = rows.pivot_table(index="id", columns=CONDITION, values="value", sort=False)
         if table.isna().to_numpy().any():
             raise ValueError(f"the conditions of {model} were not measured on the same samples")
         found += _of_model(str(model), table, passes, work, defaults[str(model)], seed)
@@ -123,12 +123,13 @@ def contenders(
 def _means(frame: pd.DataFrame) -> dict[tuple[str, str, int], float]:
     """The mean of each condition."""
     return {
-        _key(cell): float(group["value"].mean()) for cell, group in frame.groupby(CELL, sort=False)
+        _key(condition): float(group["value"].mean())
+        for condition, group in frame.groupby(CONDITION, sort=False)
     }
 
 
-def _key(cell: Any) -> tuple[str, str, int]:
-    model, sampler, steps = cell
+def _key(condition: Any) -> tuple[str, str, int]:
+    model, sampler, steps = condition
     return str(model), str(sampler), int(steps)
 
 
@@ -141,7 +142,7 @@ def _of_model(
     seed: int,
 ) -> list[Contender]:
     values = table.to_numpy(dtype=np.float64)
-    keys = [_key(cell) for cell in table.columns]
+    keys = [_key(condition) for condition in table.columns]
     curve = {passes[key]: values[:, i] for i, key in enumerate(keys) if key[1] == default}
     if not curve:
         raise ValueError(f"the runs have no captions by {model}'s default sampler, {default}")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rediff_eval.metrics.base import MetricInfo
 from rediff_eval.sanitize import markdown
-from rediff_eval.views.arena import CELL, Contender
+from rediff_eval.views.arena import CONDITION, Contender
 from rediff_eval.views.columns import digits
 from rediff_eval.views.leaderboard import load
 from rediff_eval.views.tables import pipe_table
@@ -32,7 +32,7 @@ STATISTICS = (
 
 
 def how_they_write(runs: Sequence[Path]) -> pd.DataFrame:
-    """The `STATISTICS` of all conditions: a row for each, by `CELL`, nan where one is not known.
+    """The `STATISTICS` of all conditions, a row for each, nan where one is not known.
 
     Args:
         runs: finished runs.
@@ -42,7 +42,7 @@ def how_they_write(runs: Sequence[Path]) -> pd.DataFrame:
     """
     numbers = load(runs)
     numbers = numbers[numbers["metric"].isin(STATISTICS)]
-    table = numbers.pivot_table(index=CELL, columns="metric", values="value", sort=False)
+    table = numbers.pivot_table(index=CONDITION, columns="metric", values="value", sort=False)
     return table.reindex(columns=STATISTICS)
 
 
