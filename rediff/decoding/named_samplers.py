@@ -121,11 +121,11 @@ def prophet() -> Sampler:
 
 @register_sampler("klass")
 def klass() -> Sampler:
-    """Tokens that are sure and no longer change (KLASS, arXiv 2511.05664).
+    """Tokens that are sure and no longer change, or else the quota (KLASS, arXiv 2511.05664).
 
     Keeps the distributions of the step before.
     """
-    return RuleSampler(name="klass", schedule=MinimalSchedule(), unmask=SureAndStable())
+    return RuleSampler(name="klass", unmask=SureAndStable())
 
 
 @register_sampler("slowfast")
