@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from rediff.captioners.base import Caption, Failure
@@ -106,7 +106,8 @@ class Answer:
         if self.error is not None:
             kept = {"error": self.error, "reasoning": self.reasoning}
             return {name: value for name, value in kept.items() if value is not None}
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        known = {name: value for name, value in _fields_of(self).items() if value is not None}
+        return {name: _fields_of(v) if is_dataclass(v) else v for name, v in known.items()}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Answer:
@@ -120,6 +121,11 @@ class Answer:
         if "writing" in own:
             own["writing"] = Writing(**{"order": None, **own["writing"]})
         return cls(**own)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name; `asdict` would copy every list of a trace."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def true_words(words: Sequence[str], scene: Scene, dialogue: Dialogue) -> list[str] | None:
