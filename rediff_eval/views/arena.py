@@ -25,6 +25,8 @@ from rediff_eval.views.front import pareto
 from rediff_eval.views.samples import check_metric, load_samples, values_of
 
 CONDITION = ["model", "sampler", "steps"]
+NEARLY = 1.05
+"""Passes count as equal up to this factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +38,9 @@ class Contender:
     `default`: whether it is the model's default sampler. Against that at as many passes: the mean
     `difference`, between `low` and `high` with 95% confidence, `p` by random exchange, and
     `p_holm`, corrected for all samplers at this budget of the model; `outside`: its passes are
-    fewer or more than those of every budget of the default sampler, so that it is compared with the
-    nearest. `front`: no condition of the model is as good with fewer passes; `front_gflop`: nor
-    with fewer operations.
+    fewer or more than those of every budget of the default sampler, by more than 5%, so that it is
+    compared with the nearest. `front`: no condition of the model is as good with fewer passes;
+    `front_gflop`: nor with fewer operations.
     """
 
     model: str
@@ -167,7 +169,7 @@ def _of_model(
                 high=high,
                 p=1.0 if key[1] == default else paired_p(one, two, seed=seed),
                 p_holm=1.0,
-                outside=not min(curve) <= passes[key] <= max(curve),
+                outside=not min(curve) / NEARLY <= passes[key] <= max(curve) * NEARLY,
                 front=False,
                 front_gflop=False,
             )

@@ -21,8 +21,8 @@ from rediff_eval.views.arena import Contender, verdict
 from rediff_eval.views.arena_writing import how_they_write, writing_table
 from rediff_eval.views.front import pareto
 
-NEAR = (0.4, 0.04)
-"""Labels nearer than this, in doublings of the cost and in quality, would lie over each other."""
+LETTER, LINE = 0.065, 0.04
+"""Room of a label: doublings of the cost for a letter, and the quality that a line is high."""
 FRONT = "#d1781e"
 AXES = {"passes": "forward passes", "gflop": "GFLOP a caption"}
 
@@ -149,14 +149,18 @@ def plot_arena(found: Sequence[Contender], metric: str, path: Path) -> None:
 def _labelled(front: Sequence[tuple[float, Contender]]) -> list[tuple[float, Contender]]:
     """The points of the front that have room for a name: of several near each other the best."""
     found: list[tuple[float, Contender]] = []
-    for x, c in sorted(front, key=lambda point: -point[1].quality):
-        far = (
-            abs(math.log2(x / a)) > NEAR[0] or abs(c.quality - b.quality) > NEAR[1]
-            for a, b in found
-        )
-        if all(far):
-            found.append((x, c))
+    for point in sorted(front, key=lambda point: -point[1].quality):
+        if not any(_overlap(point, other) for other in found):
+            found.append(point)
     return found
+
+
+def _overlap(one: tuple[float, Contender], two: tuple[float, Contender]) -> bool:
+    """Whether the names to the right of two points would lie over each other."""
+    (x, left), (_, right) = sorted((one, two), key=lambda point: point[0])
+    width = LETTER * len(sampler_name(left.sampler))
+    near = abs(left.quality - right.quality) < LINE
+    return near and math.log2(max(one[0], two[0]) / x) < width
 
 
 def _draw(panel: Axes, points: Sequence[tuple[float, Contender]]) -> None:
