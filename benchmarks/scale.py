@@ -6,8 +6,8 @@ without waiting for the disk after each. Then each thing is done in a process of
 its peak memory is known: opening the store, asking for every caption whether it is done, waiting
 for the last thousand while another process writes them, scoring and writing every file of the run,
 ranking, comparing two conditions, and the page. The texts are 60 words and the denoising steps are
-counted, not kept. Where several numbers are given, the last lines say by which power of each the
-seconds grow: 1 is in proportion.
+counted, not kept. Where several numbers are given, a second table has the power of each by which
+the seconds grow: 1 is in proportion.
 
     python benchmarks/scale.py --conditions 400 --samples 5000    # two million
     python benchmarks/scale.py --conditions 10,20,40 --samples 1000,2000 --processes 1,8
@@ -56,7 +56,11 @@ TEXT = " ".join(f"word{i}" for i in range(60))
 TASK = Task(
     name="scale", metrics=("ngram-lite", "revision", "writing", "cost"), main_metric="bleu4"
 )
-NEWS = 1000
+NEWS, PACE = 1000, 0.001
+"""Lines of another process, and the seconds between two of them."""
+SIZES = ("conditions", "samples", "processes")
+NOISE = 0.1
+"""Seconds, below which a growth is not shown."""
 SOURCE = ModelSource("model0", "captions", __file__, None, Loading())
 """Any file: where the captions are said to come from."""
 
@@ -135,26 +139,29 @@ def news() -> Iterator[StoredCaption]:
 
 
 def write_news(path: Path) -> None:
-    """The other process: writes a line each millisecond."""
+    """The other process: writes a line in each `PACE`."""
     with path.open("a", encoding="utf-8", buffering=1) as file:
         for i, key in enumerate(news()):
             file.write(json.dumps({**dict(zip(NAMES, key, strict=True)), **record_of(i)}) + "\n")
-            time.sleep(0.001)
+            time.sleep(PACE)
 
 
 def wait(folder: Path, conditions: int, samples: int) -> float:
-    """Waits for every caption, of which another process writes the last thousand in a second."""
+    """Waits for every caption, of which another process writes the last thousand; the seconds
+    beyond those that it writes."""
     path = folder / PARTS / "rank-98.jsonl"
     with opened(folder) as store:
         writer = multiprocessing.get_context("fork").Process(target=write_news, args=(path,))
-        start = time.perf_counter()
         writer.start()
-        keys = itertools.chain(keys_of(conditions, samples), news())
-        store.wait_for(keys, timeout=60, pause=0.05)
+        start = time.perf_counter()
+        store.wait_for(
+            itertools.chain(keys_of(conditions, samples), news()), timeout=60, pause=0.05
+        )
         took = time.perf_counter() - start
         writer.join()
+        assert writer.exitcode == 0
     path.unlink()
-    return took
+    return max(0.0, took - NEWS * PACE)
 
 
 def score(folder: Path, conditions: int, samples: int) -> float:
@@ -233,7 +240,7 @@ class Row:
     conditions: int
     samples: int
     processes: int
-    cells: list[tuple[float, float]]
+    measures: list[tuple[float, float]]
 
     @property
     def captions(self) -> int:
@@ -241,20 +248,22 @@ class Row:
 
 
 def growth(rows: Sequence[Row], of: str) -> Iterator[str]:
-    """A line for each pair of rows that differ in one number alone: d log(seconds) / d log(it)."""
-    others = [name for name in ("conditions", "samples", "processes") if name != of]
-    for one, two in itertools.combinations(rows, 2):
-        low, high = getattr(one, of), getattr(two, of)
-        if low == high or any(getattr(one, name) != getattr(two, name) for name in others):
-            continue
-        ratio = math.log(high / low)
-        powers = (
-            math.log(b / a) / ratio for (a, _), (b, _) in zip(one.cells, two.cells, strict=True)
-        )
-        fixed = ", ".join(f"{getattr(one, name)} {name}" for name in others)
-        yield f"| power of {of}, {low} to {high}, with {fixed} |" + "".join(
-            f" {power:.2f} |" for power in powers
-        )
+    """A line of a table for neighbouring rows that differ in one number alone: the power of it by
+    which the seconds of each thing grow, d log(seconds) / d log(it)."""
+    others = [name for name in SIZES if name != of]
+    alike: dict[tuple[int, ...], list[Row]] = {}
+    for row in rows:
+        alike.setdefault(tuple(getattr(row, name) for name in others), []).append(row)
+    for fixed, group in alike.items():
+        ordered = sorted(group, key=lambda row: int(getattr(row, of)))
+        for one, two in itertools.pairwise(ordered):
+            low, high = getattr(one, of), getattr(two, of)
+            said = ", ".join(f"{n} {name}" for n, name in zip(fixed, others, strict=True))
+            powers = [
+                f"{math.log(b / a) / math.log(high / low):.2f}" if min(a, b) > NOISE else "–"
+                for (a, _), (b, _) in zip(one.measures, two.measures, strict=True)
+            ]
+            yield f"| {low} to {high} {of}, with {said} | " + " | ".join(powers) + " |"
 
 
 def main() -> None:
@@ -281,14 +290,16 @@ def main() -> None:
                 parts = [(folder / PARTS, r, world, conditions, samples) for r in range(world)]
                 pool.starmap(write_part, parts)
             size = sum(path.stat().st_size for path in (folder / PARTS).iterdir()) / 1e9
-            cells = [measured(step, folder, conditions, samples) for step in steps]
-        rows.append(row := Row(conditions, samples, world, cells))
-        shown = " | ".join(f"{took:.2f} s, {memory:,.0f} MB" for took, memory in cells)
+            measures = [measured(step, folder, conditions, samples) for step in steps]
+        rows.append(row := Row(conditions, samples, world, measures))
+        shown = " | ".join(f"{took:.2f} s, {memory:,.0f} MB" for took, memory in measures)
         print(f"| {row.captions:,} | {conditions} | {samples} | {world} | {size:.2f} | {shown} |")
         sys.stdout.flush()
-    for name in ("conditions", "samples", "processes"):
-        for line in growth(rows, name):
-            print(line)
+    lines = [line for name in SIZES for line in growth(rows, name)]
+    if lines:
+        print("\n| seconds grow by the power | " + " | ".join(names) + " |")
+        print("|---" * (1 + len(names)) + "|")
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,16 +17,39 @@ from rediff.captioners.known_models import shipped_folder
 BENCHMARKS = sorted((Path(__file__).parent.parent / "benchmarks").glob("*.py"))
 
 
-@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
-def test_a_benchmark_has_a_main_and_says_how_it_is_started(path: Path) -> None:
+def loaded(path: Path) -> Any:
+    """A benchmark as a module."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_has_a_main_and_says_how_it_is_started(path: Path) -> None:
+    module = loaded(path)
     assert callable(module.main)
     assert f"benchmarks/{path.name}" in (module.__doc__ or "")
+
+
+def test_growth_is_a_power_of_one_number_with_the_others_fixed() -> None:
+    scale = loaded(BENCHMARKS[0].parent / "scale.py")
+    times = {(10, 1): (1.0, 0.01), (20, 1): (4.0, 0.02), (40, 1): (8.0, 0.02), (10, 8): (3.0, 0.02)}
+    rows = [
+        scale.Row(conditions, 5, processes, [(one, 9.0), (two, 9.0)])
+        for (conditions, processes), (one, two) in times.items()
+    ]
+    assert [*scale.growth(rows, "conditions")] == [
+        "| 10 to 20 conditions, with 5 samples, 1 processes | 2.00 | – |",
+        "| 20 to 40 conditions, with 5 samples, 1 processes | 1.00 | – |",
+    ]
+    assert [*scale.growth(rows, "processes")] == [
+        "| 1 to 8 processes, with 10 conditions, 5 samples | 0.53 | – |"
+    ]
+    assert [*scale.growth(rows, "samples")] == []
 
 
 def test_what_runs_on_a_gpu_is_rehearsed() -> None:
@@ -42,6 +66,7 @@ def test_what_runs_on_a_gpu_is_rehearsed() -> None:
 
 
 SHIPPED = shipped_folder()
+ALL_BUT_WAIT = "open,resume,score,rank,compare_two,report"
 
 
 @pytest.mark.parametrize(
@@ -53,17 +78,8 @@ SHIPPED = shipped_folder()
         ("relations", [SHIPPED / "base", "--scenes", "12"], "base | "),
         (
             "scale",
-            [
-                "--conditions",
-                "1,2",
-                "--samples",
-                "9",
-                "--processes",
-                "1",
-                "--without",
-                "score,rank,compare_two,report",
-            ],
-            "| power of conditions, 1 to 2, with 9 samples, 1 processes | ",
+            ["--conditions", "2", "--samples", "9", "--processes", "1", "--without", ALL_BUT_WAIT],
+            "| captions | conditions | samples | processes | GB | wait |",
         ),
         ("ties", [SHIPPED / "ar", "--scenes", "3", "--ratio", "0.5"], "ar | 0.5 | "),
     ],

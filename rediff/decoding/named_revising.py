@@ -264,8 +264,8 @@ def prism_refine() -> Sampler:
 def wino() -> Sampler:
     """Many tokens at once; a mask beside each says whether it stays (WINO, arXiv 2507.18578).
 
-    A forward pass is of twice the response, under a mask of attention of its own, for models
-    without shifted logits. The cap that is published on words a step is not built.
+    A forward pass is of twice the response, under a special attention mask, for models without
+    shifted logits. The published limit on words a step is left out.
     """
     return RuleSampler(
         name="wino",

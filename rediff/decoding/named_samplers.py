@@ -46,7 +46,7 @@ def random() -> Sampler:
 def margin() -> Sampler:
     """The largest gap between the two likeliest tokens first (Dream, arXiv 2508.15487).
 
-    Sorts the vocabulary's scores of each position.
+    Finds the two highest scores of each position.
     """
     return RuleSampler(name="margin", unmask=MostConfident(rank="margin"))
 
@@ -114,7 +114,7 @@ def entropy_bound() -> Sampler:
 def prophet() -> Sampler:
     """All masks as soon as the model is sure of them (Prophet, arXiv 2508.19982).
 
-    Sorts the vocabulary's scores of each position.
+    Finds the two highest scores of each position.
     """
     return RuleSampler(name="prophet", unmask=AllOnceSure())
 

@@ -106,12 +106,12 @@ class RemaskFluctuating(RemaskSuspects):
         import torch
 
         assert prediction.past is not None
-        seen = torch.cat(
+        probability = torch.cat(
             [prediction.past.visible_probability, prediction.visible_probability()[None]]
         )
         # Steps since a position was last a mask: those after its last zero.
-        since = seen.flip(0).gt(0).long().cumprod(dim=0).flip(0)
+        since = probability.flip(0).gt(0).long().cumprod(dim=0).flip(0)
         number = since.sum(dim=0).clamp(min=1)
-        mean = (seen * since).sum(dim=0) / number
-        spread = (((seen - mean) * since).square().sum(dim=0) / number).sqrt()
+        mean = (probability * since).sum(dim=0) / number
+        spread = (((probability - mean) * since).square().sum(dim=0) / number).sqrt()
         return spread > self.spread, spread

@@ -96,8 +96,8 @@ class RemaskFaded:
             return eligible & False
         assert prediction.past is not None
         now = prediction.visible_probability()
-        seen = torch.cat([prediction.past.visible_probability, now[None]])[-self.window :]
-        mean = seen.sum(dim=0) / (seen > 0).sum(dim=0).clamp(min=1)
+        probability = torch.cat([prediction.past.visible_probability, now[None]])[-self.window :]
+        mean = probability.sum(dim=0) / (probability > 0).sum(dim=0).clamp(min=1)
         third = int(3 * (step + 1 - self.after * steps) / max(1.0, steps - self.after * steps))
         number = torch.full_like(eligible.sum(dim=1), math.ceil(self.most / 2 ** min(2, third)))
         return top_ranked(-mean, eligible & (mean < self.below), number)

@@ -100,7 +100,7 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A row is finished with the last of its steps alone: all of them are spent on revision."""
+    """A row is finished with the last of its steps and not before, whatever changes."""
 
     def __call__(self, progress: Progress) -> Tensor:
         return progress.open_.any(dim=1) & False

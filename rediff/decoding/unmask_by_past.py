@@ -71,10 +71,10 @@ class SlowThenFast:
 
     SlowFast (arXiv 2506.10848). The span of a step ends at the last mask where a word is predicted
     with a confidence above `certain`. Where the ends of the last `window` steps have a standard
-    deviation below `spread`, and in every `explore`-th step of the block (in the paper after as
-    many slow ones), all masks of the span with a confidence above `threshold` are written. At least
-    the quota in every step: the most confident masks of the span, then those after it. Raises
-    ValueError for shares outside [0, 1] and numbers below 1.
+    deviation below `spread`, and in every `explore`-th step (the paper counts slow steps alone),
+    all masks of the span with a confidence above `threshold` are written. At least the quota in
+    every step: the most confident masks of the span, then those after it. Raises ValueError for
+    shares outside [0, 1] and numbers below 1.
     """
 
     uses_past: ClassVar[bool] = True
@@ -98,13 +98,13 @@ class SlowThenFast:
         ends = ends_of(prediction, eos, eos_last=self.eos_last)
         position = torch.arange(eligible.size(1), device=eligible.device)
         past = prediction.past
-        seen = torch.cat([past.confidence, prediction.confidence[None]])[-self.window :]
+        confidence = torch.cat([past.confidence, prediction.confidence[None]])[-self.window :]
         said = torch.cat([past.token, prediction.token[None]])[-self.window :]
         is_word = said != eos if self.eos_last else torch.ones_like(said, dtype=torch.bool)
-        certain = eligible & is_word & (seen > self.certain)
+        certain = eligible & is_word & (confidence > self.certain)
         reach = torch.where(certain, position, -1).amax(dim=2)
         stable = reach.double().std(dim=0, correction=0) < self.spread
-        stable &= len(seen) == self.window
+        stable &= len(confidence) == self.window
         due = stable | ((len(past.token) + 1) % self.explore == 0)
         inside = eligible & (position <= reach[-1][:, None])
         sure = inside & (prediction.confidence > self.threshold) & ~ends & due[:, None]

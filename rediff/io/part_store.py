@@ -91,8 +91,8 @@ class PartStore:
         self.index.update()
 
     def wait_for(self, keys: Iterable[Key], *, timeout: float, pause: float = 0.5) -> None:
-        """Returns once every key has a line. Each is asked for once it is its turn, so that a look
-        costs no more with millions of keys.
+        """Returns once every key has a line. One key is asked for at a time, so that a look costs
+        no more with millions of keys.
 
         An error that another rank may be trying again does not count as long as one is at work.
 

@@ -12,19 +12,21 @@ QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
-"""What transformers, huggingface_hub and datasets read when they are imported."""
+"""Variables that transformers, huggingface_hub and datasets read when they are imported."""
 
 
 def quiet_libraries() -> None:
     """Errors only from transformers, and no progress bars, neither from it nor from datasets.
 
-    They take seconds to import, so the environment says it to those that are not imported yet; what
-    a user has set there stays.
+    They take seconds to import, so the environment says it to those that are not imported yet. A
+    user who has set one of these variables is followed.
     """
+    asked = {name for name in QUIET if name in os.environ}
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if "transformers" in sys.modules:
-        sys.modules["transformers"].logging.set_verbosity_error()
+        if "TRANSFORMERS_VERBOSITY" not in asked:
+            sys.modules["transformers"].logging.set_verbosity_error()
         sys.modules["transformers"].logging.disable_progress_bar()
     if "datasets" in sys.modules:
         sys.modules["datasets"].disable_progress_bars()

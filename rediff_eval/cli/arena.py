@@ -44,7 +44,9 @@ def arena(
     defaults = default_samplers(done, dict(_pair(text) for text in named))
     found = contenders(done, metric, defaults, seed=seed)
     write_arena(found, done, metric, out)
-    table = Table(title=f"{metric} against each model's default sampler, at equal passes")
+    table = Table(
+        title=f"{metric} against each model's default sampler, at equal passes (~ nearest)"
+    )
     table.add_column("sampler", no_wrap=True)
     models = list(by_model(found))
     for model in models:

@@ -50,8 +50,8 @@ def compare(
 ) -> None:
     """Test pairs of conditions of RUNS with the same data, scorer and budget, joined on sample id.
 
-    Means of the captions' values are compared, also where a table shows a ratio of sums, or as
-    for `calibration` the error of the words of all captions together.
+    Means of the captions' values are compared, also where a table shows another aggregate: a ratio
+    of sums, or for `calibration` the error over all words.
     P-values are corrected for the pairs that are shown (Holm). With trainings by several seeds a
     first table has the mean of each model and the spread of its seeds.
     """

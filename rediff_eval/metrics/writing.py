@@ -36,8 +36,8 @@ from rediff_eval.metrics.base import (
         MetricInfo("right_when_written", label="right when written"),
         MetricInfo("calibration", label="calibration error", lower_is_better=True),
         MetricInfo("mended", label="wrong words mended"),
-        MetricInfo("mended_unsure", label="of the unsure"),
-        MetricInfo("mended_sure", label="of the sure"),
+        MetricInfo("mended_unsure", label="wrong unsure words mended"),
+        MetricInfo("mended_sure", label="wrong sure words mended"),
     ],
 )
 class WritingMetric(AlwaysAvailable):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rediff_eval.results.resamples import TAILS, resample_sums
+from rediff_eval.results.resamples import interval_of, resample_means
 
 EXCHANGES = 9999
 LEVEL, POWER = 0.05, 0.8
@@ -57,9 +57,7 @@ def mean_interval(difference: np.ndarray, seed: int) -> tuple[float, float]:
     """
     if np.ptp(difference) == 0:
         return float(difference[0]), float(difference[0])
-    means = resample_sums(difference[:, None], seed=seed)[:, 0] / len(difference)
-    low, high = np.percentile(means, TAILS)
-    return float(low), float(high)
+    return interval_of(resample_means(difference, seed=seed))
 
 
 def paired_p(one: np.ndarray, two: np.ndarray, *, seed: int = 0) -> float:

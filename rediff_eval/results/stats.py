@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rediff_eval.metrics.aggregates import OfSums, mean
-from rediff_eval.metrics.base import Scores
-from rediff_eval.results.resamples import BLOCK, RESAMPLES, TAILS, resample_sums
+from rediff_eval.results.resamples import (
+    RESAMPLES,
+    interval_of,
+    resample_means,
+    resample_sums,
+)
+
+if TYPE_CHECKING:
+    from rediff_eval.metrics.base import Scores
+
+BATCH = 200
+"""Resamples of an aggregate of any kind that are computed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +60,10 @@ def _interval(scores: Scores, seed: int) -> tuple[float, float]:
     """The interval, nan where a resample has no value."""
     aggregate, statistics = scores.aggregate, scores.statistics
     if isinstance(aggregate, OfSums):
-        values = aggregate.function(resample_sums(statistics, seed=seed))
-    elif aggregate is mean:
-        values = resample_sums(statistics, seed=seed)[:, 0] / len(statistics)
-    else:
-        return _by_scipy(scores, seed)
-    low, high = np.percentile(values, TAILS)
-    return float(low), float(high)
+        return interval_of(aggregate.function(resample_sums(statistics, seed=seed)))
+    if aggregate is mean:
+        return interval_of(resample_means(statistics[:, 0], seed=seed))
+    return _by_scipy(scores, seed)
 
 
 def _by_scipy(scores: Scores, seed: int) -> tuple[float, float]:
@@ -71,7 +79,7 @@ def _by_scipy(scores: Scores, seed: int) -> tuple[float, float]:
             n_resamples=RESAMPLES,
             method="percentile",
             vectorized=True,
-            batch=BLOCK,
+            batch=BATCH,
             rng=np.random.default_rng(seed),
         ).confidence_interval
     return float(interval.low), float(interval.high)

@@ -2,8 +2,8 @@
 
 A sampler may end before its steps are used up, and two samplers with the same steps may take other
 passes. So each condition is compared, sample by sample, with the default sampler's quality at the
-condition's mean passes: between the two nearest budgets of the default sampler linearly in
-log2(passes), beyond them that of the nearest, which then has other passes (`outside`).
+condition's mean passes (`at_passes`); beyond the budgets of the default sampler it is that of the
+nearest, which then has other passes (`outside`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from rediff.models.config import read_captioner_config
-from rediff_eval.results.equal_passes import at_passes
+from rediff_eval.results.equal_passes import NEARLY, at_passes
 from rediff_eval.results.finished import infos_of_runs, read_results
 from rediff_eval.results.paired import LEVEL, holm, mean_interval, paired_p
 from rediff_eval.results.simultaneous import simultaneous_halves
@@ -25,8 +25,6 @@ from rediff_eval.views.front import pareto
 from rediff_eval.views.samples import check_metric, load_samples, values_of
 
 CONDITION = ["model", "sampler", "steps"]
-NEARLY = 1.05
-"""Passes count as equal up to this factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +202,8 @@ def verdict(found: Sequence[Contender], sampler: str, model: str) -> str:
         model: of whose conditions the verdict is.
 
     Returns:
-        For instance `better at 10; worse at 80, 40`, the numbers steps.
+        For instance `better at 10; worse at ~80, 40`, the numbers steps; `~` where the default
+        sampler has never as many passes or as few.
     """
     mine = [c for c in found if (c.model, c.sampler) == (model, sampler)]
     if not mine:
@@ -213,9 +212,11 @@ def verdict(found: Sequence[Contender], sampler: str, model: str) -> str:
         return "the default"
     parts = []
     for word, sign in (("better", 1), ("worse", -1)):
-        steps = {c.steps for c in mine if c.p_holm < LEVEL and sign * c.difference > 0}
-        if len(steps) == len(mine):
+        significant = [c for c in mine if c.p_holm < LEVEL and sign * c.difference > 0]
+        if len(significant) == len(mine) > 1:
             return f"{word} everywhere"
-        if steps:
-            parts.append(f"{word} at {', '.join(map(str, sorted(steps, reverse=True)))}")
+        if significant:
+            ordered = sorted(significant, key=lambda c: -c.steps)
+            steps = ", ".join(f"{'~' if c.outside else ''}{c.steps}" for c in ordered)
+            parts.append(f"{word} at {steps}")
     return "; ".join(parts) or "no difference"

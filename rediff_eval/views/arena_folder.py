@@ -97,7 +97,8 @@ def _verdicts(found: Sequence[Contender]) -> list[str]:
     lines = [
         "## Verdicts",
         "",
-        "Steps at which each differs significantly from the model's default, at equal passes.",
+        "Steps at which each differs significantly from the model's default, at equal passes, or",
+        "(`~`) at the nearest that the default has.",
         "",
         "| sampler | " + " | ".join(map(markdown, models)) + " |",
         "|---|" + "---|" * len(models),

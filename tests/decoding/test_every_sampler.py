@@ -88,6 +88,7 @@ def test_no_mask_is_left_and_no_special_id_is_written(name: str, seed: int, step
     assert not left.any()
     for response in result.responses:
         assert not {MASK, PAD, STOP} & set(response)
+    assert len(result.traces) == 3
     for trace in result.traces:
         written = trace.tokens[~trace.masked]
         assert not torch.isin(written, torch.tensor([MASK, PAD])).any()

@@ -81,10 +81,16 @@ def test_a_resample_without_a_value_gives_no_interval() -> None:
 
 
 def test_many_samples_are_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = Scores.of(np.random.default_rng(0).random(50).tolist())
-    kept = estimate(scores)
+    """They are drawn in blocks of a few resamples, which are the same resamples."""
+    values = np.random.default_rng(0).random((50, 3))
+    kept = resamples.resample_sums(values, seed=4)
+    before = resamples._kept.cache_info()
     monkeypatch.setattr(resamples, "KEPT", 0)
-    assert estimate(scores) == kept
+    monkeypatch.setattr(resamples, "BLOCK", 170)
+    assert resamples.resample_sums(values, seed=4) == pytest.approx(kept, rel=1e-12)
+    assert resamples._kept.cache_info() == before
+    shapes = {block.shape for block in resamples._counts(50, 4)}
+    assert shapes == {(3, 50), (2, 50)}
 
 
 def test_p_values_of_no_difference_are_uniform() -> None:

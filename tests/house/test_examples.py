@@ -69,19 +69,19 @@ def test_custom_sampler(outside: Outside) -> None:
 
 def test_a_sampler_joins_an_arena_as_its_page_says(outside: Outside) -> None:
     """The page's own grid and commands, on two pictures at two budgets."""
-    page = PAGE.read_text(encoding="utf-8")
-    grid, commands = (
-        re.search(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL) for kind in ("yaml", "sh")
-    )
-    assert grid is not None
-    assert commands is not None
-    small = re.sub(r"steps: .*", "steps: [4, 2]", grid[1])
-    (outside.folder / "grid.yaml").write_text(small)
-    for line in commands[1].splitlines():
-        asked = line.replace("examples/", "").replace("--limit 100", "--limit 2")
-        told = outside.rediff_eval(*asked.split()[1:])
-    for sampler in yaml.safe_load(grid[1])["samplers"]:
-        assert sampler in told
+    before, _, _ = PAGE.read_text(encoding="utf-8").partition("A rule that uses the history")
+    grid, arena, chosen = re.findall(r"```(?:yaml|sh)\n(.*?)```", before, flags=re.DOTALL)
+    (outside.folder / "grid.yaml").write_text(re.sub(r"steps: .*", "steps: [4, 2]", grid))
+    printed = ""
+    for commands in (arena, chosen):
+        for line in commands.replace("\\\n", " ").replace('"', "").splitlines():
+            small, limits = re.subn(r"--limit \d+", "--limit 2", line)
+            small = re.sub(r"--steps [\d,]+", "--steps 4,2", small.replace("examples/", ""))
+            assert limits == (" run " in line), line
+            printed += outside.rediff_eval(*small.split()[1:])
+    for sampler in yaml.safe_load(grid)["samplers"]:
+        assert sampler in printed
+    assert "leftmost,window=" in (outside.folder / "chosen.yaml").read_text()
 
 
 def test_custom_captioner(outside: Outside) -> None:
