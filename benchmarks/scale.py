@@ -154,9 +154,8 @@ def wait(folder: Path, conditions: int, samples: int) -> float:
         writer = multiprocessing.get_context("fork").Process(target=write_news, args=(path,))
         writer.start()
         start = time.perf_counter()
-        store.wait_for(
-            itertools.chain(keys_of(conditions, samples), news()), timeout=60, pause=0.05
-        )
+        keys = itertools.chain(keys_of(conditions, samples), news())
+        store.wait_for(keys, timeout=60, pause=0.05)
         took = time.perf_counter() - start
         writer.join()
         assert writer.exitcode == 0
@@ -242,14 +241,9 @@ class Row:
     processes: int
     measures: list[tuple[float, float]]
 
-    @property
-    def captions(self) -> int:
-        return self.conditions * self.samples
-
 
 def growth(rows: Sequence[Row], of: str) -> Iterator[str]:
-    """A line of a table for neighbouring rows that differ in one number alone: the power of it by
-    which the seconds of each thing grow, d log(seconds) / d log(it)."""
+    """A line for neighbouring rows that differ in one number alone: d log(seconds) / d log(it)."""
     others = [name for name in SIZES if name != of]
     alike: dict[tuple[int, ...], list[Row]] = {}
     for row in rows:
@@ -267,9 +261,8 @@ def growth(rows: Sequence[Row], of: str) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    shown = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=shown)
     parser.add_argument("--conditions", type=numbers, default=[20])
     parser.add_argument("--samples", type=numbers, default=[1000])
     parser.add_argument("--processes", type=numbers, default=[8])
@@ -291,9 +284,10 @@ def main() -> None:
                 pool.starmap(write_part, parts)
             size = sum(path.stat().st_size for path in (folder / PARTS).iterdir()) / 1e9
             measures = [measured(step, folder, conditions, samples) for step in steps]
-        rows.append(row := Row(conditions, samples, world, measures))
+        rows.append(Row(conditions, samples, world, measures))
+        count = conditions * samples
         shown = " | ".join(f"{took:.2f} s, {memory:,.0f} MB" for took, memory in measures)
-        print(f"| {row.captions:,} | {conditions} | {samples} | {world} | {size:.2f} | {shown} |")
+        print(f"| {count:,} | {conditions} | {samples} | {world} | {size:.2f} | {shown} |")
         sys.stdout.flush()
     lines = [line for name in SIZES for line in growth(rows, name)]
     if lines:
