@@ -261,8 +261,8 @@ def growth(rows: Sequence[Row], of: str) -> Iterator[str]:
 
 
 def main() -> None:
-    shown = argparse.RawTextHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=shown)
+    plain = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--conditions", type=numbers, default=[20])
     parser.add_argument("--samples", type=numbers, default=[1000])
     parser.add_argument("--processes", type=numbers, default=[8])
