@@ -84,10 +84,10 @@ def samples_of(count: int) -> SampleSet:
     return SampleSet("scale", tuple(samples), "own", Path("no-pictures"))
 
 
-def record_of(number: int) -> dict[str, Any]:
-    """A made-up caption; each is another."""
+def line_of(key: StoredCaption, number: int) -> str:
+    """A made-up caption as it is stored; each is another."""
     written, confidence = [number % 7] * BINS, [0.5] * BINS
-    return Answer(
+    answer = Answer(
         text=f"{number} {TEXT[number % 50 :]}",
         tokens=60,
         nfe=8,
@@ -97,7 +97,8 @@ def record_of(number: int) -> dict[str, Any]:
         truncated=False,
         revisions=Revisions(number % 5, 0, 1, 1),
         writing=Writing(0.1 * (number % 10), written, confidence, written, [0] * BINS),
-    ).to_record()
+    )
+    return json.dumps({**dict(zip(NAMES, key, strict=True)), **answer.to_record()}) + "\n"
 
 
 def write_part(folder: Path, rank: int, world: int, conditions: int, samples: int) -> None:
@@ -105,8 +106,7 @@ def write_part(folder: Path, rank: int, world: int, conditions: int, samples: in
     with (folder / f"rank-{rank}.jsonl").open("w", encoding="utf-8") as file:
         for condition in conditions_of(conditions):
             for i in range(rank, samples, world):
-                key = dict(zip(NAMES, (condition.key, f"{i:06}", f"d{i}"), strict=True))
-                file.write(json.dumps({**key, **record_of(i)}) + "\n")
+                file.write(line_of(StoredCaption(condition.key, f"{i:06}", f"d{i}"), i))
 
 
 def opened(folder: Path) -> PartStore:
@@ -142,7 +142,7 @@ def write_news(path: Path) -> None:
     """The other process: writes a line in each `PACE`."""
     with path.open("a", encoding="utf-8", buffering=1) as file:
         for i, key in enumerate(news()):
-            file.write(json.dumps({**dict(zip(NAMES, key, strict=True)), **record_of(i)}) + "\n")
+            file.write(line_of(key, i))
             time.sleep(PACE)
 
 
